@@ -1,0 +1,3 @@
+//! Truechimer: one binary, many names.
+
+fn main() {}
