@@ -1,2 +1,16 @@
+//! The decisions of Truechimer: what the packets tell, whom to believe, what to do with the clock, when to ask again.
+//!
+//! **Contract:** one `Node::handle` per happening, then `Node::poll` until it returns `None`, then
+//! sleep until `Node::deadline` or the next happening. The daemon and the simulator drive exactly the same
+//! node.
+//!
+//! **Invariant:** no clock, no socket, no entropy, no thread and no unordered map. `now` and the seed are arguments,
+//! floats go through `libm`, so that the same happenings give the same decisions on every machine, bit for bit.
 #![no_std]
-//! core
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod moment;
