@@ -13,4 +13,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod learned;
 pub mod moment;
+pub mod policy;

@@ -1,0 +1,99 @@
+//! What the operator wants. Numbers only: reading files and finding names is somebody else's work.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use truechimer_time::{Rate, Span};
+
+/// The most sources that one node keeps. Memory per source is bounded, and so is the vote.
+pub const SOURCES_MAX: usize = 32;
+
+/// All that the operator decides, handed to a node at birth.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Whom to ask, at most [`SOURCES_MAX`].
+    pub sources: Vec<SourcePolicy>,
+    /// How right the clock shall be. `None`: as right as the longest polite interval gives.
+    pub accuracy: Option<Span>,
+    /// What may be done to the clock.
+    pub clock: ClockPolicy,
+    /// When an answer, a source or a map is good enough.
+    pub trust: TrustPolicy,
+    /// How often at least to look whether somebody else moves the clock.
+    pub watch: Span,
+}
+
+/// One source, as the operator named it.
+#[derive(Clone, Debug)]
+pub struct SourcePolicy {
+    /// The name in the configuration, for people: `ptbtime1.ptb.de`, `192.0.2.1:123`.
+    pub name: String,
+    /// Where it is, if no name need be looked up.
+    pub address: Option<SocketAddr>,
+    /// Who runs it. All sources of one operator have one vote together.
+    pub operator: String,
+    /// Never ask more often than this, save in a burst.
+    pub min_interval: Span,
+    /// Never ask more rarely than this.
+    pub max_interval: Span,
+    /// How many exchanges, [`BURST_SPACING`](crate::source::schedule::BURST_SPACING) apart, begin the acquaintance.
+    pub burst: u8,
+    /// Where it is a truechimer, the combination leans on the preferred sources alone.
+    pub prefer: bool,
+    /// Its word is believed against any majority of sources that are not trusted.
+    pub trust: bool,
+    /// No selection without at least one source that is required and a truechimer, if any is required at all.
+    pub require: bool,
+}
+
+/// What may be done to the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockPolicy {
+    /// A step is allowed only for an error beyond this..
+    pub step_threshold: Span,
+    /// ..and only within this many first updates of the clock (chrony's `makestep`). Then never again without leave.
+    pub step_updates: u32,
+    /// The fastest slew, apart from the correction of the frequency.
+    pub max_slew: Rate,
+    /// An error beyond this, once stepping is over, is not acted on: the clock is left alone, and that is said.
+    pub panic: Span,
+}
+
+/// When to believe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrustPolicy {
+    /// Assumption A1: the raw counter's rate is at most so far from one second per second.
+    pub max_rate: Rate,
+    /// Assumption A2: the raw counter's rate stays within this of what it was on average over any stretch of the
+    /// past that is still remembered (at most a day). RFC 5905 calls it PHI and takes 15 ppm.
+    pub max_drift: Rate,
+    /// An exchange that took longer is not used.
+    pub max_delay: Span,
+    /// A source whose root distance is longer is not used (RFC 5905, MAXDIST and MAXDISP).
+    pub max_distance: Span,
+}
+
+impl Default for ClockPolicy {
+    /// Step errors over 0.1 s in the first three updates; slew at most 500 ppm; give up beyond 1000 s.
+    fn default() -> Self {
+        Self {
+            step_threshold: Span::from_millis(100),
+            step_updates: 3,
+            max_slew: Rate::from_ppb(500_000),
+            panic: Span::from_secs(1000),
+        }
+    }
+}
+
+impl Default for TrustPolicy {
+    /// 500 ppm, 15 ppm, 3 s, 16 s.
+    fn default() -> Self {
+        Self {
+            max_rate: Rate::from_ppb(500_000),
+            max_drift: Rate::from_ppb(15_000),
+            max_delay: Span::from_secs(3),
+            max_distance: Span::from_secs(16),
+        }
+    }
+}
