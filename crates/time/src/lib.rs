@@ -14,7 +14,9 @@ extern crate std;
 pub mod rate;
 pub mod scale;
 pub mod span;
+pub mod tai64;
 
 pub use rate::Rate;
 pub use scale::{Local, Mono, Raw, Scale, Tai, Time, Utc};
 pub use span::Span;
+pub use tai64::{Tai64, Tai64N, Tai64NA};
