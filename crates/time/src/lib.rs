@@ -11,11 +11,13 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod ntp;
 pub mod rate;
 pub mod scale;
 pub mod span;
 pub mod tai64;
 
+pub use ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 pub use rate::Rate;
 pub use scale::{Local, Mono, Raw, Scale, Tai, Time, Utc};
 pub use span::Span;
