@@ -4,6 +4,10 @@
 //! not mix, because most errors of clock software are one clock taken for another. Everything that says *how
 //! long* says it with [`Span`], and *how fast* with [`Rate`].
 //!
+//! Around them lie the forms in which the world writes time: TAI64 ([`tai64`]), NTP ([`ntp`]), UNIX ([`unix`]) and
+//! the calendar ([`civil`]); and what relates TAI to UTC, the table of leap seconds ([`leap`]). Every parser here
+//! takes any bytes whatever and answers with a value or an error.
+//!
 //! This crate reads no clock, allocates nothing, depends on nothing and has no `unsafe`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -11,10 +15,20 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod civil;
+pub mod leap;
+pub mod ntp;
 pub mod rate;
 pub mod scale;
 pub mod span;
+pub mod tai64;
+pub mod unix;
 
+pub use civil::Civil;
+pub use leap::{Leap, LeapKind, LeapTable, UtcReading};
+pub use ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 pub use rate::Rate;
 pub use scale::{Local, Mono, Raw, Scale, Tai, Time, Utc};
 pub use span::Span;
+pub use tai64::{Tai64, Tai64N, Tai64NA};
+pub use unix::Timespec;
