@@ -14,3 +14,4 @@ extern crate alloc;
 extern crate std;
 
 pub mod moment;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! Bytes on the wire, apart from what they mean.
+
+pub mod mac;
