@@ -14,4 +14,5 @@ extern crate alloc;
 extern crate std;
 
 pub mod moment;
+mod reason;
 pub mod wire;
