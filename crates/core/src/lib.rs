@@ -15,4 +15,5 @@ extern crate std;
 
 pub mod moment;
 mod reason;
+pub mod server;
 pub mod wire;
