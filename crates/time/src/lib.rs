@@ -11,10 +11,18 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod civil;
+pub mod leap;
+pub mod ntp;
 pub mod rate;
 pub mod scale;
 pub mod span;
+pub mod tai64;
 
+pub use civil::Civil;
+pub use leap::{Leap, LeapKind, LeapTable, UtcReading};
+pub use ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 pub use rate::Rate;
 pub use scale::{Local, Mono, Raw, Scale, Tai, Time, Utc};
 pub use span::Span;
+pub use tai64::{Tai64, Tai64N, Tai64NA};

@@ -200,12 +200,12 @@ impl fmt::Display for Span {
 }
 
 /// The first `wanted` of the 18 digits of a fraction.
-fn shorten(fraction: u128, wanted: usize) -> (usize, u128) {
+pub(crate) fn shorten(fraction: u128, wanted: usize) -> (usize, u128) {
     (wanted, fraction / 10u128.pow(18 - wanted as u32))
 }
 
 /// A fraction of 18 digits without the zeros at its end.
-fn trim(mut fraction: u128) -> (usize, u128) {
+pub(crate) fn trim(mut fraction: u128) -> (usize, u128) {
     let mut digits = 18;
     while digits > 0 && fraction.is_multiple_of(10) {
         fraction /= 10;
