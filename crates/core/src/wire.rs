@@ -6,6 +6,7 @@
 
 pub mod extension;
 pub mod mac;
+pub mod ntp;
 
 use crate::reason::reasons;
 
