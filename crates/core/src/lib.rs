@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod measure;
 pub mod moment;
 mod reason;
 pub mod server;
