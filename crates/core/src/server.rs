@@ -6,6 +6,7 @@
 //! neither amplification nor a loop between two servers is possible.
 
 pub mod access;
+pub mod ntp;
 
 use crate::reason::reasons;
 
