@@ -14,5 +14,9 @@ extern crate alloc;
 extern crate std;
 
 pub mod learned;
+pub mod measure;
 pub mod moment;
 pub mod policy;
+mod reason;
+pub mod server;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! Measuring: from questions and answers to stamps that can be believed as far as the answers can.
+
+pub mod exchange;

@@ -1,0 +1,31 @@
+//! Serving: from a question to an answer or to silence.
+//!
+//! Everything here is a pure function of the question and of what is served: nothing is remembered about anybody.
+//!
+//! **Invariant:** an answer is never longer than its question, and nothing but a question is ever answered, so that
+//! neither amplification nor a loop between two servers is possible.
+
+pub mod access;
+pub mod ntp;
+
+use crate::reason::reasons;
+
+reasons! {
+    /// Why a datagram is not answered. Completes "no answer: ..".
+    Silence {
+        /// Fewer than 48 bytes: no header.
+        Short "short" "it is shorter than the 48 bytes of a header"
+        /// Something follows the header that is neither extension fields nor a MAC.
+        Malformed "malformed" "what follows its header cannot be read"
+        /// A protocol version other than 1 to 4.
+        Version "version" "it is of a version that is not spoken here"
+        /// A mode other than client (3).
+        NotAQuestion "not_a_question" "it is no question"
+        /// It came from port 0, where nobody can listen.
+        PortZero "port_zero" "it came from port 0"
+        /// It came from a multicast, broadcast or unspecified address, where nobody single listens.
+        NotAHost "not_a_host" "it came from an address that is no single host's"
+        /// It came from an address that no prefix of the allow-list contains.
+        NotAllowed "not_allowed" "it came from an address that is not served"
+    }
+}
