@@ -10,3 +10,8 @@
 
 pub mod adjust;
 pub mod clock;
+pub mod poll;
+pub mod signal;
+pub mod wake;
+
+mod fd;
