@@ -16,6 +16,11 @@ pub(crate) fn check(result: c_int) -> io::Result<c_int> {
     }
 }
 
+/// Like [`check`], for calls that return a length.
+pub(crate) fn check_len(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
 /// Reads and writes return `EAGAIN` instead of waiting.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = fcntl(fd, libc::F_GETFL, 0)?;

@@ -10,8 +10,13 @@
 
 pub mod adjust;
 pub mod clock;
+pub mod peer;
 pub mod poll;
 pub mod signal;
+pub mod udp;
 pub mod wake;
 
+mod address;
+mod control;
 mod fd;
+mod socket;
