@@ -10,9 +10,12 @@
 
 pub mod adjust;
 pub mod clock;
+pub mod file;
+pub mod notify;
 pub mod peer;
 pub mod poll;
 pub mod signal;
+pub mod system;
 pub mod udp;
 pub mod wake;
 
@@ -20,3 +23,6 @@ mod address;
 mod control;
 mod fd;
 mod socket;
+
+#[cfg(test)]
+mod scratch;
