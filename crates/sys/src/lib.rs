@@ -16,6 +16,7 @@ pub mod notify;
 pub mod peer;
 pub mod poll;
 pub mod process;
+pub mod shm;
 pub mod signal;
 pub mod system;
 pub mod udp;
