@@ -2,7 +2,7 @@
 //!
 //! What is asked for is turned into a [`libc::timex`] by pure functions, and what comes back is turned into values
 //! by pure functions, so that everything but the call itself is tested without a clock. One function,
-//! [`clock_adjtime`], calls the kernel. Nothing here decides whether a rate or a step is wise.
+//! `clock_adjtime`, calls the kernel. Nothing here decides whether a rate or a step is wise.
 //!
 //! Every setting carries `ADJ_NANO`; plain reading has no mode at all, because any mode needs `CAP_SYS_TIME`.
 //! The kernel's own loop (`STA_PLL`) stays off: there is one servo per clock.

@@ -9,14 +9,18 @@
 #![allow(clippy::unnecessary_cast)]
 
 pub mod adjust;
+pub mod capability;
 pub mod clock;
 pub mod file;
 pub mod notify;
 pub mod peer;
 pub mod poll;
+pub mod process;
+pub mod shm;
 pub mod signal;
 pub mod system;
 pub mod udp;
+pub mod user;
 pub mod wake;
 
 mod address;
