@@ -1,0 +1,388 @@
+//! Where a source is and who may ask us: names, addresses and prefixes as the operator writes them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::quantity::Spelled;
+
+/// The port of NTP (RFC 5905, section 16).
+pub const NTP_PORT: u16 = 123;
+/// The longest host name (RFC 1035, section 2.3.4).
+const NAME_LENGTH_MAX: usize = 253;
+/// The longest part of a host name between dots (RFC 1035, section 2.3.4).
+const LABEL_LENGTH_MAX: usize = 63;
+
+/// Where a source is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A name to be looked up, in small letters and without the dot at its end.
+    Name {
+        /// The name.
+        host: String,
+        /// The UDP port.
+        port: u16,
+    },
+    /// A place that needs no looking up.
+    Literal(SocketAddr),
+}
+
+impl Address {
+    /// The place, if no name need be looked up.
+    pub fn literal(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Name { .. } => None,
+            Self::Literal(place) => Some(*place),
+        }
+    }
+
+    /// Is it certainly in our own network, where nobody else's service can be overrun?
+    pub fn is_near(&self) -> bool {
+        match self {
+            Self::Name { .. } => false,
+            Self::Literal(place) => is_near(place.ip()),
+        }
+    }
+
+    /// Whom to count as its operator when nobody says: the last two labels of the name, or the address with its
+    /// port.
+    pub fn operator(&self) -> String {
+        match self {
+            Self::Name { host, .. } => {
+                let start = host.rmatch_indices('.').nth(1).map_or(0, |(dot, _)| dot + 1);
+                host[start..].to_owned()
+            }
+            Self::Literal(place) => place.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    /// `ptbtime1.ptb.de`, `ptbtime1.ptb.de:1123`, `192.0.2.1:123`, `[2001:db8::1]:123`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { host, port: NTP_PORT } => f.write_str(host),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Literal(place) => place.fmt(f),
+        }
+    }
+}
+
+/// Loopback, private (RFC 1918, RFC 4193) or link-local.
+fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+/// Why a text is no address of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Neither a name nor an address.
+    #[error("is neither a host name nor an address")]
+    NotAnAddress,
+    /// Not 1 to 65535.
+    #[error("has a port that is not 1 to 65535")]
+    BadPort,
+    /// An IPv6 address with a port, but no brackets.
+    #[error("is an IPv6 address with something behind it: write \"[2001:db8::1]:123\"")]
+    NoBrackets,
+    /// 0.0.0.0, a multicast or a broadcast address.
+    #[error("is not the address of one host")]
+    NotOneHost,
+}
+
+impl Spelled for Address {
+    const KIND: &'static str = "a name or an address such as \"ntp.example.net\" or \"192.0.2.1:123\"";
+    type Error = AddressError;
+
+    fn read(text: &str) -> Result<Self, AddressError> {
+        if let Some(place) = place(text)? {
+            return one_host(place).map(Self::Literal);
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((_, rest)) if rest.contains(':') => return Err(AddressError::NoBrackets),
+            Some((host, port)) => (host, read_port(port)?),
+            None => (text, NTP_PORT),
+        };
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        if is_name(&host) { Ok(Self::Name { host, port }) } else { Err(AddressError::NotAnAddress) }
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// An address in figures, with or without a port; `None` for what may be a name.
+fn place(text: &str) -> Result<Option<SocketAddr>, AddressError> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(Some(SocketAddr::new(ip, NTP_PORT)));
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(place) if place.port() == 0 => Err(AddressError::BadPort),
+        Ok(place) => Ok(Some(place)),
+        Err(_) if text.starts_with('[') => Err(AddressError::NotAnAddress),
+        Err(_) => Ok(None),
+    }
+}
+
+fn one_host(place: SocketAddr) -> Result<SocketAddr, AddressError> {
+    let ip = place.ip().to_canonical();
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    match ip.is_unspecified() || ip.is_multicast() || broadcast {
+        true => Err(AddressError::NotOneHost),
+        false => Ok(place),
+    }
+}
+
+fn read_port(text: &str) -> Result<u16, AddressError> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| plain && *port != 0).ok_or(AddressError::BadPort)
+}
+
+/// Letters, digits, hyphens and underscores between dots, and not figures alone (that is a mistyped address).
+fn is_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=LABEL_LENGTH_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = host.rsplit('.').next().unwrap_or(host);
+    host.len() <= NAME_LENGTH_MAX && host.split('.').all(label) && !last.bytes().all(|b| b.is_ascii_digit())
+}
+
+impl Spelled for SocketAddr {
+    const KIND: &'static str = "an address with a port such as \"127.0.0.1:123\" or \"[::]:123\"";
+    type Error = AddressError;
+
+    fn read(text: &str) -> Result<Self, AddressError> {
+        place(text)?.ok_or(AddressError::NotAnAddress)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// All addresses that begin alike: `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    ip: IpAddr,
+    length: u8,
+}
+
+impl Prefix {
+    /// This machine alone, in both families.
+    pub const LOOPBACK: [Self; 2] = [
+        Self { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), length: 8 },
+        Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), length: 128 },
+    ];
+
+    /// Is this address one of them? An IPv4 address wrapped into IPv6 counts as what it is.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.ip, ip.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()) & mask4(self.length) == 0
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                (ours.to_bits() ^ theirs.to_bits()) & mask6(self.length) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    fn has_bits_beyond(&self) -> bool {
+        match self.ip {
+            IpAddr::V4(ip) => ip.to_bits() & !mask4(self.length) != 0,
+            IpAddr::V6(ip) => ip.to_bits() & !mask6(self.length) != 0,
+        }
+    }
+}
+
+fn mask4(length: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
+}
+
+fn mask6(length: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
+}
+
+/// Why a text is no prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// Not an address before the stroke.
+    #[error("is not an address and a length such as \"10.0.0.0/8\"")]
+    NotAPrefix,
+    /// More bits than the address has.
+    #[error("has a length beyond the {0} bits of its address")]
+    TooLong(u8),
+    /// `10.1.2.3/8`: is one host meant, or all of 10?
+    #[error("has bits set beyond its length: clear them, or say /32 (IPv6: /128) for one host")]
+    BitsBeyond,
+}
+
+impl Spelled for Prefix {
+    const KIND: &'static str = "a prefix such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
+    type Error = PrefixError;
+
+    fn read(text: &str) -> Result<Self, PrefixError> {
+        let (ip, length) = text.split_once('/').map_or((text, None), |(ip, length)| (ip, Some(length)));
+        let ip: IpAddr = ip.parse().map_err(|_| PrefixError::NotAPrefix)?;
+        let longest = if ip.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => longest,
+            Some(text) if text.starts_with('+') => return Err(PrefixError::NotAPrefix),
+            Some(text) => text.parse().map_err(|_| PrefixError::NotAPrefix)?,
+        };
+        if length > longest {
+            return Err(PrefixError::TooLong(longest));
+        }
+        let prefix = Self { ip, length };
+        if prefix.has_bits_beyond() { Err(PrefixError::BitsBeyond) } else { Ok(prefix) }
+    }
+
+    fn write(&self) -> String {
+        format!("{}/{}", self.ip, self.length)
+    }
+}
+
+/// Why a text names no place in the file system that we use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It would depend on the folder that the program was started from.
+    #[error("does not begin with /")]
+    Relative,
+    /// A NUL cannot be part of a path.
+    #[error("has a NUL in it")]
+    Nul,
+}
+
+impl Spelled for PathBuf {
+    const KIND: &'static str = "an absolute path such as \"/var/lib/truechimer\"";
+    type Error = PathError;
+
+    fn read(text: &str) -> Result<Self, PathError> {
+        match (text.contains('\0'), Path::new(text).is_absolute()) {
+            (true, _) => Err(PathError::Nul),
+            (false, false) => Err(PathError::Relative),
+            (false, true) => Ok(Self::from(text)),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_readers(text in "\\PC{0,60}|[0-9a-f:.\\[\\]/%]{0,50}") {
+            let address = Address::read(&text);
+            let _ = (Prefix::read(&text), SocketAddr::read(&text));
+            if let Ok(address) = address {
+                prop_assert_eq!(Address::read(&address.write()), Ok(address));
+            }
+        }
+
+        #[test]
+        fn a_prefix_holds_what_begins_like_it(bits in any::<u32>(), length in 0u8..=32, other in any::<u32>()) {
+            let prefix = Prefix { ip: IpAddr::V4((bits & mask4(length)).into()), length };
+            prop_assert_eq!(Prefix::read(&prefix.write()), Ok(prefix));
+            prop_assert!(prefix.contains(IpAddr::V4(bits.into())));
+            let alike = length == 0 || (bits ^ other) >> (32 - length) == 0;
+            prop_assert_eq!(prefix.contains(IpAddr::V4(other.into())), alike);
+        }
+    }
+
+    #[test]
+    fn a_source_is_a_name_or_an_address() {
+        let cases = [
+            ("ptbtime1.ptb.de", "ptbtime1.ptb.de"),
+            ("PTBtime1.PTB.de.", "ptbtime1.ptb.de"),
+            ("ntp.example.net:1123", "ntp.example.net:1123"),
+            ("192.0.2.1", "192.0.2.1:123"),
+            ("192.0.2.1:4000", "192.0.2.1:4000"),
+            ("2001:db8::1", "[2001:db8::1]:123"),
+            ("[2001:db8::1]", "[2001:db8::1]:123"),
+            ("[2001:db8::1]:4000", "[2001:db8::1]:4000"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(
+                Address::read(text).map(|address| address.to_string()),
+                Ok(shown.to_owned()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        let cases = [
+            ("", AddressError::NotAnAddress),
+            ("two words", AddressError::NotAnAddress),
+            ("-x.example", AddressError::NotAnAddress),
+            ("192.0.2.256", AddressError::NotAnAddress),
+            ("a..b", AddressError::NotAnAddress),
+            ("name:0", AddressError::BadPort),
+            ("name:65536", AddressError::BadPort),
+            ("name:+5", AddressError::BadPort),
+            ("192.0.2.1:0", AddressError::BadPort),
+            ("2001:db8::1:x", AddressError::NoBrackets),
+            ("0.0.0.0", AddressError::NotOneHost),
+            ("[::]:123", AddressError::NotOneHost),
+            ("224.0.1.1", AddressError::NotOneHost),
+        ];
+        for (text, why) in cases {
+            assert_eq!(Address::read(text), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_operator_is_guessed_from_the_end_of_the_name() {
+        let operator = |text| Address::read(text).unwrap().operator();
+        assert_eq!(operator("ptbtime1.ptb.de"), "ptb.de");
+        assert_eq!(operator("time.example.com"), "example.com");
+        assert_eq!(operator("localhost"), "localhost");
+        assert_eq!(operator("192.0.2.1"), "192.0.2.1:123");
+    }
+
+    #[test]
+    fn only_addresses_of_our_own_network_are_near() {
+        for text in
+            ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.0.1", "[::1]:5000", "fd00::1", "fe80::1"]
+        {
+            assert!(Address::read(text).unwrap().is_near(), "{text}");
+        }
+        for text in ["192.0.2.1", "2001:db8::1", "localhost", "8.8.8.8"] {
+            assert!(!Address::read(text).unwrap().is_near(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_says_which_bits_are_wrong() {
+        assert_eq!(Prefix::read("10.1.2.3/8"), Err(PrefixError::BitsBeyond));
+        assert_eq!(Prefix::read("10.0.0.0/33"), Err(PrefixError::TooLong(32)));
+        assert_eq!(Prefix::read("::/129"), Err(PrefixError::TooLong(128)));
+        for text in ["", "10", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/+8", "name/8", "10.0.0.0/-1"] {
+            assert_eq!(Prefix::read(text), Err(PrefixError::NotAPrefix), "{text}");
+        }
+        assert_eq!(Prefix::read("192.0.2.1").map(|p| p.write()), Ok("192.0.2.1/32".to_owned()));
+    }
+
+    #[test]
+    fn everybody_is_everybody() {
+        assert!(Prefix::read("0.0.0.0/0").unwrap().contains(IpAddr::from([203, 0, 113, 9])));
+        assert!(Prefix::read("::/0").unwrap().contains("2001:db8::1".parse().unwrap()));
+        assert!(Prefix::read("10.0.0.0/8").unwrap().contains("::ffff:10.2.3.4".parse().unwrap()));
+        assert!(!Prefix::read("::/0").unwrap().contains(IpAddr::from([203, 0, 113, 9])));
+    }
+}

@@ -1,0 +1,264 @@
+//! From what is written to what holds: defaults filled in, every value within its limits.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use truechimer_core::policy::{ClockPolicy, SOURCES_MAX, TrustPolicy};
+use truechimer_time::{Rate, Span};
+
+use super::address::{Address, Prefix};
+use super::error::{ConfigError, Fault, Texts};
+use super::quantity::{Size, Spelled};
+use super::words::Kind;
+use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenServe, WrittenSource};
+use super::{Clock, Config, Serve, Source, State, Statistics, default};
+
+/// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
+/// are asked to keep apart after a burst.
+pub const INTERVAL_MIN_POLITE: Span = Span::from_secs(16);
+/// The shortest interval for a source in our own network.
+pub const INTERVAL_MIN_NEAR: Span = Span::from_millis(125);
+/// The longest interval: a quarter of a year, clockspeed's last doubling.
+pub const INTERVAL_MAX: Span = Span::from_secs(7_884_000);
+/// The longest burst (RFC 5905, section 7.2: BCOUNT 8).
+pub const BURST_MAX: u8 = 8;
+/// The longest name of an operator, in bytes.
+pub const OPERATOR_LENGTH_MAX: usize = 64;
+/// The fastest slew: a twelfth, what the kernel's tick and frequency can be asked for with room to spare.
+pub const SLEW_MAX: Rate = Rate::from_ppb(83_333_000);
+/// The most places to listen at.
+pub const LISTEN_MAX: usize = 16;
+/// The most prefixes to answer.
+pub const ALLOW_MAX: usize = 256;
+/// The most statistics files to keep.
+pub const STATISTICS_KEEP_MAX: u32 = 1000;
+
+/// No raw counter that is further off can be steered by: adjtimex(2) corrects a tick by a tenth.
+const RATE_MAX: Rate = Rate::from_ppb(100_000_000);
+/// RFC 5905, section 7.2: MAXDISP.
+const DISTANCE_MAX: Span = Span::from_secs(16);
+const MICROSECOND: Span = Span::from_micros(1);
+const MILLISECOND: Span = Span::from_millis(1);
+const HOUR: Span = Span::from_secs(3600);
+const DAY: Span = Span::from_secs(86_400);
+/// A hundred years: an error beyond it is no error of a clock.
+const CENTURY: Span = Span::from_secs(3_155_760_000);
+
+/// A fault with its place.
+struct Flaw(Range<usize>, Fault);
+
+/// The configuration that the texts say together.
+pub(super) fn checked(texts: &Texts) -> Result<Config, ConfigError> {
+    let written = written::parse(texts)?;
+    config(&written, texts).map_err(|Flaw(range, fault)| texts.blame(range, fault))
+}
+
+fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
+    let defaults = default::config();
+    let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
+    let statistics = &written.statistics;
+    Ok(Config {
+        accuracy: within(&written.accuracy, defaults.accuracy, limits)?,
+        user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
+        sources: match &written.source {
+            Some(list) => sources(list, texts)?,
+            None => defaults.sources,
+        },
+        clock: clock(&written.clock)?,
+        trust: trust(written)?,
+        serve: written.serve.as_ref().map(serve).transpose()?,
+        state: State {
+            dir: plain(&written.state.dir).unwrap_or(defaults.state.dir),
+            run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir),
+        },
+        statistics: Statistics {
+            dir: plain(&statistics.dir),
+            max_size: within(&statistics.max_size, defaults.statistics.max_size, STATISTICS_SIZE)?,
+            keep: count(&statistics.keep, "keep", defaults.statistics.keep, STATISTICS_KEEP_MAX)?,
+        },
+        log: plain(&written.log.level).unwrap_or(defaults.log),
+        leap_file: plain(&written.leap.file),
+    })
+}
+
+const STATISTICS_SIZE: Limits<Size> =
+    Limits { what: "max_size", least: Size(64 << 10), most: Size(16 << 30) };
+
+fn sources(list: &[Spanned<WrittenSource>], texts: &Texts) -> Result<Vec<Source>, Flaw> {
+    let mut sources: Vec<Source> = Vec::with_capacity(list.len().min(SOURCES_MAX));
+    for (index, written) in list.iter().enumerate() {
+        if index == SOURCES_MAX {
+            return Err(Flaw(written.span(), Fault::TooMany { what: "sources", most: SOURCES_MAX }));
+        }
+        let one = source(written)?;
+        if let Some(first) = sources.iter().position(|other| other.address == one.address) {
+            let first = texts.line(list[first].span());
+            return Err(Flaw(written.span(), Fault::SameSource { address: one.address.to_string(), first }));
+        }
+        sources.push(one);
+    }
+    Ok(sources)
+}
+
+fn source(written: &Spanned<WrittenSource>) -> Result<Source, Flaw> {
+    let (span, written) = (written.span(), written.get_ref());
+    let Some(address) = &written.address else { return Err(Flaw(span, Fault::Missing("address"))) };
+    let address = &address.get_ref().0;
+    let (min_interval, max_interval) = intervals(written, address, &span)?;
+    Ok(Source {
+        kind: kind(&written.kind)?,
+        min_interval,
+        max_interval,
+        burst: count(&written.burst, "burst", default::BURST, BURST_MAX)?,
+        operator: operator(&written.operator, address)?,
+        prefer: written.prefer.unwrap_or(false),
+        trust: written.trust.unwrap_or(false),
+        require: written.require.unwrap_or(false),
+        address: address.clone(),
+    })
+}
+
+fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
+    let Some(written) = written else { return Ok(Kind::Ntp) };
+    match written.get_ref().0 {
+        Kind::Ntp => Ok(Kind::Ntp),
+        other @ (Kind::Nts | Kind::Taiclock | Kind::Time) => {
+            Err(Flaw(written.span(), Fault::NotYetSpoken(other.name())))
+        }
+    }
+}
+
+/// Where only one of the two is given, the other's default gives way to it.
+fn intervals(written: &WrittenSource, address: &Address, table: &Range<usize>) -> Result<(Span, Span), Flaw> {
+    let limits = |what| Limits { what, least: INTERVAL_MIN_NEAR, most: INTERVAL_MAX };
+    let (min, max) = (&written.min_interval, &written.max_interval);
+    let shortest = within(min, default::MIN_INTERVAL, limits("min_interval"))?;
+    let longest = within(max, default::MAX_INTERVAL, limits("max_interval"))?;
+    let (shortest, longest) = match (min, max) {
+        (None, Some(_)) => (shortest.min(longest), longest),
+        (Some(_), None) | (None, None) => (shortest, longest.max(shortest)),
+        (Some(_), Some(_)) => (shortest, longest),
+    };
+    let place = min.as_ref().or(max.as_ref()).map_or(table.clone(), Spanned::span);
+    if shortest > longest {
+        let crossed = Fault::IntervalsCrossed { min: shortest.write(), max: longest.write() };
+        return Err(Flaw(place, crossed));
+    }
+    match shortest < INTERVAL_MIN_POLITE && !address.is_near() {
+        true => Err(Flaw(place, Fault::Impolite { least: INTERVAL_MIN_POLITE.write() })),
+        false => Ok((shortest, longest)),
+    }
+}
+
+fn operator(written: &Key<String>, address: &Address) -> Result<String, Flaw> {
+    let Some(written) = written else { return Ok(address.operator()) };
+    let name = written.get_ref();
+    let fits = !name.trim().is_empty() && name.len() <= OPERATOR_LENGTH_MAX;
+    match fits && !name.chars().any(char::is_control) {
+        true => Ok(name.clone()),
+        false => {
+            let limits = format!("a name of 1 to {OPERATOR_LENGTH_MAX} bytes without control characters");
+            Err(Flaw(written.span(), Fault::OutOfLimits { what: "`operator`", limits }))
+        }
+    }
+}
+
+fn clock(written: &WrittenClock) -> Result<Clock, Flaw> {
+    let defaults = default::config().clock;
+    let step = Limits { what: "step_threshold", least: MICROSECOND, most: DAY };
+    let slew = Limits { what: "max_slew", least: Rate::from_ppb(1000), most: SLEW_MAX };
+    let panic = Limits { what: "panic", least: Span::from_secs(1), most: CENTURY };
+    Ok(Clock {
+        target: written.target.as_ref().map_or(defaults.target, |target| target.get_ref().0),
+        policy: ClockPolicy {
+            step_threshold: within(&written.step_threshold, defaults.policy.step_threshold, step)?,
+            step_updates: count(
+                &written.step_updates,
+                "step_updates",
+                defaults.policy.step_updates,
+                u32::MAX,
+            )?,
+            max_slew: within(&written.max_slew, defaults.policy.max_slew, slew)?,
+            panic: within(&written.panic, defaults.policy.panic, panic)?,
+        },
+    })
+}
+
+fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
+    let defaults = default::config().trust;
+    let (assume, select) = (&written.assume, &written.select);
+    let rate = Limits { what: "max_rate", least: Rate::from_ppb(1), most: RATE_MAX };
+    let max_rate = within(&assume.max_rate, defaults.max_rate, rate)?;
+    let drift = Limits { what: "max_drift", least: Rate::from_ppb(1), most: max_rate };
+    let delay = Limits { what: "max_delay", least: MILLISECOND, most: DISTANCE_MAX };
+    let distance = Limits { what: "max_distance", least: MILLISECOND, most: DISTANCE_MAX };
+    Ok(TrustPolicy {
+        max_rate,
+        max_drift: within(&assume.max_drift, defaults.max_drift.min(max_rate), drift)?,
+        max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
+        max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
+    })
+}
+
+fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
+    let (span, written) = (written.span(), written.get_ref());
+    let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
+    let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
+    if ntp.len() > LISTEN_MAX {
+        return Err(Flaw(listen.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
+    }
+    let allow = match &written.allow {
+        Some(list) if list.get_ref().len() > ALLOW_MAX => {
+            return Err(Flaw(list.span(), Fault::TooMany { what: "prefixes", most: ALLOW_MAX }));
+        }
+        Some(list) => list.get_ref().iter().map(|prefix| prefix.0).collect(),
+        None if ntp.iter().all(|place| place.ip().is_loopback()) => Prefix::LOOPBACK.to_vec(),
+        None => return Err(Flaw(listen.span(), Fault::AllowWhom)),
+    };
+    Ok(Serve { ntp, allow })
+}
+
+/// What a value may be, both ends included.
+#[derive(Clone, Copy)]
+struct Limits<T> {
+    what: &'static str,
+    least: T,
+    most: T,
+}
+
+impl<T: Spelled> Limits<T> {
+    fn fault(&self) -> Fault {
+        Fault::OutOfLimits {
+            what: self.what,
+            limits: format!("{} to {}", self.least.write(), self.most.write()),
+        }
+    }
+}
+
+fn within<T: Spelled + PartialOrd + Copy>(
+    key: &Key<Spelling<T>>,
+    default: T,
+    limits: Limits<T>,
+) -> Result<T, Flaw> {
+    let Some(key) = key else { return Ok(default) };
+    let value = key.get_ref().0;
+    match limits.least <= value && value <= limits.most {
+        true => Ok(value),
+        false => Err(Flaw(key.span(), limits.fault())),
+    }
+}
+
+/// A count from zero up to `most`.
+fn count<T>(key: &Key<i64>, what: &'static str, default: T, most: T) -> Result<T, Flaw>
+where
+    T: TryFrom<i64> + PartialOrd + std::fmt::Display,
+{
+    let Some(key) = key else { return Ok(default) };
+    let value = T::try_from(*key.get_ref()).ok().filter(|value| *value <= most);
+    value.ok_or_else(|| Flaw(key.span(), Fault::OutOfLimits { what, limits: format!("0 to {most}") }))
+}
+
+/// A value that has no limits.
+fn plain<T: Clone>(key: &Option<Spelling<T>>) -> Option<T> {
+    key.as_ref().map(|spelling| spelling.0.clone())
+}

@@ -1,0 +1,209 @@
+//! What the operator wants, from TOML to values that hold.
+//!
+//! The files are read once, at the start, by whoever starts the daemon. A [`Config`] that exists is within all
+//! limits; nothing behind this module looks at a text again. Nothing is read from the current folder unless the
+//! operator names a path in it, and nothing that anybody but root or we could have written.
+//!
+//! ```
+//! use truechimer::config::Config;
+//! let config = Config::parse("example", "accuracy = \"250us\"\n[clock]\ntarget = \"user\"\n").unwrap();
+//! assert_eq!(Config::parse("again", &config.to_toml()).unwrap(), config);
+//! ```
+
+mod address;
+mod check;
+mod default;
+mod error;
+mod merge;
+mod quantity;
+mod read;
+mod show;
+mod words;
+mod written;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_time::Span;
+
+pub use address::{Address, AddressError, NTP_PORT, PathError, Prefix, PrefixError};
+pub use check::{
+    ALLOW_MAX, BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, LISTEN_MAX,
+    OPERATOR_LENGTH_MAX, SLEW_MAX, STATISTICS_KEEP_MAX,
+};
+pub use default::LEAP_FILE;
+pub use error::{ConfigError, Fault, Place};
+pub use quantity::{QuantityError, Size, Spelled};
+pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
+pub use words::{Account, AccountError, Kind, Level, Target, WordError};
+
+/// How often the clocks are compared to see whether somebody else moves ours: a step shall be noticed within a
+/// second.
+const WATCH: Span = Span::from_millis(900);
+
+/// All that the operator decides, within limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// How right the clock shall be.
+    pub accuracy: Span,
+    /// The account of the process that talks to the network.
+    pub user: Account,
+    /// Whom to ask; no two at the same address.
+    pub sources: Vec<Source>,
+    /// Which clock, and what may be done to it.
+    pub clock: Clock,
+    /// What is taken for granted of the machine's oscillator (`[assume]`), and what an answer must be like to be
+    /// used (`[select]`).
+    pub trust: TrustPolicy,
+    /// What we serve, if we serve.
+    pub serve: Option<Serve>,
+    /// Where things are kept.
+    pub state: State,
+    /// What is written down of each measurement.
+    pub statistics: Statistics,
+    /// How much is told.
+    pub log: Level,
+    /// A file of leap seconds. None: [`LEAP_FILE`] if it can be read, else the table within the program.
+    pub leap_file: Option<PathBuf>,
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Where it is.
+    pub address: Address,
+    /// What it speaks.
+    pub kind: Kind,
+    /// Never ask more often than this, save in a burst.
+    pub min_interval: Span,
+    /// Never ask more rarely than this.
+    pub max_interval: Span,
+    /// How many exchanges begin the acquaintance; 0 and 1 both mean one.
+    pub burst: u8,
+    /// Who runs it.
+    pub operator: String,
+    /// Where it is a truechimer, lean on it.
+    pub prefer: bool,
+    /// Believe it against any majority.
+    pub trust: bool,
+    /// No selection without it.
+    pub require: bool,
+}
+
+/// `[clock]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clock {
+    /// Which clock.
+    pub target: Target,
+    /// What may be done to it.
+    pub policy: ClockPolicy,
+}
+
+/// `[serve]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Serve {
+    /// Where to listen for NTP.
+    pub ntp: Vec<SocketAddr>,
+    /// Whom to answer.
+    pub allow: Vec<Prefix>,
+}
+
+/// `[state]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// What outlives a restart of the machine.
+    pub dir: PathBuf,
+    /// What does not: sockets and shared memory.
+    pub run_dir: PathBuf,
+}
+
+/// `[statistics]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Where the files are written. None: nothing is.
+    pub dir: Option<PathBuf>,
+    /// A file of this size is put aside for a new one.
+    pub max_size: Size,
+    /// How many files that were put aside are kept.
+    pub keep: u32,
+}
+
+impl Config {
+    /// The named file alone; without a name the one in `/etc` with its drop-ins, or the defaults if there is none.
+    ///
+    /// Errors name the file, the place in it and what to do.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        check::checked(&read::texts(path)?)
+    }
+
+    /// What holds where nobody says otherwise: every default, and the default set of sources.
+    pub fn defaults() -> Self {
+        default::config()
+    }
+
+    /// The configuration of one text; `name` stands for its file in errors.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let mut texts = error::Texts::default();
+        texts.add(Path::new(name), text.to_owned());
+        check::checked(&texts)
+    }
+
+    /// The effective configuration, every key written out. Reading it gives this configuration again.
+    pub fn to_toml(&self) -> String {
+        show::toml(self)
+    }
+
+    /// What the node needs of it.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            sources: self.sources.iter().map(Source::policy).collect(),
+            accuracy: Some(self.accuracy),
+            clock: self.clock.policy,
+            trust: self.trust,
+            watch: WATCH,
+        }
+    }
+
+    /// How many operators have a vote. Fewer than three cannot outvote a liar.
+    pub fn operators(&self) -> usize {
+        let mut names: Vec<&str> = self.sources.iter().map(|source| source.operator.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    }
+}
+
+impl Source {
+    /// A source of which only the address was given.
+    pub fn at(address: Address) -> Self {
+        Self {
+            operator: address.operator(),
+            address,
+            kind: Kind::Ntp,
+            min_interval: default::MIN_INTERVAL,
+            max_interval: default::MAX_INTERVAL,
+            burst: default::BURST,
+            prefer: false,
+            trust: false,
+            require: false,
+        }
+    }
+
+    fn policy(&self) -> SourcePolicy {
+        SourcePolicy {
+            name: self.address.to_string(),
+            address: self.address.literal(),
+            operator: self.operator.clone(),
+            min_interval: self.min_interval,
+            max_interval: self.max_interval,
+            burst: self.burst,
+            prefer: self.prefer,
+            trust: self.trust,
+            require: self.require,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

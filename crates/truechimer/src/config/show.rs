@@ -1,0 +1,78 @@
+//! The effective configuration as a text that can be read again.
+
+use toml::Spanned;
+
+use super::written::{
+    Key, Spelling, Written, WrittenAssume, WrittenClock, WrittenLeap, WrittenLog, WrittenSelect,
+    WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
+};
+use super::{Config, Serve, Source};
+
+pub(super) fn toml(config: &Config) -> String {
+    toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
+}
+
+fn written(config: &Config) -> Written {
+    let (clock, trust) = (&config.clock, &config.trust);
+    Written {
+        accuracy: spelled(config.accuracy),
+        user: spelled(config.user.clone()),
+        source: Some(
+            config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),
+        ),
+        clock: WrittenClock {
+            target: spelled(clock.target),
+            step_threshold: spelled(clock.policy.step_threshold),
+            step_updates: key(i64::from(clock.policy.step_updates)),
+            max_slew: spelled(clock.policy.max_slew),
+            panic: spelled(clock.policy.panic),
+        },
+        assume: WrittenAssume { max_rate: spelled(trust.max_rate), max_drift: spelled(trust.max_drift) },
+        select: WrittenSelect {
+            max_delay: spelled(trust.max_delay),
+            max_distance: spelled(trust.max_distance),
+        },
+        serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
+        state: WrittenState {
+            dir: Some(Spelling(config.state.dir.clone())),
+            run_dir: Some(Spelling(config.state.run_dir.clone())),
+        },
+        statistics: WrittenStatistics {
+            dir: config.statistics.dir.clone().map(Spelling),
+            max_size: spelled(config.statistics.max_size),
+            keep: key(i64::from(config.statistics.keep)),
+        },
+        log: WrittenLog { level: Some(Spelling(config.log)) },
+        leap: WrittenLeap { file: config.leap_file.clone().map(Spelling) },
+    }
+}
+
+fn written_source(source: &Source) -> WrittenSource {
+    WrittenSource {
+        address: spelled(source.address.clone()),
+        kind: spelled(source.kind),
+        min_interval: spelled(source.min_interval),
+        max_interval: spelled(source.max_interval),
+        burst: key(i64::from(source.burst)),
+        operator: key(source.operator.clone()),
+        prefer: Some(source.prefer),
+        trust: Some(source.trust),
+        require: Some(source.require),
+    }
+}
+
+fn written_serve(serve: &Serve) -> WrittenServe {
+    WrittenServe {
+        ntp: key(serve.ntp.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
+        allow: key(serve.allow.iter().map(|prefix| Spelling(*prefix)).collect()),
+    }
+}
+
+/// A key without a place in any text.
+fn key<T>(value: T) -> Key<T> {
+    Some(Spanned::new(0..0, value))
+}
+
+fn spelled<T>(value: T) -> Key<Spelling<T>> {
+    key(Spelling(value))
+}

@@ -1,0 +1,203 @@
+//! Values that are one word out of a few.
+
+use std::fmt;
+
+use super::quantity::Spelled;
+
+/// What a source speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// NTP version 4 (RFC 5905).
+    Ntp,
+    /// NTP with Network Time Security (RFC 8915).
+    Nts,
+    /// TAICLOCK, as clockspeed and s6-networking serve it.
+    Taiclock,
+    /// The Time Protocol (RFC 868).
+    Time,
+}
+
+/// Which clock is kept right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The kernel's, `CLOCK_REALTIME`; where we may not set it, the user-space clock instead, with a word.
+    Kernel,
+    /// The user-space clock alone. The kernel's is never touched.
+    User,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only what fails.
+    Error,
+    /// Also what is not as it should be.
+    Warn,
+    /// Also what an operator likes to know.
+    Info,
+    /// Also what a developer likes to know.
+    Debug,
+    /// Everything, each packet.
+    Trace,
+}
+
+/// Why a text is none of the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not one of {0}")]
+pub struct WordError(&'static str);
+
+/// The words of a type, each with its value.
+type Words<T> = &'static [(&'static str, T)];
+
+fn pick<T: Copy>(text: &str, words: Words<T>, names: &'static str) -> Result<T, WordError> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or(WordError(names))
+}
+
+fn word<T: PartialEq>(value: T, words: Words<T>) -> &'static str {
+    words.iter().find(|(_, candidate)| *candidate == value).map_or("", |(word, _)| word)
+}
+
+const KINDS: Words<Kind> =
+    &[("ntp", Kind::Ntp), ("nts", Kind::Nts), ("taiclock", Kind::Taiclock), ("time", Kind::Time)];
+const TARGETS: Words<Target> = &[("kernel", Target::Kernel), ("user", Target::User)];
+const LEVELS: Words<Level> = &[
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+];
+
+impl Kind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        word(self, KINDS)
+    }
+}
+
+impl Target {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        word(self, TARGETS)
+    }
+}
+
+impl Level {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        word(self, LEVELS)
+    }
+}
+
+impl Spelled for Kind {
+    const KIND: &'static str = "one of \"ntp\", \"nts\", \"taiclock\", \"time\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, KINDS, "ntp, nts, taiclock, time")
+    }
+
+    fn write(&self) -> String {
+        self.name().to_owned()
+    }
+}
+
+impl Spelled for Target {
+    const KIND: &'static str = "\"kernel\" or \"user\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, TARGETS, "kernel, user")
+    }
+
+    fn write(&self) -> String {
+        self.name().to_owned()
+    }
+}
+
+impl Spelled for Level {
+    const KIND: &'static str = "one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, LEVELS, "error, warn, info, debug, trace")
+    }
+
+    fn write(&self) -> String {
+        self.name().to_owned()
+    }
+}
+
+/// The name of a user account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(String);
+
+/// The longest name that useradd(8) takes.
+const ACCOUNT_LENGTH_MAX: usize = 32;
+
+impl Account {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text names no account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "is no account name: 1 to 32 letters, digits, `_`, `-` or `.`, not beginning with a digit, `-` or `.`"
+)]
+pub struct AccountError;
+
+impl Spelled for Account {
+    const KIND: &'static str = "an account such as \"truechimer\"";
+    type Error = AccountError;
+
+    fn read(text: &str) -> Result<Self, AccountError> {
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        let rest = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        match first && rest && text.len() <= ACCOUNT_LENGTH_MAX {
+            true => Ok(Self(text.to_owned())),
+            false => Err(AccountError),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_back() {
+        for kind in [Kind::Ntp, Kind::Nts, Kind::Taiclock, Kind::Time] {
+            assert_eq!(Kind::read(&kind.write()), Ok(kind));
+        }
+        for target in [Target::Kernel, Target::User] {
+            assert_eq!(Target::read(&target.write()), Ok(target));
+        }
+        for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
+            assert_eq!(Level::read(&level.write()), Ok(level));
+        }
+        assert!(Kind::read("NTP").is_err() && Target::read("").is_err() && Level::read("loud").is_err());
+    }
+
+    #[test]
+    fn an_account_cannot_be_a_number_or_an_option() {
+        for text in ["truechimer", "_ntp", "a.b-c"] {
+            assert_eq!(Account::read(text).map(|account| account.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "0", "-x", "a b", "ä", "a:b", &"a".repeat(33)] {
+            assert!(Account::read(text).is_err(), "{text}");
+        }
+    }
+}

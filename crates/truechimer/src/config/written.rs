@@ -1,0 +1,191 @@
+//! The shape of the configuration as it is written: every key, none of them required, each with its place.
+//!
+//! This is the one list of keys. Reading refuses any other; writing the effective configuration goes through the
+//! same types, so that what is shown can be read again.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+use truechimer_time::{Rate, Span};
+
+use super::address::{Address, Prefix};
+use super::error::{ConfigError, Fault, Texts};
+use super::quantity::{Size, Spelled};
+use super::words::{Account, Kind, Level, Target};
+
+/// A value that may be left out, with its place in the text if it was not.
+pub(super) type Key<T> = Option<toml::Spanned<T>>;
+
+/// All files together.
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    pub(super) accuracy: Key<Spelling<Span>>,
+    pub(super) user: Key<Spelling<Account>>,
+    pub(super) source: Option<Vec<toml::Spanned<WrittenSource>>>,
+    pub(super) clock: WrittenClock,
+    pub(super) assume: WrittenAssume,
+    pub(super) select: WrittenSelect,
+    pub(super) serve: Key<WrittenServe>,
+    pub(super) state: WrittenState,
+    pub(super) statistics: WrittenStatistics,
+    pub(super) log: WrittenLog,
+    pub(super) leap: WrittenLeap,
+}
+
+/// `[[source]]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenSource {
+    pub(super) address: Key<Spelling<Address>>,
+    pub(super) kind: Key<Spelling<Kind>>,
+    pub(super) min_interval: Key<Spelling<Span>>,
+    pub(super) max_interval: Key<Spelling<Span>>,
+    pub(super) burst: Key<i64>,
+    pub(super) operator: Key<String>,
+    pub(super) prefer: Option<bool>,
+    pub(super) trust: Option<bool>,
+    pub(super) require: Option<bool>,
+}
+
+/// `[clock]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenClock {
+    pub(super) target: Key<Spelling<Target>>,
+    pub(super) step_threshold: Key<Spelling<Span>>,
+    pub(super) step_updates: Key<i64>,
+    pub(super) max_slew: Key<Spelling<Rate>>,
+    pub(super) panic: Key<Spelling<Span>>,
+}
+
+/// `[assume]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenAssume {
+    pub(super) max_rate: Key<Spelling<Rate>>,
+    pub(super) max_drift: Key<Spelling<Rate>>,
+}
+
+/// `[select]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenSelect {
+    pub(super) max_delay: Key<Spelling<Span>>,
+    pub(super) max_distance: Key<Spelling<Span>>,
+}
+
+/// `[serve]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenServe {
+    pub(super) ntp: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
+    pub(super) allow: Key<Vec<Spelling<Prefix>>>,
+}
+
+/// `[state]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenState {
+    pub(super) dir: Option<Spelling<PathBuf>>,
+    pub(super) run_dir: Option<Spelling<PathBuf>>,
+}
+
+/// `[statistics]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenStatistics {
+    pub(super) dir: Option<Spelling<PathBuf>>,
+    pub(super) max_size: Key<Spelling<Size>>,
+    pub(super) keep: Key<i64>,
+}
+
+/// `[log]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenLog {
+    pub(super) level: Option<Spelling<Level>>,
+}
+
+/// `[leap]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenLeap {
+    pub(super) file: Option<Spelling<PathBuf>>,
+}
+
+/// A value that stands in the file as a text.
+#[derive(Clone, Debug)]
+pub(super) struct Spelling<T>(pub(super) T);
+
+impl<T: Spelled> Serialize for Spelling<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.write())
+    }
+}
+
+impl<'de, T: Spelled> Deserialize<'de> for Spelling<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpellingVisitor(PhantomData))
+    }
+}
+
+struct SpellingVisitor<T>(PhantomData<T>);
+
+impl<T: Spelled> Visitor<'_> for SpellingVisitor<T> {
+    type Value = Spelling<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::KIND)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Spelling<T>, E> {
+        let shown = || text.escape_debug().take(64).collect::<String>();
+        T::read(text).map(Spelling).map_err(|error| E::custom(format_args!("\"{}\" {error}", shown())))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Spelling<T>, E> {
+        Err(bare::<T, E>(number))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Spelling<T>, E> {
+        Err(bare::<T, E>(number))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Spelling<T>, E> {
+        Err(bare::<T, E>(number))
+    }
+}
+
+/// Why a number without quotation marks is refused.
+fn bare<T: Spelled, E: Error>(number: impl fmt::Display) -> E {
+    E::custom(format_args!("{number} is a bare number: this must be {}", T::KIND))
+}
+
+/// Reads all texts as one configuration.
+pub(super) fn parse(texts: &Texts) -> Result<Written, ConfigError> {
+    let tree = super::merge::merged(texts)?;
+    let deserializer = toml::de::Deserializer::from(toml::Spanned::new(0..0, tree));
+    Written::deserialize(deserializer).map_err(|error| {
+        let fault = fault_of(error.message());
+        texts.blame(error.span().unwrap_or(0..0), fault)
+    })
+}
+
+/// The fault that the library's words stand for.
+fn fault_of(message: &str) -> Fault {
+    let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
+    match quoted.next() {
+        Some(key) if message.starts_with("unknown field") => {
+            Fault::UnknownKey { key, known: quoted.collect() }
+        }
+        Some(_) | None if message.ends_with("map, expected a sequence") => {
+            Fault::Wrong("a list of tables is begun by [[source]], with two brackets".to_owned())
+        }
+        Some(_) | None => Fault::Wrong(message.to_owned()),
+    }
+}

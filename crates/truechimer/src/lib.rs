@@ -1,0 +1,4 @@
+//! Truechimer: one binary, many names. What the programs are made of, so that tests and each other can use it.
+#![forbid(unsafe_code)]
+
+pub mod config;

@@ -1,0 +1,149 @@
+//! What an operator reads when something is wrong with the configuration: every message in full.
+
+use truechimer::config::Config;
+
+fn message(text: &str) -> String {
+    match Config::parse("truechimer.toml", text) {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Bad input 124: unknown keys.
+#[test]
+fn a_mistyped_key_is_shown_with_the_right_one() {
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nmin_intreval = \"64s\"\n"),
+        r#"truechimer.toml:3:1: unknown key `min_intreval`
+   3 | min_intreval = "64s"
+     | ^^^^^^^^^^^^
+did you mean `min_interval`?"#
+    );
+    assert_eq!(
+        message("[select]\ncolour = \"red\"\n"),
+        r#"truechimer.toml:2:1: unknown key `colour`
+   2 | colour = "red"
+     | ^^^^^^
+known keys here: max_delay, max_distance"#
+    );
+    assert_eq!(
+        message("[clocks]\n"),
+        r#"truechimer.toml:1:2: unknown key `clocks`
+   1 | [clocks]
+     |  ^^^^^^
+did you mean `clock`?"#
+    );
+}
+
+/// Bad input 124: numbers that are none, or that are out of all bounds.
+#[test]
+fn a_number_without_a_unit_is_asked_for_one() {
+    let cases = [
+        ("64", r#"64 is a bare number: this must be a duration such as "64s""#),
+        ("-1.5", r#"-1.5 is a bare number: this must be a duration such as "64s""#),
+        ("nan", r#"NaN is a bare number: this must be a duration such as "64s""#),
+        ("inf", r#"inf is a bare number: this must be a duration such as "64s""#),
+        ("true", r#"invalid type: boolean `true`, expected a duration such as "64s""#),
+        (r#""64""#, r#""64" has no unit: add one of ns, us, ms, s, min, h, d"#),
+        (r#""nan s""#, r#""nan s" does not begin with a plain decimal number"#),
+        (r#""-5s""#, r#""-5s" cannot be negative"#),
+        (r#""5m""#, r#""5m" `m` is not a unit here: use one of ns, us, ms, s, min, h, d"#),
+        (r#""1e308s""#, r#""1e308s" `e308s` is not a unit here: use one of ns, us, ms, s, min, h, d"#),
+        (r#""99999999d""#, "accuracy must be 1ns to 1h"),
+    ];
+    for (value, why) in cases {
+        let expected = format!(
+            "truechimer.toml:1:12: {why}\n   1 | accuracy = {value}\n     |            {}",
+            "^".repeat(value.len())
+        );
+        assert_eq!(message(&format!("accuracy = {value}\n")), expected);
+    }
+    let far = message("accuracy = 1e308\n");
+    assert!(far.contains(" is a bare number: this must be a duration"), "{far}");
+}
+
+#[test]
+fn a_kind_that_is_not_spoken_says_so() {
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nkind = \"nts\"\n"),
+        r#"truechimer.toml:3:8: this version does not speak `nts` yet
+   3 | kind = "nts"
+     |        ^^^^^
+remove the source, or say kind = "ntp""#
+    );
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nkind = \"ntpp\"\n"),
+        r#"truechimer.toml:3:8: "ntpp" is not one of ntp, nts, taiclock, time
+   3 | kind = "ntpp"
+     |        ^^^^^^"#
+    );
+}
+
+#[test]
+fn a_source_without_an_address_is_shown() {
+    assert_eq!(
+        message("[[source]]\nprefer = true\n"),
+        r#"truechimer.toml:1:1: `address` is missing here
+   1 | [[source]]
+     | ^^^^^^^^^^"#
+    );
+    assert_eq!(
+        message("[source]\naddress = \"a.example\"\n"),
+        r#"truechimer.toml:1:1: a list of tables is begun by [[source]], with two brackets
+   1 | [source]
+     | ^^^^^^^^"#
+    );
+}
+
+#[test]
+fn a_hasty_interval_is_refused_with_a_word_on_politeness() {
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nmin_interval = \"1s\"\n"),
+        r#"truechimer.toml:3:16: `min_interval` must be at least 16s for a source that may be somebody else's
+   3 | min_interval = "1s"
+     |                ^^^^
+shorter intervals are for addresses of one's own network, written in figures"#
+    );
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nmin_interval = \"2h\"\nmax_interval = \"1h\"\n"),
+        r#"truechimer.toml:3:16: `min_interval` (2h) is longer than `max_interval` (1h)
+   3 | min_interval = "2h"
+     |                ^^^^"#
+    );
+}
+
+#[test]
+fn a_slip_of_the_syntax_is_shown_where_it_is() {
+    let text = message("accuracy = \"1ms\n");
+    assert!(text.starts_with("truechimer.toml:1:"), "{text}");
+    assert!(text.contains("   1 | accuracy = \"1ms\n"), "{text}");
+    let text = message("user = \"a\"\nuser = \"b\"\n");
+    assert!(text.starts_with("truechimer.toml:2:1: duplicate key"), "{text}");
+}
+
+#[test]
+fn a_terminal_is_not_commanded_by_a_bad_file() {
+    let text = message("accuracy = \"\u{1b}[2J\"\n");
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+}
+
+#[test]
+fn values_out_of_limits_are_told_the_limits() {
+    let cases = [
+        ("[clock]\nmax_slew = \"83334ppm\"", "max_slew must be 1ppm to 83333ppm"),
+        ("[clock]\nstep_updates = -1", "step_updates must be 0 to 4294967295"),
+        ("[assume]\nmax_drift = \"501ppm\"", "max_drift must be 1ppb to 500ppm"),
+        ("[select]\nmax_distance = \"17s\"", "max_distance must be 1ms to 16s"),
+        ("[[source]]\naddress = \"a.example\"\nburst = 9", "burst must be 0 to 8"),
+        (
+            "[[source]]\naddress = \"a.example\"\noperator = \"\"",
+            "`operator` must be a name of 1 to 64 bytes",
+        ),
+        ("[statistics]\nmax_size = \"1KiB\"", "max_size must be 64KiB to 16GiB"),
+        ("[state]\ndir = \"state\"", "\"state\" does not begin with /"),
+        ("[serve]\nntp = [\"127.0.0.1:123\"]\nallow = [\"10.0.0.1/8\"]", "has bits set beyond its length"),
+    ];
+    for (text, why) in cases {
+        assert!(message(text).contains(why), "{}", message(text));
+    }
+}

@@ -1,0 +1,48 @@
+//! The manual's configuration file tells the truth.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use truechimer::config::Config;
+
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manual/truechimer.toml");
+    fs::read_to_string(path).expect("the manual is in the repository")
+}
+
+/// The example with the keys that have no default brought to life: `#key = ..`, while prose begins with `# `.
+fn with_everything() -> String {
+    let live = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => rest.to_owned(),
+        Some(_) | None => line.to_owned(),
+    };
+    example().lines().map(|line| live(line) + "\n").collect()
+}
+
+fn keys(text: &str) -> BTreeSet<String> {
+    let mut table = String::new();
+    let mut keys = BTreeSet::new();
+    for line in text.lines() {
+        match (line.starts_with('['), line.split_once(" = ")) {
+            (true, _) => table = line.to_owned(),
+            (false, Some((key, _))) if !key.starts_with('#') => drop(keys.insert(format!("{table} {key}"))),
+            (false, Some(_) | None) => {}
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    assert_eq!(Config::parse("truechimer.toml", &example()).unwrap(), Config::defaults());
+}
+
+#[test]
+fn the_example_has_every_key() {
+    let everything = Config::parse("truechimer.toml", &with_everything()).unwrap();
+    assert!(
+        everything.serve.is_some() && everything.statistics.dir.is_some() && everything.leap_file.is_some()
+    );
+    assert_eq!(keys(&with_everything()), keys(&everything.to_toml()));
+}
