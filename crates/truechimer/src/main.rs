@@ -1,3 +1,56 @@
-//! Truechimer: one binary, many names.
+//! Truechimer: one binary, many names. This file is its table of contents.
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use truechimer::cli;
+use truechimer::command::{self, Outcome};
+
+/// Keeps every clock in a network right, and says how right it is
+#[derive(Parser)]
+#[command(name = "truechimer", version, max_term_width = 100)]
+enum Command {
+    Config(cli::Config),
+    #[command(hide = true)]
+    Man(cli::Man),
+    #[command(hide = true)]
+    Completions(cli::Completions),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Command::try_parse() {
+        Ok(command) => run(&command).unwrap_or_else(|error| complain(&error)),
+        Err(error) => misused(&error),
+    };
+    outcome.into()
+}
+
+fn run(command: &Command) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Config(arguments) => command::config::config(arguments),
+        Command::Man(arguments) => command::manual::man(arguments, Command::command()),
+        Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),
+    }
+}
+
+/// Says what failed and why, from the outside in. A reader that has gone away is nobody's failure.
+fn complain(error: &anyhow::Error) -> Outcome {
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return Outcome::Yes;
+    }
+    // When stderr is gone too, the exit code has to do.
+    let _ = writeln!(io::stderr(), "truechimer: {error:#}");
+    Outcome::Failed
+}
+
+/// Help that was asked for goes to stdout and is no error; the rest is a wrong call.
+fn misused(error: &clap::Error) -> Outcome {
+    // A closed stdout or stderr changes nothing about how we were called.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Outcome::Yes,
+        _ => Outcome::Misused,
+    }
+}

@@ -1,0 +1,326 @@
+//! The command line: one table, from which parsing, help, man pages and completions all come.
+//!
+//! Each subcommand's arguments are a struct; `main` says which of them this build has a body for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use truechimer_time::Span;
+
+use crate::config::{Address, Spelled};
+
+/// The most exchanges with one server in one query.
+pub const SAMPLES_MAX: u8 = 64;
+
+/// Run the daemon: keep this machine's clock right
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The configuration, instead of the one in /etc/truechimer
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Leave out what a simulated kernel cannot carry: sandbox, control socket, other processes and threads
+    #[arg(long)]
+    pub simulated: bool,
+    /// Write down every measurement and every decision in this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub statistics: Option<PathBuf>,
+}
+
+/// Measure other clocks now, without privileges
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Query {
+    /// Whom to ask: a name or an address, with a port if it is not 123
+    #[arg(required = true, value_name = "HOST[:PORT]", value_parser = spelled::<Address>, value_hint = ValueHint::Hostname)]
+    pub hosts: Vec<Address>,
+    /// How many exchanges with each
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=i64::from(SAMPLES_MAX)))]
+    pub samples: u8,
+    /// How long to wait for an answer
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = patience)]
+    pub timeout: Span,
+    /// How to reach the names
+    #[command(flatten)]
+    pub family: Family,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Set the clock once, by the vote of all sources named
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Set {
+    /// Whom to ask: a name or an address, with a port if it is not 123
+    #[arg(required = true, value_name = "SOURCE", value_parser = spelled::<Address>, value_hint = ValueHint::Hostname)]
+    pub sources: Vec<Address>,
+    /// Say what would be done, and leave the clock alone
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Set the clock at once, however small the error
+    #[arg(long, conflicts_with = "slew")]
+    pub step: bool,
+    /// Move the clock gradually, however large the error
+    #[arg(long)]
+    pub slew: bool,
+    /// How to reach the names
+    #[command(flatten)]
+    pub family: Family,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Say how right the clock is
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// List the sources, and what is thought of each
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Sources {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Print the time: the earliest it can be, the best guess, the latest
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Now {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Have the daemon measure all its sources now
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Burst {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Check the configuration, or show what holds
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Which of the two
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+/// What to do with a configuration.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum ConfigVerb {
+    /// Say whether a configuration can be used, and if not, where it is wrong
+    Check {
+        /// The configuration, instead of the one in /etc/truechimer
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Print the effective configuration, every key with its value, as TOML
+    Show {
+        /// The configuration, instead of the one in /etc/truechimer
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+}
+
+/// See it work: a wrong clock, four servers, one of them lying, nothing to set up
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Demo {
+    /// End within a minute, with a summary
+    #[arg(long)]
+    pub fast: bool,
+}
+
+/// Simulate a scenario, or replay what a daemon wrote down
+#[derive(Args, Clone, Debug, PartialEq)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["scenario", "replay"])))]
+pub struct Sim {
+    /// The scenario
+    #[arg(value_name = "SCENARIO", requires = "seed")]
+    pub scenario: Option<String>,
+    /// The seed from which all chance of the simulated world comes
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Statistics files of a daemon, the oldest first
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "seed", value_hint = ValueHint::FilePath)]
+    pub replay: Vec<PathBuf>,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Write the man pages into a folder
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Man {
+    /// The folder, which must exist
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+}
+
+/// Print the completions for a shell
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// How to print.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Print JSON for programs instead of a table for people
+    #[arg(long)]
+    pub json: bool,
+    /// Colours, which never carry meaning alone
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourWhen::Auto)]
+    pub color: ColourWhen,
+}
+
+/// When to print in colours.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColourWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which addresses of a name to use.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Use IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+}
+
+impl Family {
+    /// May this address be used?
+    pub fn takes(self, place: &SocketAddr) -> bool {
+        match place {
+            SocketAddr::V4(_) => !self.ipv6,
+            SocketAddr::V6(_) => !self.ipv4,
+        }
+    }
+}
+
+/// Which daemon to talk to.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// Where the daemon keeps its socket and its shared memory
+    #[arg(long, value_name = "DIR", default_value = "/run/truechimer", value_hint = ValueHint::DirPath)]
+    pub run_dir: PathBuf,
+}
+
+/// Reads an argument as the configuration would read it.
+fn spelled<T: Spelled>(text: &str) -> Result<T, String> {
+    T::read(text).map_err(|error| format!("it {error}"))
+}
+
+fn patience(text: &str) -> Result<Span, String> {
+    let span = spelled::<Span>(text)?;
+    match Span::from_millis(10) <= span && span <= Span::from_secs(60) {
+        true => Ok(span),
+        false => Err("it must be 10ms to 60s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser, Debug)]
+    enum All {
+        Run(Run),
+        Query(Query),
+        Set(Set),
+        Status(Status),
+        Sources(Sources),
+        Now(Now),
+        Burst(Burst),
+        Config(Config),
+        Demo(Demo),
+        Sim(Sim),
+        Man(Man),
+        Completions(Completions),
+    }
+
+    fn parse(line: &str) -> Result<All, String> {
+        All::try_parse_from(std::iter::once("truechimer").chain(line.split(' '))).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        All::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_line_is_understood() {
+        for line in [
+            "run",
+            "run --config /etc/x.toml --simulated --statistics /var/log/t",
+            "query ntp.example.net 192.0.2.1:1123 --json --samples 8 --timeout 500ms -4",
+            "set a.example b.example c.example --dry-run --step",
+            "set a.example --slew --json",
+            "status --json",
+            "sources",
+            "now --json --run-dir /tmp/x",
+            "burst",
+            "config check",
+            "config check x.toml",
+            "config show",
+            "demo --fast",
+            "sim quiet-lan --seed 7",
+            "sim --replay a b c --json",
+            "man /tmp",
+            "completions zsh",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for line in [
+            "query",
+            "query a.example -4 -6",
+            "query a.example --samples 0",
+            "query a.example --timeout 3",
+            "query a.example --timeout 2h",
+            "query a:b:c",
+            "set a.example --step --slew",
+            "sim",
+            "sim quiet-lan",
+            "sim quiet-lan --seed 7 --replay a",
+            "now extra",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_family_keeps_the_other_out() {
+        let (v4, v6) = ("192.0.2.1:123".parse().unwrap(), "[2001:db8::1]:123".parse().unwrap());
+        let family = |ipv4, ipv6| Family { ipv4, ipv6 };
+        assert!(family(false, false).takes(&v4) && family(false, false).takes(&v6));
+        assert!(family(true, false).takes(&v4) && !family(true, false).takes(&v6));
+        assert!(!family(false, true).takes(&v4) && family(false, true).takes(&v6));
+    }
+}

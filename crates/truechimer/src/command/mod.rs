@@ -1,0 +1,30 @@
+//! The subcommands' bodies, one module each: arguments in, an [`Outcome`] or a reason why not out.
+
+pub mod config;
+pub mod manual;
+
+use std::process::ExitCode;
+
+/// How a command ended. Programs read it from the exit code, as those of daemontools do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done, or the answer is yes.
+    Yes,
+    /// The answer is no.
+    No,
+    /// It was called wrongly.
+    Misused,
+    /// The system failed.
+    Failed,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Yes => 0,
+            Outcome::No => 1,
+            Outcome::Misused => 100,
+            Outcome::Failed => 111,
+        })
+    }
+}
