@@ -4,4 +4,5 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod state;
 pub mod ui;
