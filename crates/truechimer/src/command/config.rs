@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::cli::{self, ConfigVerb};
 use crate::command::Outcome;
-use crate::config::{CONFIG_FILE, Config};
+use crate::config::Config;
 
 /// A majority that outvotes one liar needs three votes.
 const OPERATORS_WANTED: usize = 3;
@@ -25,8 +25,7 @@ fn with(file: Option<&Path>, print: impl Fn(&Config) -> String) -> anyhow::Resul
             Ok(Outcome::Yes)
         }
         Err(error) => {
-            let name = file.unwrap_or(Path::new(CONFIG_FILE));
-            writeln!(io::stderr(), "truechimer: cannot use the configuration {}:\n{error}", name.display())?;
+            writeln!(io::stderr(), "truechimer: configuration: {error}")?;
             Ok(Outcome::No)
         }
     }
@@ -35,7 +34,7 @@ fn with(file: Option<&Path>, print: impl Fn(&Config) -> String) -> anyhow::Resul
 /// What can be said of a configuration that is right.
 fn check(config: &Config) -> String {
     let (sources, operators) = (config.sources.len(), config.operators());
-    let mut text = format!("right: {sources} sources of {operators} operators\n");
+    let mut text = format!("right: sources {sources}, operators {operators}\n");
     if operators < OPERATORS_WANTED {
         text += "note: fewer than three operators cannot outvote one that is wrong\n";
     }

@@ -204,6 +204,9 @@ fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
     let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
     let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
+    if ntp.is_empty() {
+        return Err(Flaw(listen.span(), Fault::Missing("ntp")));
+    }
     if ntp.len() > LISTEN_MAX {
         return Err(Flaw(listen.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
     }

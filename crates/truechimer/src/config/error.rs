@@ -42,7 +42,7 @@ impl fmt::Display for ConfigError {
         if let Some(place) = &self.place {
             write!(f, "\n{place}")?;
         }
-        match self.fault.remedy() {
+        match self.fault.remedy(&self.file) {
             Some(remedy) => write!(f, "\n{remedy}"),
             None => Ok(()),
         }
@@ -158,15 +158,16 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What to do next, where it can be said.
-    fn remedy(&self) -> Option<String> {
+    /// What to do next about this file, where it can be said.
+    fn remedy(&self, file: &Path) -> Option<String> {
+        let file = file.display();
         match self {
             Self::UnknownKey { key, known } => Some(match nearest(key, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known keys here: {}", known.join(", ")),
             }),
-            Self::WritableByAll { .. } => Some("take that right away: chmod o-w".to_owned()),
-            Self::OwnedByOther { .. } => Some("make it root's: chown root".to_owned()),
+            Self::WritableByAll { .. } => Some(format!("take that right away: chmod o-w {file}")),
+            Self::OwnedByOther { .. } => Some(format!("make it root's: chown root {file}")),
             Self::NotAFile => Some("name a file, or a link to one".to_owned()),
             Self::SetTwice { first, .. } | Self::SameSource { first, .. } => {
                 Some(format!("first at {first}; remove one of the two"))
@@ -217,10 +218,12 @@ impl Place {
     pub fn of(text: &[u8], range: Range<usize>) -> Self {
         let start = range.start.min(text.len());
         let line_start = text[..start].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let line_end = text[start..].iter().position(|b| *b == b'\n').map_or(text.len(), |at| start + at);
+        let rest = text[start..].split(|b| *b == b'\n').next().unwrap_or_default();
+        let line_end = start + rest.strip_suffix(b"\r").unwrap_or(rest).len();
+        let fault_end = range.end.clamp(start, line_end);
         let before = characters(&text[line_start..start]);
-        let fault = characters(&text[start..range.end.clamp(start, line_end)]);
-        let after = characters(&text[start + (range.end.clamp(start, line_end) - start)..line_end]);
+        let fault = characters(&text[start..fault_end]);
+        let after = characters(&text[fault_end..line_end]);
         let skipped = (before.len() + 1).saturating_sub(SHOWN_WIDTH / 2);
         let line = before[skipped..].iter().chain(&fault).chain(&after);
         Self {
@@ -323,6 +326,12 @@ mod tests {
         let place = Place::of(text, 13..16);
         assert_eq!((place.line, place.column), (2, 6));
         assert_eq!(place.to_string(), "   2 | µµ = bad\n     |      ^^^");
+    }
+
+    #[test]
+    fn lines_of_other_systems_end_where_they_end() {
+        let place = Place::of(b"a = 1\r\nb\r\n", 4..5);
+        assert_eq!(place.to_string(), "   1 | a = 1\n     |     ^");
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn files_that_cannot_be_trusted_are_refused() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(
         folder.load().unwrap_err(),
-        "DIR/truechimer.toml: can be written by everybody (mode 0666)\ntake that right away: chmod o-w"
+        "DIR/truechimer.toml: can be written by everybody (mode 0666)\ntake that right away: chmod o-w DIR/truechimer.toml"
     );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
@@ -287,6 +287,7 @@ fn who_is_answered_must_be_said_beyond_this_machine() {
     let serve = |keys: &str| parse(&format!("[serve]\n{keys}\n")).map(|config| config.serve.unwrap().allow);
     assert_eq!(serve("ntp = [\"127.0.0.1:123\", \"[::1]:123\"]"), Ok(Prefix::LOOPBACK.to_vec()));
     assert!(serve("ntp = [\"127.0.0.1:123\", \"[::]:123\"]").unwrap_err().contains("whom to answer"));
+    assert!(serve("ntp = []").unwrap_err().contains("`ntp` is missing here"));
     assert!(serve("allow = [\"10.0.0.0/8\"]").unwrap_err().contains("`ntp` is missing here"));
     assert_eq!(parse("").unwrap().serve, None);
 }
