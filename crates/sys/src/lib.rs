@@ -1,5 +1,32 @@
 //! The kernel, behind safe doors: clocks, sockets with time stamps, signals, users, shared memory.
 //!
 //! **Invariant:** the only `unsafe` and the only `libc` of Truechimer are here. This crate knows no protocol and
-//! decides nothing.
+//! decides nothing. It reaches the kernel through libc's own symbols only, in their plainest forms, so that a
+//! harness that stands in for libc can carry the unmodified daemon.
 #![allow(unsafe_code)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+// The kernel's integers are narrower on 32-bit machines.
+#![allow(clippy::unnecessary_cast)]
+
+pub mod adjust;
+pub mod capability;
+pub mod clock;
+pub mod file;
+pub mod notify;
+pub mod peer;
+pub mod poll;
+pub mod process;
+pub mod shm;
+pub mod signal;
+pub mod system;
+pub mod udp;
+pub mod user;
+pub mod wake;
+
+mod address;
+mod control;
+mod fd;
+mod socket;
+
+#[cfg(test)]
+mod scratch;

@@ -1,0 +1,163 @@
+//! Reading the kernel's clocks.
+//!
+//! All readings of one moment are taken together, by [`readings`]; nobody else in the daemon asks what time it is.
+//! Nothing here sets or steers anything: that is [`adjust`](crate::adjust).
+
+use truechimer_time::{Local, Mono, Raw, Span, Time};
+
+/// How often [`readings`] tries for a tight bracket.
+const TRIES: usize = 5;
+/// A bracket this tight is not tried again: it is about what four reads through the vDSO take.
+const TIGHT: Span = Span::from_nanos(200);
+/// How many pairs of readings [`precision`] looks at.
+const PRECISION_PAIRS: usize = 64;
+
+/// The clocks of this machine at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readings {
+    /// The unadjusted counter, in the middle of the bracket.
+    pub raw: Time<Raw>,
+    /// The clock that time-outs run on.
+    pub mono: Time<Mono>,
+    /// The clock that programs see, `CLOCK_REALTIME`.
+    pub realtime: Time<Local>,
+    /// How long this machine has slept since boot, see [`asleep`].
+    pub asleep: Span,
+    /// How long it took to read, by the raw counter: `realtime` and `mono` were read within half of this of `raw`.
+    pub width: Span,
+}
+
+/// Reads all clocks together: the raw counter, the real time, the monotonic time, the raw counter again. Of up
+/// to five tries the narrowest counts, so that being interrupted between two reads does no harm.
+pub fn readings() -> Readings {
+    let mut best = bracket();
+    for _ in 1..TRIES {
+        if best.width <= TIGHT {
+            break;
+        }
+        let next = bracket();
+        if next.width < best.width {
+            best = next;
+        }
+    }
+    Readings { asleep: asleep(), ..best }
+}
+
+fn bracket() -> Readings {
+    let before = raw();
+    let realtime = realtime();
+    let mono = mono();
+    let width = raw() - before;
+    Readings { raw: before + width.half(), mono, realtime, asleep: Span::ZERO, width }
+}
+
+/// The machine's unadjusted counter, `CLOCK_MONOTONIC_RAW`.
+pub fn raw() -> Time<Raw> {
+    Time::from_epoch(always(libc::CLOCK_MONOTONIC_RAW))
+}
+
+/// The clock of time-outs, `CLOCK_MONOTONIC`. It may stand near zero: subtract with care.
+pub fn mono() -> Time<Mono> {
+    Time::from_epoch(always(libc::CLOCK_MONOTONIC))
+}
+
+/// The clock that programs see, `CLOCK_REALTIME`.
+pub fn realtime() -> Time<Local> {
+    Time::from_epoch(always(libc::CLOCK_REALTIME))
+}
+
+/// How long this machine has been suspended since boot: `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`. It cannot be read
+/// in one go and so jitters by the time of a read (well under a microsecond). Zero where there is no such clock.
+pub fn asleep() -> Span {
+    let once = || {
+        let before = mono();
+        let boot = read(libc::CLOCK_BOOTTIME)?;
+        let width = mono() - before;
+        Some((width, boot - (before + width.half()).since_epoch()))
+    };
+    let tightest = (0..TRIES).map_while(|_| once()).min_by_key(|(width, _)| *width);
+    tightest.map_or(Span::ZERO, |(_, asleep)| asleep.max(Span::ZERO))
+}
+
+/// The step by which `CLOCK_REALTIME` counts, as the kernel states it: 1 ns with high resolution timers.
+pub fn resolution() -> Span {
+    let mut step = libc::timespec { tv_sec: 0, tv_nsec: 1 };
+    // SAFETY: the kernel writes one timespec to the address of ours, or fails and leaves it alone.
+    unsafe { libc::clock_getres(libc::CLOCK_REALTIME, &raw mut step) };
+    span(&step)
+}
+
+/// The precision of RFC 5905, section 7.3: the shortest time between two readings of `CLOCK_REALTIME` that differ,
+/// and never less than [`resolution`].
+pub fn precision() -> Span {
+    let differences = (0..PRECISION_PAIRS).map(|_| {
+        let before = realtime();
+        realtime() - before
+    });
+    differences.filter(|d| *d > Span::ZERO).min().unwrap_or(Span::ZERO).max(resolution())
+}
+
+/// Reads a clock that every Linux has had since 2.6.28.
+fn always(id: libc::clockid_t) -> Span {
+    read(id).expect("clock_gettime fails only for clocks that the kernel does not have, and it has this one")
+}
+
+fn read(id: libc::clockid_t) -> Option<Span> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec to the address of ours, or fails and leaves it alone.
+    let result = unsafe { libc::clock_gettime(id, &raw mut now) };
+    (result == 0).then(|| span(&now))
+}
+
+fn span(time: &libc::timespec) -> Span {
+    Span::from_secs(time.tv_sec as i64) + Span::from_nanos(time.tv_nsec as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_go_forward() {
+        let (raw_before, mono_before) = (raw(), mono());
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(raw() - raw_before >= Span::from_millis(1));
+        assert!(mono() - mono_before >= Span::from_millis(1));
+    }
+
+    #[test]
+    fn all_readings_belong_to_one_moment() {
+        let before = (raw(), mono(), realtime());
+        let readings = readings();
+        let after = (raw(), mono(), realtime());
+        assert!(before.0 <= readings.raw && readings.raw <= after.0);
+        assert!(before.1 <= readings.mono && readings.mono <= after.1);
+        assert!(before.2 <= readings.realtime && readings.realtime <= after.2);
+        assert!(readings.width >= Span::ZERO && readings.width <= after.0 - before.0);
+    }
+
+    #[test]
+    fn this_machine_has_not_slept_while_tested() {
+        let change = asleep() - asleep();
+        assert!(change.abs() < Span::from_millis(10), "{change:?}");
+    }
+
+    #[test]
+    fn a_clock_that_does_not_exist_reads_as_nothing() {
+        assert_eq!(read(9999), None);
+    }
+
+    #[test]
+    fn precision_is_fine_and_never_finer_than_the_resolution() {
+        assert!(resolution() >= Span::from_nanos(1));
+        assert!(precision() >= resolution());
+        assert!(precision() < Span::from_millis(10));
+    }
+
+    #[test]
+    fn the_real_time_is_the_one_that_std_sees() {
+        let std_now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let ours = realtime().since_epoch();
+        assert!((ours.as_seconds() - std_now.as_secs_f64()).abs() < 1.0);
+    }
+}

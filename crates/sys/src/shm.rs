@@ -1,0 +1,264 @@
+//! A published page: a small file that one process writes and any number of others read as shared memory.
+//!
+//! ```text
+//!   magic | layout | size | generation | 32 words of the caller's         each a u64 in this machine's order
+//! ```
+//!
+//! The generation is a sequence lock: odd while the words are being written, and two more after each time. A reader
+//! takes no lock, cannot disturb the writer, and gives up after a bounded number of attempts. All words are atomics,
+//! so that reading what is being written is no data race: what was read so is thrown away. 64 bits of generation do
+//! not come round in the life of a machine.
+//!
+//! A reader trusts the owner of the page: to cut the file short under it would kill it (SIGBUS).
+//! [`PageReader::owner`] tells whom it would trust.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::{fmt, hint, process, ptr};
+
+use libc::{c_int, c_void};
+
+use crate::user::effective_uid;
+
+/// How many words a page carries for its caller.
+pub const WORDS: usize = 32;
+
+const HEADER_WORDS: usize = 4;
+const PAGE_BYTES: usize = (HEADER_WORDS + WORDS) * size_of::<u64>();
+/// "truechim" as ASCII, first letter in the highest byte.
+const MAGIC: u64 = u64::from_be_bytes(*b"truechim");
+const LAYOUT: u64 = 1;
+/// How often a reader looks again while the writer is at work. A write takes well under a microsecond, so that this
+/// is only reached if the writer died or was put to sleep in the middle of one.
+const ATTEMPTS_MAX: usize = 1000;
+/// Everybody may read it, only its owner may write it.
+const MODE: u32 = 0o644;
+const MODE_WRITE_BY_OTHERS: u32 = 0o022;
+
+/// Why a page was not opened or not read.
+#[derive(Debug)]
+pub enum PageError {
+    /// The file could not be opened, made or mapped.
+    File(io::Error),
+    /// It is no page, or one of another layout.
+    NotAPage,
+    /// It was made and never written.
+    Empty,
+    /// The writer stopped in the middle of writing, or writes without pause.
+    Torn,
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File(error) => return error.fmt(f),
+            Self::NotAPage => "not a page of this layout",
+            Self::Empty => "nothing has been written to it yet",
+            Self::Torn => "its writer stopped in the middle of writing",
+        })
+    }
+}
+
+impl std::error::Error for PageError {}
+
+impl From<io::Error> for PageError {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// The end that writes. There is to be one of a page: hold a [`lock`](crate::file::lock).
+#[derive(Debug)]
+pub struct PageWriter {
+    page: Mapping,
+}
+
+impl PageWriter {
+    /// Publishes a page at `path`. One that is there, is ours and has this layout is taken over, so that its readers go
+    /// on; anything else of that name is replaced.
+    pub fn publish(path: &Path) -> Result<Self, PageError> {
+        match Self::take_over(path) {
+            Ok(writer) => Ok(writer),
+            Err(_not_ours) => Self::replace(path),
+        }
+    }
+
+    fn take_over(path: &Path) -> Result<Self, PageError> {
+        let file = OpenOptions::new().read(true).write(true).custom_flags(OPEN_FLAGS).open(path)?;
+        let about = file.metadata()?;
+        let ours =
+            about.uid() == effective_uid() && about.nlink() == 1 && about.mode() & MODE_WRITE_BY_OTHERS == 0;
+        if !ours {
+            return Err(PageError::NotAPage);
+        }
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE)? })
+    }
+
+    fn replace(path: &Path) -> Result<Self, PageError> {
+        let new = unused_name(path)?;
+        let file = create(&new).inspect_err(|_| drop(fs::remove_file(&new)))?;
+        let page = Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE)?;
+        fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))?;
+        Ok(Self { page })
+    }
+
+    /// Writes all words at once, as far as readers can see.
+    pub fn write(&mut self, words: &[u64; WORDS]) {
+        let page = self.page.words();
+        // A writer that died in the middle has left an odd generation: then this is its end.
+        let writing = page.generation.load(Ordering::Relaxed) | 1;
+        page.generation.store(writing, Ordering::Relaxed);
+        // Whoever sees a new word sees the odd generation as well, by the reader's acquire fence.
+        fence(Ordering::Release);
+        for (place, word) in page.words.iter().zip(words) {
+            place.store(*word, Ordering::Relaxed);
+        }
+        // Whoever sees the even generation sees all new words.
+        page.generation.store(writing.wrapping_add(1), Ordering::Release);
+    }
+}
+
+/// The end that reads.
+#[derive(Debug)]
+pub struct PageReader {
+    page: Mapping,
+    owner: u32,
+}
+
+impl PageReader {
+    /// Opens the page at `path`. If its file is replaced later, this goes on to read the old one: words that do not
+    /// change any more are the sign to open it again.
+    pub fn open(path: &Path) -> Result<Self, PageError> {
+        let file = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
+        let owner = file.metadata()?.uid();
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner })
+    }
+
+    /// The user who can write the page.
+    pub fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// All words, as they were written together. Never waits for long: gives up after 1000 attempts.
+    pub fn read(&self) -> Result<[u64; WORDS], PageError> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.attempt() {
+                Some((0, _)) => return Err(PageError::Empty),
+                Some((_, words)) => return Ok(words),
+                None => hint::spin_loop(),
+            }
+        }
+        Err(PageError::Torn)
+    }
+
+    /// The generation and the words, unless they were written meanwhile.
+    ///
+    /// The loads are relaxed, and made acquire by fences: only relaxed loads are promised to work everywhere on
+    /// memory that may not be written.
+    fn attempt(&self) -> Option<(u64, [u64; WORDS])> {
+        let page = self.page.words();
+        let before = page.generation.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        let words = std::array::from_fn(|i| page.words[i].load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        let after = page.generation.load(Ordering::Relaxed);
+        (before == after && before.is_multiple_of(2)).then_some((before, words))
+    }
+}
+
+/// What lies in the file.
+#[repr(C)]
+struct Words {
+    magic: AtomicU64,
+    layout: AtomicU64,
+    size: AtomicU64,
+    generation: AtomicU64,
+    words: [AtomicU64; WORDS],
+}
+
+/// A pipe in the place of the page would wait without O_NONBLOCK.
+const OPEN_FLAGS: c_int = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+
+/// A page in memory, shared with every other process that has it.
+#[derive(Debug)]
+struct Mapping {
+    start: ptr::NonNull<Words>,
+}
+
+// SAFETY: the memory belongs to no thread, and is only reached through atomics.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the file, which has to be a page as long as it says.
+    fn of(file: &File, protection: c_int) -> Result<Self, PageError> {
+        let about = file.metadata()?;
+        if !about.is_file() || about.len() != PAGE_BYTES as u64 {
+            return Err(PageError::NotAPage);
+        }
+        let mapping = Self { start: map(file, protection)? };
+        match mapping.words().is_page() {
+            true => Ok(mapping),
+            false => Err(PageError::NotAPage),
+        }
+    }
+
+    fn words(&self) -> &Words {
+        // SAFETY: mapped until drop, page-aligned, as long as a page; and any bytes are atomics.
+        unsafe { self.start.as_ref() }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: exactly what was mapped, and nothing borrows it any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), PAGE_BYTES) };
+    }
+}
+
+impl Words {
+    fn is_page(&self) -> bool {
+        let header = [&self.magic, &self.layout, &self.size].map(|word| word.load(Ordering::Relaxed));
+        header == [MAGIC, LAYOUT, PAGE_BYTES as u64]
+    }
+}
+
+fn map(file: &File, protection: c_int) -> io::Result<ptr::NonNull<Words>> {
+    let (anywhere, shared, from_start) = (ptr::null_mut::<c_void>(), libc::MAP_SHARED, 0);
+    // SAFETY: a new mapping where the kernel likes, over nothing of ours.
+    let start = unsafe { libc::mmap(anywhere, PAGE_BYTES, protection, shared, file.as_raw_fd(), from_start) };
+    match start == libc::MAP_FAILED {
+        true => Err(io::Error::last_os_error()),
+        false => ptr::NonNull::new(start.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into()),
+    }
+}
+
+/// A name beside `path` that nothing has: a leftover of a process with our number is removed.
+fn unused_name(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let new = path.with_file_name(format!(".{}.{}", name.display(), process::id()));
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _removed_or_absent => Ok(new),
+    }
+}
+
+/// A page that was never written. Its bytes are written and not only reserved, so that no full disk is met later.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.read(true).write(true).create_new(true).mode(MODE).custom_flags(OPEN_FLAGS).open(path)?;
+    let mut page = [0; HEADER_WORDS + WORDS];
+    page[..3].copy_from_slice(&[MAGIC, LAYOUT, PAGE_BYTES as u64]);
+    file.write_all(&page.map(u64::to_ne_bytes).concat())?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests;
