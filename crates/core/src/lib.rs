@@ -1,7 +1,7 @@
 //! The decisions of Truechimer: what the packets tell, whom to believe, what to do with the clock, when to ask again.
 //!
-//! **Contract:** one `Node::handle` per happening, then `Node::poll` until it returns `None`, then
-//! sleep until `Node::deadline` or the next happening. The daemon and the simulator drive exactly the same
+//! **Contract:** one [`node::Node::handle`] per happening, then [`node::Node::poll`] until it returns `None`, then
+//! sleep until [`node::Node::deadline`] or the next happening. The daemon and the simulator drive exactly the same
 //! node.
 //!
 //! **Invariant:** no clock, no socket, no entropy, no thread and no unordered map. `now` and the seed are arguments,
@@ -13,10 +13,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod discipline;
+pub mod event;
 pub mod learned;
 pub mod measure;
 pub mod moment;
+pub mod node;
 pub mod policy;
 mod reason;
+pub mod record;
 pub mod server;
+pub mod source;
+pub mod status;
 pub mod wire;

@@ -1,3 +1,4 @@
 //! Measuring: from questions and answers to stamps that can be believed as far as the answers can.
 
 pub mod exchange;
+pub mod sample;

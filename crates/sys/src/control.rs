@@ -1,7 +1,7 @@
 //! Control messages: what goes beside a datagram through `sendmsg` and `recvmsg` (cmsg(3)).
 //!
 //! They are read and written here as plain bytes, in the kernel's own layout, so that a length that lies leads
-//! nowhere. Nothing here is unsafe.
+//! nowhere. Nothing but a test is unsafe here.
 //!
 //! ```text
 //!   0            size_of usize   + 4      + 8              len, rounded up to usize

@@ -33,6 +33,8 @@ const FRAME_MAX: usize = 2048;
 #[derive(Debug)]
 pub struct UdpSocket {
     fd: OwnedFd,
+    /// Whom it is connected to.
+    remote: Option<SocketAddr>,
 }
 
 /// A datagram that came.
@@ -42,7 +44,7 @@ pub struct Received {
     pub len: usize,
     /// It was longer than the buffer, and the rest is lost.
     pub truncated: bool,
-    /// Who sent it, as the datagram claims.
+    /// Who sent it, as the datagram claims; on a connected socket never anybody else than the one it is connected to.
     pub from: SocketAddr,
     /// When it came, by `CLOCK_REALTIME`, as the kernel saw it; `None` if the caller has to read the clock.
     pub stamp: Option<Time<Local>>,
@@ -76,7 +78,7 @@ impl UdpSocket {
     /// A client's socket for one exchange with `remote`. It is not bound, so the kernel picks a random free port for
     /// it (RFC 9109 wants a new one each time), and hands on nothing that comes from elsewhere.
     pub fn connect(remote: SocketAddr) -> Result<Self, SocketError> {
-        let socket = Self::open(remote)?;
+        let socket = Self { remote: Some(remote), ..Self::open(remote)? };
         socket::connect(socket.as_fd(), &remote.into())?;
         Ok(socket)
     }
@@ -87,7 +89,7 @@ impl UdpSocket {
         if like.is_ipv6() {
             socket::set_option(fd.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
         }
-        Ok(Self { fd })
+        Ok(Self { fd, remote: None })
     }
 
     /// The address that this socket has here.
@@ -138,7 +140,7 @@ impl UdpSocket {
         Ok(Some(Received {
             len: arrival.len,
             truncated: arrival.truncated,
-            from: arrival.from.ok_or(SocketError::Other(libc::EAFNOSUPPORT))?,
+            from: arrival.from.or(self.remote).ok_or(SocketError::Other(libc::EAFNOSUPPORT))?,
             stamp: beside.messages().find_map(stamp::received),
             destination: beside.messages().find_map(Destination::read),
         }))

@@ -3,6 +3,9 @@
 //! Any 48 bytes are a packet and every packet is 48 bytes: reading and writing are exact inverses. What follows
 //! them is read by [`Trailer`](super::extension::Trailer).
 
+use core::net::IpAddr;
+
+use md5::{Digest, Md5};
 use truechimer_time::ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 
 use super::{HEADER_LEN, Malformed};
@@ -110,6 +113,18 @@ impl Packet {
 /// So many bytes from an offset that is a constant of the layout.
 fn bytes_at<const N: usize>(header: &[u8; HEADER_LEN], offset: usize) -> [u8; N] {
     core::array::from_fn(|i| header[offset + i])
+}
+
+/// The reference id of a server that has its time from this address: the address itself, or the first four bytes of
+/// the MD5 of a long one (RFC 5905, section 7.3).
+pub fn reference_id_of(address: IpAddr) -> [u8; 4] {
+    match address {
+        IpAddr::V4(v4) => v4.octets(),
+        IpAddr::V6(v6) => {
+            let digest = Md5::digest(v6.octets());
+            [digest[0], digest[1], digest[2], digest[3]]
+        }
+    }
 }
 
 /// The leap indicator (RFC 5905, figure 9). The discriminant is its two bits.

@@ -1,0 +1,8 @@
+//! Samples to a model, a model to a verdict.
+
+pub mod bracket;
+pub mod estimator;
+pub mod model;
+pub mod oscillator;
+pub mod select;
+pub mod servo;

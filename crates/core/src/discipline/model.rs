@@ -1,0 +1,112 @@
+//! The model: TAI as a function of the raw counter, with an honest bound.
+//!
+//! All else reads this: the kernel clock follows it, the servers serve it, the page in shared memory holds it. It is
+//! a straight line with a bracket around it that opens on both sides, exact in integers, so that every reader gets
+//! the same answer from the same reading of the counter.
+
+use truechimer_time::{Rate, Raw, Span, Tai, Time};
+
+use super::bracket::Bracket;
+use super::oscillator::RateLimits;
+
+/// True time against the raw counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The likeliest time at `bracket.at`.
+    pub best: Time<Tai>,
+    /// The likeliest rate: seconds of TAI gained on each second of the counter.
+    pub rate: Rate,
+    /// What is certain at `bracket.at`.
+    pub bracket: Bracket,
+    /// What is certain about the rate.
+    pub limits: RateLimits,
+    /// One standard deviation of `best` at `bracket.at`, as far as statistics can see.
+    pub sigma: Span,
+    /// One standard deviation of `rate`.
+    pub rate_sigma: Rate,
+}
+
+/// The time, read from the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// True time is not before this.
+    pub earliest: Time<Tai>,
+    /// The likeliest true time.
+    pub best: Time<Tai>,
+    /// True time is not after this.
+    pub latest: Time<Tai>,
+    /// One standard deviation of `best`.
+    pub sigma: Span,
+}
+
+impl Reading {
+    /// The furthest that `best` can be from the truth, on either side.
+    pub fn bound(&self) -> Span {
+        (self.best - self.earliest).max(self.latest - self.best)
+    }
+}
+
+impl Model {
+    /// The time at a reading of the counter.
+    pub fn read(&self, raw: Time<Raw>) -> Reading {
+        let passed = raw - self.bracket.at;
+        let carried = self.bracket.carried_to(raw, self.limits);
+        let best = self.best + passed + self.rate.over(passed);
+        Reading {
+            earliest: carried.earliest,
+            best: carried.nearest(best),
+            latest: carried.latest,
+            sigma: self.sigma + self.rate_sigma.over(passed.abs()),
+        }
+    }
+
+    /// How long from a reading of the counter until the bound exceeds `limit`, if nothing more is measured: the
+    /// forecast. Zero if it does already.
+    pub fn holds_for(&self, raw: Time<Raw>, limit: Span) -> Span {
+        let margin = (limit - self.read(raw).bound()).as_seconds();
+        let growth = (self.limits.max - self.rate).max(self.rate - self.limits.min).as_ratio();
+        match margin > 0.0 {
+            true => Span::from_seconds(margin / growth.max(1e-12)),
+            false => Span::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Model {
+        let best = Time::EPOCH + Span::from_secs(1_000_000_000);
+        Model {
+            best,
+            rate: Rate::from_ppb(1_000),
+            bracket: Bracket {
+                at: Time::EPOCH,
+                earliest: best - Span::from_millis(1),
+                latest: best + Span::from_millis(2),
+            },
+            limits: RateLimits::around(Rate::from_ppb(1_000), Rate::from_ppb(10_000)),
+            sigma: Span::from_micros(10),
+            rate_sigma: Rate::from_ppb(1),
+        }
+    }
+
+    #[test]
+    fn the_bound_is_the_longer_side_and_grows_with_the_limits() {
+        let model = model();
+        assert_eq!(model.read(Time::EPOCH).bound(), Span::from_millis(2));
+        let later = model.read(Time::EPOCH + Span::from_secs(100));
+        assert_eq!(later.bound(), Span::from_millis(3));
+        assert_eq!(later.best, model.best + Span::from_secs(100) + Span::from_micros(100));
+    }
+
+    #[test]
+    fn the_forecast_is_when_the_bound_gets_there() {
+        let model = model();
+        let holds = model.holds_for(Time::EPOCH, Span::from_millis(12));
+        let then = model.read(Time::EPOCH + holds).bound();
+        assert!((then - Span::from_millis(12)).abs() < Span::from_micros(1), "{then:?}");
+        assert_eq!(model.holds_for(Time::EPOCH, Span::from_millis(1)), Span::ZERO);
+    }
+}

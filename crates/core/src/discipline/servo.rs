@@ -1,0 +1,201 @@
+//! The hand on the clock: from an error to a verdict.
+//!
+//! The clock is one more follower of the model. Its frequency is set to the model's rate, so that it holds if we die;
+//! what is left of the error is slewed away by a frequency that differs for a short while. A step is for the first
+//! updates and by leave only. An error too large to be believed is left alone, and that is said.
+//!
+//! Nothing here touches a clock: a [`Verdict`] is a value that somebody with the right to do so carries out.
+
+use truechimer_time::{Mono, Rate, Span, Time};
+
+use crate::policy::ClockPolicy;
+
+/// A slew takes a quarter of the measuring interval, but no less than this..
+pub const SLEW_MIN: Span = Span::from_secs(4);
+/// ..and no more than this, unless the slew would be too fast.
+pub const SLEW_MAX: Span = Span::from_secs(64);
+
+/// An error below this is noise of reading two clocks: not worth a slew.
+const NOISE: Span = Span::from_nanos(200);
+
+/// What shall be done to the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run at the model's rate: there is no error worth correcting.
+    Hold,
+    /// Gain `by` during `over` (lose, if negative), then run at the model's rate.
+    Slew {
+        /// The error: right time minus local clock.
+        by: Span,
+        /// How long it takes.
+        over: Span,
+    },
+    /// Jump.
+    Step {
+        /// The error: right time minus local clock.
+        by: Span,
+    },
+    /// The error is beyond the panic limit: leave the clock alone.
+    Refuse {
+        /// The error: right time minus local clock.
+        error: Span,
+    },
+}
+
+/// What the servo remembers from update to update.
+#[derive(Clone, Debug)]
+pub struct Servo {
+    policy: ClockPolicy,
+    updates: u32,
+    leave: bool,
+    base: Rate,
+    slew: Option<Slew>,
+    panicking: bool,
+}
+
+/// A slew under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slew {
+    until: Time<Mono>,
+    rate: Rate,
+}
+
+impl Servo {
+    /// A servo for a clock that runs at `base` for the time being.
+    pub fn new(policy: ClockPolicy, base: Rate) -> Self {
+        Self { policy, updates: 0, leave: false, base, slew: None, panicking: false }
+    }
+
+    /// What to do about `error` (right time minus local clock), measured every `interval`.
+    pub fn judge(&mut self, error: Span, interval: Span) -> Verdict {
+        let stepping = self.updates < self.policy.step_updates || self.leave;
+        self.updates = self.updates.saturating_add(1);
+        self.leave = false;
+        self.panicking = !stepping && error.abs() > self.policy.panic;
+        if self.panicking {
+            return Verdict::Refuse { error };
+        }
+        if stepping && error.abs() > self.policy.step_threshold {
+            return Verdict::Step { by: error };
+        }
+        self.correct(error, interval)
+    }
+
+    /// What to do about what is left of an error when a slew has ended. Never a step.
+    pub fn correct(&self, error: Span, interval: Span) -> Verdict {
+        if error.abs() <= NOISE {
+            return Verdict::Hold;
+        }
+        let fastest = self.policy.max_slew.as_ratio().max(1e-9);
+        let shortest = Span::from_seconds(error.abs().as_seconds() / fastest);
+        let over = (interval / 4).max(SLEW_MIN).min(SLEW_MAX).max(shortest);
+        Verdict::Slew { by: error, over }
+    }
+
+    /// A verdict is being carried out from `now` on, upon a model that runs at `base`. Returns the rate that the clock
+    /// shall have.
+    pub fn begin(&mut self, verdict: Verdict, base: Rate, now: Time<Mono>) -> Rate {
+        match verdict {
+            Verdict::Hold | Verdict::Step { .. } => {
+                self.base = base;
+                self.slew = None;
+            }
+            Verdict::Slew { by, over } => {
+                self.base = base;
+                let rate = Rate::from_ratio(by.as_seconds() / over.as_seconds().max(1e-9));
+                self.slew = Some(Slew { until: now + over, rate });
+            }
+            Verdict::Refuse { .. } => self.slew = None,
+        }
+        self.rate()
+    }
+
+    /// The rate that the clock shall have now: the model's, and the slew's on top.
+    pub fn rate(&self) -> Rate {
+        self.base + self.slew.map_or(Rate::ZERO, |slew| slew.rate)
+    }
+
+    /// When the slew under way has gained what it should.
+    pub fn slew_ends(&self) -> Option<Time<Mono>> {
+        self.slew.map(|slew| slew.until)
+    }
+
+    /// Steps are allowed for the next update, whatever their number: the operator said so.
+    pub fn give_leave(&mut self) {
+        self.leave = true;
+    }
+
+    /// Is the error too large to be acted on?
+    pub fn is_panicking(&self) -> bool {
+        self.panicking
+    }
+
+    /// How many errors have been judged.
+    pub fn updates(&self) -> u32 {
+        self.updates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Span = Span::from_secs(64);
+
+    fn servo() -> Servo {
+        Servo::new(ClockPolicy::default(), Rate::ZERO)
+    }
+
+    fn settled() -> Servo {
+        let mut servo = servo();
+        for _ in 0..ClockPolicy::default().step_updates {
+            servo.judge(Span::ZERO, INTERVAL);
+        }
+        servo
+    }
+
+    #[test]
+    fn a_large_error_is_stepped_at_the_start_only() {
+        let by = Span::from_secs(-7);
+        assert_eq!(servo().judge(by, INTERVAL), Verdict::Step { by });
+        let slewed = settled().judge(by, INTERVAL);
+        assert_eq!(slewed, Verdict::Slew { by, over: Span::from_secs(14_000) }, "7 s at 500 ppm");
+    }
+
+    #[test]
+    fn a_settled_clock_is_stepped_by_leave_once() {
+        let by = Span::from_secs(5000);
+        let mut servo = settled();
+        servo.give_leave();
+        assert_eq!(servo.judge(by, INTERVAL), Verdict::Step { by });
+        assert_eq!(servo.judge(by, INTERVAL), Verdict::Refuse { error: by });
+    }
+
+    #[test]
+    fn panic_keeps_the_frequency_and_ends_when_the_error_does() {
+        let mut servo = settled();
+        let base = Rate::from_ppb(1234);
+        servo.begin(Verdict::Hold, base, Time::EPOCH);
+        let verdict = servo.judge(Span::from_secs(1001), INTERVAL);
+        assert!(servo.is_panicking());
+        assert_eq!(servo.begin(verdict, Rate::from_ppb(99), Time::EPOCH), base);
+        servo.judge(Span::from_millis(1), INTERVAL);
+        assert!(!servo.is_panicking());
+    }
+
+    #[test]
+    fn a_slew_is_a_temporary_frequency() {
+        let mut servo = settled();
+        let base = Rate::from_ppb(50_000);
+        let verdict = servo.judge(Span::from_millis(1), INTERVAL);
+        assert_eq!(verdict, Verdict::Slew { by: Span::from_millis(1), over: Span::from_secs(16) });
+        assert_eq!(servo.begin(verdict, base, Time::EPOCH), base + Rate::from_ppb(62_500));
+        assert_eq!(servo.slew_ends(), Some(Time::EPOCH + Span::from_secs(16)));
+        assert_eq!(servo.begin(Verdict::Hold, base, Time::EPOCH), base);
+    }
+
+    #[test]
+    fn noise_is_left_alone() {
+        assert_eq!(settled().judge(Span::from_nanos(150), INTERVAL), Verdict::Hold);
+    }
+}

@@ -1,0 +1,186 @@
+//! All that can be noteworthy.
+//!
+//! The core does not log; it tells. The daemon prints an event as a line, the simulator counts it, the statistics
+//! keep some of them. Whoever shows events matches on all of them, so a new one does not compile until each place
+//! has decided what to make of it.
+
+use core::net::SocketAddr;
+
+use truechimer_time::{Rate, Raw, Span, Tai, Time};
+
+use crate::discipline::estimator::Reception;
+use crate::discipline::select::NoMajority;
+use crate::discipline::servo::Verdict;
+use crate::measure::exchange::{Kiss, Refusal};
+use crate::source::{SourceId, SourceSet};
+use crate::status::Status;
+
+/// Something worth telling.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A source is asked at this address from now on.
+    Addressed {
+        /// Which.
+        source: SourceId,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The name of a source has no address for the time being.
+    NotFound {
+        /// Which.
+        source: SourceId,
+    },
+    /// A question could not be sent.
+    NotSent {
+        /// Which source it was for.
+        source: SourceId,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// A source answers, for the first time or again.
+    Reachable {
+        /// Which.
+        source: SourceId,
+    },
+    /// A source has not answered its last eight polls.
+    Unreachable {
+        /// Which.
+        source: SourceId,
+    },
+    /// A datagram was dropped.
+    Refused {
+        /// Which source's exchange it came in.
+        source: SourceId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A source asks for something instead of answering.
+    Kissed {
+        /// Which.
+        source: SourceId,
+        /// What it asks for.
+        kiss: Kiss,
+    },
+    /// A sample was taken.
+    Measured(Measurement),
+    /// A source contradicts what it said before: it or we have jumped.
+    Contradicted {
+        /// Which.
+        source: SourceId,
+        /// How far the new bracket is from where the old one would be.
+        gap: Span,
+    },
+    /// The vote has a majority, with other members than before.
+    Selected {
+        /// Who agrees.
+        truechimers: SourceSet,
+        /// Who does not.
+        falsetickers: SourceSet,
+    },
+    /// The vote has no majority any more.
+    Unselected(NoMajority),
+    /// The model was made anew.
+    Updated(Update),
+    /// The agreement of the sources contradicts the assumptions about the oscillator; its rate is learned anew.
+    OscillatorDoubted,
+    /// The status has changed.
+    StatusChanged {
+        /// What it was.
+        from: Status,
+        /// What it is.
+        to: Status,
+    },
+    /// We have stepped the clock.
+    Stepped {
+        /// Forward, if positive.
+        by: Span,
+    },
+    /// Somebody else has stepped the clock.
+    MovedByOthers {
+        /// Forward, if positive.
+        by: Span,
+    },
+    /// The clock does not run at the rate that we gave it: somebody else has changed it.
+    RetunedByOthers {
+        /// How much faster than it should.
+        by: Rate,
+    },
+    /// The machine was suspended.
+    Suspended {
+        /// For so long.
+        slept: Span,
+    },
+    /// The error is beyond the panic limit; the clock is left alone until an operator gives leave to step.
+    Panicked {
+        /// Right time minus local clock.
+        error: Span,
+    },
+    /// The error is below the panic limit again.
+    Calmed,
+    /// The clock did not take what it was given.
+    SteeringFailed {
+        /// What the kernel said.
+        fault: SteeringFault,
+    },
+    /// An operator has given leave to step once.
+    LeaveGiven,
+}
+
+/// Why the clock did not take a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SteeringFault {
+    /// We may not (`EPERM`): no CAP_SYS_TIME.
+    NotPermitted,
+    /// The kernel did not like the figures (`EINVAL`).
+    Invalid,
+    /// The keeper of the clock holds the command to be wrong: too large a step, too fast a rate, before the floor.
+    Vetoed,
+    /// Anything else, by its error number.
+    Other(i32),
+}
+
+/// One sample, with what came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// Whom it is from.
+    pub source: SourceId,
+    /// When the question left.
+    pub t1: Time<Raw>,
+    /// When the source received it.
+    pub t2: Time<Tai>,
+    /// When the source answered.
+    pub t3: Time<Tai>,
+    /// When the answer came.
+    pub t4: Time<Raw>,
+    /// Right time minus local clock, as this exchange alone has it.
+    pub offset: Span,
+    /// On the way, there and back.
+    pub delay: Span,
+    /// Half of the delay and the source's own uncertainty: so far the offset may be wrong.
+    pub distance: Span,
+    /// What the estimator made of it.
+    pub reception: Reception,
+}
+
+/// One update of the model, with what it means for the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The reading of the counter.
+    pub raw: Time<Raw>,
+    /// The likeliest time.
+    pub tai: Time<Tai>,
+    /// Right time minus local clock.
+    pub offset: Span,
+    /// The rate of true time against the counter.
+    pub rate: Rate,
+    /// One standard deviation of `tai`.
+    pub sigma: Span,
+    /// How far `tai` can be from the truth.
+    pub bound: Span,
+    /// Who agrees.
+    pub truechimers: SourceSet,
+    /// Who does not.
+    pub falsetickers: SourceSet,
+    /// What is done to the clock.
+    pub verdict: Verdict,
+}

@@ -1,0 +1,259 @@
+//! The machine. It is told what happened and when; it answers with what to do.
+//!
+//! **Contract:** one [`Node::handle`], then [`Node::poll`] until it returns `None`, then sleep until
+//! [`Node::deadline`] or the next happening. The daemon and the simulator both drive exactly this.
+//!
+//! What comes in is an [`Input`], what goes out an [`Action`]. A command to the clock comes back as
+//! [`Input::Steered`] with its outcome; nothing is assumed to have worked.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use truechimer_time::leap::LeapTable;
+use truechimer_time::{Mono, Rate, Span, Time, Utc};
+
+use crate::discipline::model::Model;
+use crate::discipline::oscillator::Oscillator;
+use crate::discipline::servo::Servo;
+use crate::event::{Event, SteeringFault};
+use crate::learned::Learned;
+use crate::moment::{Moment, Stamp};
+use crate::policy::{Policy, SOURCES_MAX};
+use crate::source::association::{Association, ExchangeId};
+use crate::source::{SourceId, SourceSet};
+use crate::status::Status;
+
+mod asking;
+mod deciding;
+mod watching;
+
+pub mod report;
+
+/// The most actions that can be waiting: more than one happening can cause.
+const ACTIONS_MAX: usize = 16 * SOURCES_MAX;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing but that time has passed.
+    Wake,
+    /// A name was looked up. No addresses: it could not be.
+    Resolved {
+        /// Whose name.
+        source: SourceId,
+        /// Where it can be asked.
+        addresses: Vec<SocketAddr>,
+    },
+    /// A question has left; said again with a better stamp if one comes later.
+    Sent {
+        /// Which.
+        exchange: ExchangeId,
+        /// When.
+        at: Stamp,
+    },
+    /// A question could not be sent, or its socket reported an error.
+    Unsent {
+        /// Which.
+        exchange: ExchangeId,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// A datagram came on the socket of an exchange.
+    Heard {
+        /// Which exchange.
+        exchange: ExchangeId,
+        /// Where from.
+        from: SocketAddr,
+        /// When.
+        at: Stamp,
+        /// What.
+        datagram: Vec<u8>,
+    },
+    /// A command to the clock was carried out, or not.
+    Steered {
+        /// What the clock was told.
+        command: Steering,
+        /// The rate that it really has now, or why nothing was done.
+        outcome: Result<Rate, SteeringFault>,
+    },
+    /// An operator asks for something.
+    Ordered(Order),
+}
+
+/// What an operator can ask for while we run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Ask all sources in a burst.
+    Burst,
+    /// Step at the next update, if the error is beyond the step threshold, whatever its size.
+    Step,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Look up the name of a source, and come back with [`Input::Resolved`].
+    Resolve(SourceId),
+    /// Send a datagram from a fresh socket, connected to `to`, with a random port; come back with [`Input::Sent`].
+    Send {
+        /// The number of the exchange.
+        exchange: ExchangeId,
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        datagram: Vec<u8>,
+    },
+    /// The exchange is over: close its socket.
+    Close(ExchangeId),
+    /// Do something to the clock, and come back with [`Input::Steered`].
+    Steer(Steering),
+    /// Tell the kernel and the readers of the page how good the time is.
+    Publish(report::Publication),
+    /// Something worth telling.
+    Tell(Event),
+}
+
+/// A command to the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steering {
+    /// Run at this rate against the raw counter from now on.
+    Rate(Rate),
+    /// Jump by so much.
+    Step(Span),
+}
+
+/// All that a node is born with.
+pub struct Birth {
+    /// What the operator wants.
+    pub policy: Policy,
+    /// All randomness of its life comes from this.
+    pub seed: [u8; 32],
+    /// The leap seconds.
+    pub leaps: LeapTable,
+    /// What an earlier life learned on this machine.
+    pub learned: Option<Learned>,
+    /// No source that says that it is earlier is obeyed (RFC 8633, section 5.2).
+    pub floor: Time<Utc>,
+    /// The rate at which the clock runs against the raw counter for the time being.
+    pub rate: Rate,
+}
+
+/// One machine's sense of time.
+pub struct Node {
+    policy: Policy,
+    leaps: LeapTable,
+    floor: Time<Utc>,
+    rng: ChaCha8Rng,
+    associations: Vec<Association>,
+    exchanges: u64,
+    oscillator: Oscillator,
+    model: Option<Model>,
+    selected: Selection,
+    servo: Servo,
+    status: Status,
+    clock: watching::ClockWatch,
+    published_until: Time<Mono>,
+    actions: VecDeque<Action>,
+}
+
+/// Who agreed at the last vote that had a majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Selection {
+    truechimers: SourceSet,
+    falsetickers: SourceSet,
+    has_majority: bool,
+    was_told: bool,
+}
+
+impl Node {
+    /// A node that has just been born at `now`. It first speaks when it is woken.
+    pub fn new(birth: Birth, now: &Moment) -> Self {
+        let Birth { mut policy, seed, leaps, learned, floor, rate } = birth;
+        policy.sources.truncate(SOURCES_MAX);
+        Self {
+            associations: associate(&policy, now.mono),
+            oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
+            servo: Servo::new(policy.clock, rate),
+            rng: ChaCha8Rng::from_seed(seed),
+            clock: watching::ClockWatch::new(now, rate),
+            policy,
+            leaps,
+            floor,
+            exchanges: 0,
+            model: None,
+            selected: Selection::default(),
+            status: Status::Unknown,
+            published_until: now.mono,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Something happened at `now`.
+    pub fn handle(&mut self, now: &Moment, input: Input) {
+        self.watch_clock(now, &input);
+        match input {
+            Input::Wake => {}
+            Input::Resolved { source, addresses } => self.resolved(now, source, &addresses),
+            Input::Sent { exchange, at } => self.sent(exchange, at),
+            Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
+            Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, from, at, &datagram),
+            Input::Steered { command, outcome } => self.steered(now, command, outcome),
+            Input::Ordered(order) => self.ordered(now, order),
+        }
+        self.ask_who_is_due(now);
+        self.end_slew_if_due(now);
+        self.publish_if_due(now);
+        assert!(self.actions.len() <= ACTIONS_MAX, "actions are polled after each happening");
+    }
+
+    /// What to do next, if anything.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to come back if nothing happens before.
+    pub fn deadline(&self) -> Time<Mono> {
+        let exchanges = self.associations.iter().filter_map(|a| a.underway.as_ref()).map(|u| u.ends);
+        let questions = self.associations.iter().map(|association| association.schedule.due());
+        let slew = self.servo.slew_ends().into_iter();
+        exchanges
+            .chain(questions)
+            .chain(slew)
+            .chain([self.published_until, self.clock.watched() + self.policy.watch])
+            .min()
+            .unwrap_or(self.published_until)
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push_back(Action::Tell(event));
+    }
+
+    fn ordered(&mut self, now: &Moment, order: Order) {
+        match order {
+            Order::Burst => self.ask_all_soon(now),
+            Order::Step => {
+                self.servo.give_leave();
+                self.tell(Event::LeaveGiven);
+                self.ask_all_soon(now);
+            }
+        }
+    }
+}
+
+/// An association for each source, with operators numbered in the order of their first mention.
+fn associate(policy: &Policy, now: Time<Mono>) -> Vec<Association> {
+    let mut operators: Vec<&str> = Vec::new();
+    let mut associations = Vec::with_capacity(policy.sources.len());
+    for (index, source) in policy.sources.iter().enumerate() {
+        let known = operators.iter().position(|&operator| operator == source.operator);
+        let operator = known.unwrap_or(operators.len());
+        if known.is_none() {
+            operators.push(&source.operator);
+        }
+        associations.push(Association::new(SourceId(index as u8), source.clone(), operator, now));
+    }
+    associations
+}

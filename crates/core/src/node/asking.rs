@@ -1,0 +1,291 @@
+//! Asking the sources and hearing their answers.
+
+use core::net::SocketAddr;
+
+use rand_core::Rng;
+use truechimer_time::{Local, Rate, Span, Tai, Time, Utc};
+
+use super::{Action, Node};
+use crate::discipline::estimator::Reception;
+use crate::discipline::oscillator::RateLimits;
+use crate::event::{Event, Measurement};
+use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Refusal, Rules, WINDOW};
+use crate::measure::sample::Sample;
+use crate::moment::{Moment, Stamp, StampedBy};
+use crate::source::SourceId;
+use crate::source::association::{ExchangeId, NearLeap, Underway, sample_of};
+use crate::source::schedule::RATE_LIMIT;
+
+/// A name that could not be looked up is tried again after this.
+const RESOLVE_AGAIN: Span = Span::from_secs(16);
+
+/// Era arithmetic is centred this long after the floor, so that stamps of 34 years before it (to be refused) and of
+/// 102 years after it are understood.
+const ERA_AHEAD: Span = Span::from_secs(34 * 31_556_952);
+
+impl Node {
+    /// Ends the exchanges whose time is up and asks the sources whose time has come.
+    pub(super) fn ask_who_is_due(&mut self, now: &Moment) {
+        for index in 0..self.associations.len() {
+            let overdue = self.associations[index].underway.as_ref().is_some_and(|u| u.ends <= now.mono);
+            if overdue {
+                self.end(index, false);
+                self.review(now);
+            }
+            if self.associations[index].schedule.due() <= now.mono {
+                self.ask(now, index);
+            }
+        }
+    }
+
+    /// Asks all sources as soon as politeness allows.
+    pub(super) fn ask_all_soon(&mut self, now: &Moment) {
+        for association in &mut self.associations {
+            association.schedule.burst(now.mono);
+        }
+    }
+
+    fn ask(&mut self, now: &Moment, index: usize) {
+        if self.associations[index].underway.is_some() {
+            self.end(index, false);
+        }
+        let scatter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
+        let association = &mut self.associations[index];
+        match association.address() {
+            Some(to) => {
+                association.schedule.asked(now.mono, scatter);
+                let exchange = Exchange::start(&mut self.rng, to, None);
+                let id = ExchangeId(self.exchanges);
+                self.exchanges += 1;
+                let datagram = exchange.datagram().to_vec();
+                association.underway = Some(Underway { id, exchange, ends: now.mono + WINDOW });
+                self.actions.push_back(Action::Send { exchange: id, to, datagram });
+            }
+            None => {
+                association.schedule.rest(now.mono, RESOLVE_AGAIN);
+                if !association.is_resolving {
+                    association.is_resolving = true;
+                    self.actions.push_back(Action::Resolve(association.id));
+                }
+            }
+        }
+    }
+
+    /// The exchange of a source is over.
+    fn end(&mut self, index: usize, answered: bool) {
+        let association = &mut self.associations[index];
+        let Some(underway) = association.underway.take() else { return };
+        let (answered_before, dead_before) = (association.reach.answers(), association.reach.is_dead());
+        association.reach.ended(answered);
+        let (source, dies) = (association.id, association.reach.is_dead() && !dead_before);
+        self.actions.push_back(Action::Close(underway.id));
+        if answered && !answered_before {
+            self.tell(Event::Reachable { source });
+        }
+        if dies {
+            self.tell(Event::Unreachable { source });
+            self.replace(index);
+        }
+    }
+
+    /// A source that does not answer any more is sought at its other addresses, then by its name.
+    fn replace(&mut self, index: usize) {
+        let association = &mut self.associations[index];
+        if !association.turn() {
+            association.dismiss_address();
+        }
+        self.tell_address(index);
+    }
+
+    fn tell_address(&mut self, index: usize) {
+        let association = &self.associations[index];
+        let source = association.id;
+        if let Some(address) = association.address() {
+            self.tell(Event::Addressed { source, address });
+        }
+    }
+
+    pub(super) fn resolved(&mut self, now: &Moment, source: SourceId, addresses: &[SocketAddr]) {
+        let index = source.index();
+        let Some(association) = self.associations.get_mut(index) else { return };
+        if addresses.is_empty() {
+            association.is_resolving = false;
+            self.tell(Event::NotFound { source });
+            return;
+        }
+        if association.resolved(addresses) {
+            association.schedule.burst(now.mono);
+            self.tell_address(index);
+        }
+    }
+
+    pub(super) fn sent(&mut self, exchange: ExchangeId, at: Stamp) {
+        if let Some(index) = self.whose(exchange)
+            && let Some(underway) = &mut self.associations[index].underway
+        {
+            underway.exchange.sent(at);
+        }
+    }
+
+    pub(super) fn unsent(&mut self, now: &Moment, exchange: ExchangeId, errno: i32) {
+        let Some(index) = self.whose(exchange) else { return };
+        let source = self.associations[index].id;
+        self.tell(Event::NotSent { source, errno });
+        self.end(index, false);
+        self.review(now);
+    }
+
+    fn whose(&self, exchange: ExchangeId) -> Option<usize> {
+        let is_it = |a: &crate::source::association::Association| {
+            a.underway.as_ref().is_some_and(|underway| underway.id == exchange)
+        };
+        self.associations.iter().position(is_it)
+    }
+
+    pub(super) fn heard(
+        &mut self,
+        now: &Moment,
+        exchange: ExchangeId,
+        from: SocketAddr,
+        at: Stamp,
+        datagram: &[u8],
+    ) {
+        let rules = self.rules();
+        let Some(index) = self.whose(exchange) else { return };
+        let Some(underway) = &mut self.associations[index].underway else { return };
+        match underway.exchange.hear(from, at, datagram, &rules) {
+            Ok(Heard::Answer(answer)) => {
+                self.end(index, true);
+                self.answered(now, index, answer);
+            }
+            Ok(Heard::Kiss(kiss)) => self.kissed(now, index, kiss),
+            Err(refusal) => self.refuse(now, index, refusal),
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            delay_max: self.policy.trust.max_delay,
+            distance_max: self.policy.trust.max_distance,
+            ..Rules::usual(self.floor + ERA_AHEAD, self.floor)
+        }
+    }
+
+    fn refuse(&mut self, now: &Moment, index: usize, refusal: Refusal) {
+        let association = &mut self.associations[index];
+        let counter = &mut association.refusals[refusal.index()];
+        *counter = counter.saturating_add(1);
+        let source = association.id;
+        self.tell(Event::Refused { source, refusal });
+        if refusal.proves_reach() {
+            self.end(index, true);
+            self.review(now);
+        }
+    }
+
+    /// RFC 8633, section 5.4: a wish to be asked less is granted, a refusal of service respected, the rest ignored.
+    fn kissed(&mut self, now: &Moment, index: usize, kiss: Kiss) {
+        self.end(index, true);
+        let association = &mut self.associations[index];
+        match kiss.code {
+            KissCode::Rate => association.schedule.asked_too_often(now.mono),
+            KissCode::Deny | KissCode::Restrict => {
+                if !association.turn() {
+                    association.dismiss_address();
+                    association.forget();
+                    association.schedule.rest(now.mono, RATE_LIMIT);
+                }
+            }
+            KissCode::NtsNak | KissCode::Other(_) => {}
+        }
+        let source = association.id;
+        self.tell(Event::Kissed { source, kiss });
+        self.review(now);
+    }
+
+    fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
+        let limits = self.oscillator.limits();
+        let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
+        let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error(now, &answer)) {
+            Ok(sample) => sample,
+            Err(NearLeap) => return,
+        };
+        let association = &mut self.associations[index];
+        let hearing = association.hear(&sample, limits);
+        let source = association.id;
+        if let Some(gap) = hearing.contradiction {
+            self.tell(Event::Contradicted { source, gap });
+        }
+        let measurement = self.measurement(now, source, (&answer, &sample), hearing.reception);
+        self.tell(Event::Measured(measurement));
+        self.associations[index].last = Some(answer);
+        let is_calm = hearing.contradiction.is_none() && hearing.reception != Reception::Surprise;
+        self.reschedule(now, index, is_calm);
+        self.update(now);
+    }
+
+    fn reschedule(&mut self, now: &Moment, index: usize, is_calm: bool) {
+        let affordable = self.can_afford_twice(now, index);
+        let schedule = &mut self.associations[index].schedule;
+        match (is_calm, affordable) {
+            (false, _) => schedule.surprised(now.mono),
+            (true, Some(false)) => schedule.starved(),
+            (true, Some(true) | None) => schedule.content(affordable.is_some()),
+        }
+    }
+
+    /// Would the estimate still meet the target just before the next sample if the interval were twice as long?
+    /// `None`: it would not, but it does at the present one.
+    fn can_afford_twice(&self, now: &Moment, index: usize) -> Option<bool> {
+        let association = &self.associations[index];
+        let (Some(target), Some(estimator)) = (self.policy.accuracy, association.estimator()) else {
+            return Some(true);
+        };
+        let meets = |wait: Span| 3.0 * estimator.estimate(now.raw + wait).sigma <= target.as_seconds();
+        let interval = association.schedule.interval();
+        match (meets(interval), meets(interval * 2)) {
+            (true, true) => Some(true),
+            (true, false) => None,
+            (false, _) => Some(false),
+        }
+    }
+
+    fn measurement(
+        &self,
+        now: &Moment,
+        source: SourceId,
+        (answer, sample): (&Answer, &Sample),
+        reception: Reception,
+    ) -> Measurement {
+        let since = now.raw - sample.at;
+        let local = now.local - since - self.clock.rate().over(since);
+        Measurement {
+            source,
+            t1: answer.sent.at,
+            t2: self.leaps.tai_of_utc(answer.received),
+            t3: self.leaps.tai_of_utc(answer.transmitted),
+            t4: answer.heard.at,
+            offset: self.local_of(sample.middle()) - local,
+            delay: sample.delay,
+            distance: sample.delay.half() + sample.distance,
+            reception,
+        }
+    }
+
+    /// What the local clock should show at an instant.
+    pub(super) fn local_of(&self, tai: Time<Tai>) -> Time<Local> {
+        let utc: Time<Utc> = self.leaps.utc_of_tai(tai).time;
+        Time::from_epoch(utc.since_epoch())
+    }
+}
+
+/// How wrong the two stamps of an exchange can be. The kernel takes its stamps from the local clock; they were
+/// converted to the counter by readings that lie apart as far as `now` tells, over a time in which both clocks may
+/// run at different rates.
+fn stamp_error(now: &Moment, answer: &Answer) -> Span {
+    let of = |stamp: Stamp| match stamp.by {
+        StampedBy::Program => Span::ZERO,
+        StampedBy::Kernel => now.width + Rate::from_ppb(500_000).over((now.raw - stamp.at).abs()),
+    };
+    of(answer.sent) + of(answer.heard)
+}

@@ -1,0 +1,307 @@
+//! What a node says about itself, when it is asked or when others rely on it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use truechimer_time::{LeapKind, Mono, NtpPrecision, Rate, Span, Tai, Time};
+
+use super::Node;
+use crate::discipline::model::{Model, Reading};
+use crate::measure::exchange::Refusal;
+use crate::moment::Moment;
+use crate::server::ntp::Served;
+use crate::source::association::Association;
+use crate::status::Status;
+use crate::wire::ntp::{Leap, reference_id_of};
+
+/// What the kernel and the readers of the page are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// When.
+    pub at: Moment,
+    /// How far the time can be relied upon.
+    pub status: Status,
+    /// The model, unless nothing is known.
+    pub model: Option<Model>,
+    /// Right time minus local clock, as far as is known.
+    pub offset: Span,
+    /// TAI minus UTC in seconds, now.
+    pub tai_minus_utc: Option<i32>,
+    /// A leap second at the end of this UTC day.
+    pub leap: Option<LeapKind>,
+}
+
+impl Publication {
+    /// Can the local clock be called synchronised? Not if it may be wrong by more than `limit`.
+    pub fn is_synchronised(&self, limit: Span) -> bool {
+        let known = matches!(self.status, Status::Synchronised | Status::Degraded | Status::Holdover);
+        known && self.max_error().is_some_and(|error| error <= limit)
+    }
+
+    /// How far the local clock can be from the truth.
+    pub fn max_error(&self) -> Option<Span> {
+        self.model.map(|model| model.read(self.at.raw).bound() + self.offset.abs())
+    }
+
+    /// How far the local clock is likely to be from the truth.
+    pub fn likely_error(&self) -> Option<Span> {
+        self.model.map(|model| model.read(self.at.raw).sigma + self.offset.abs())
+    }
+}
+
+/// The state of a node, for people and monitors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// How far the time can be relied upon.
+    pub status: Status,
+    /// What time it is, unless nothing is known.
+    pub reading: Option<Reading>,
+    /// TAI minus UTC in seconds.
+    pub tai_minus_utc: Option<i32>,
+    /// Right time minus local clock.
+    pub offset: Span,
+    /// The rate of true time against the raw counter.
+    pub rate: Option<Rate>,
+    /// The rate is known to within this.
+    pub rate_error: Rate,
+    /// The rate at which the local clock runs against the raw counter.
+    pub clock_rate: Rate,
+    /// The clock is left alone because its error is beyond the panic limit.
+    pub is_panicking: bool,
+    /// How long the bound stays below each of these limits if nothing more is measured.
+    pub forecast: Vec<(Span, Span)>,
+    /// What we serve to others.
+    pub served: Served,
+    /// The sources.
+    pub sources: Vec<SourceReport>,
+}
+
+/// What is known of one source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Who runs it.
+    pub operator: String,
+    /// Where it is asked.
+    pub address: Option<SocketAddr>,
+    /// What it is to the vote.
+    pub standing: Standing,
+    /// Which of the last eight polls it answered.
+    pub reach: u8,
+    /// How often it is asked.
+    pub interval: Span,
+    /// When it is asked next.
+    pub due: Time<Mono>,
+    /// How many samples its estimate rests on.
+    pub samples: u32,
+    /// Its last answer.
+    pub last: Option<LastAnswer>,
+    /// Its time minus ours, by its estimate.
+    pub offset: Option<Span>,
+    /// One standard deviation of the offset.
+    pub sigma: Option<Span>,
+    /// The offset can be wrong by this.
+    pub bound: Option<Span>,
+    /// How many datagrams were refused, by reason, those that occurred.
+    pub refusals: Vec<(Refusal, u32)>,
+}
+
+/// Some of the last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// How long ago, on the raw counter.
+    pub age: Span,
+    /// On the way, there and back.
+    pub delay: Span,
+    /// Steps to a reference clock.
+    pub stratum: u8,
+    /// Its upstream.
+    pub reference_id: [u8; 4],
+    /// What it says about leap seconds.
+    pub leap: Leap,
+    /// Half its root delay and its root dispersion.
+    pub root_distance: Span,
+}
+
+/// What a source is to the vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It votes with the majority.
+    Truechimer,
+    /// It votes against the majority.
+    Falseticker,
+    /// It says something, but there is no majority.
+    Undecided,
+    /// It has said nothing that counts.
+    Mute,
+    /// It has not answered its last eight polls.
+    Unreachable,
+}
+
+impl Standing {
+    /// The sign in front of a source in a table, after the custom of ntpq and chronyc.
+    pub fn mark(self) -> char {
+        match self {
+            Self::Truechimer => '*',
+            Self::Falseticker => 'x',
+            Self::Undecided => '~',
+            Self::Mute | Self::Unreachable => '?',
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Truechimer => "truechimer",
+            Self::Falseticker => "falseticker",
+            Self::Undecided => "undecided",
+            Self::Mute => "mute",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// How fine our clock is read by those whom we serve: a packet's stamps are worth no more than 2⁻²⁰ s, about 1 µs.
+const PRECISION: NtpPrecision = NtpPrecision { log2_seconds: -20 };
+
+/// The forecast is made for these.
+const FORECAST_LIMITS: [Span; 4] =
+    [Span::from_millis(1), Span::from_millis(10), Span::from_millis(100), Span::from_secs(1)];
+
+impl Node {
+    /// All that people ask about.
+    pub fn report(&self, now: &Moment) -> Report {
+        let reading = self.read(now);
+        let forecast = |model: Model| {
+            FORECAST_LIMITS.map(|limit| (limit, model.holds_for(now.raw, limit))).into_iter().collect()
+        };
+        Report {
+            status: self.status,
+            reading,
+            tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
+            offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
+            rate: self.model_at(now).map(|model| model.rate),
+            rate_error: self.oscillator.limits().error(),
+            clock_rate: self.clock.rate(),
+            is_panicking: self.servo.is_panicking(),
+            forecast: self.model_at(now).map(forecast).unwrap_or_default(),
+            served: self.served(now),
+            sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
+        }
+    }
+
+    /// What time it is, unless nothing is known.
+    pub fn read(&self, now: &Moment) -> Option<Reading> {
+        self.model_at(now).map(|model| model.read(now.raw))
+    }
+
+    /// The model, unless the counter was interrupted since we were last told anything.
+    fn model_at(&self, now: &Moment) -> Option<Model> {
+        self.model.filter(|_| self.clock.slept(now).is_none())
+    }
+
+    /// What our own server says of itself. Its distance is our bound, whatever part of it is called delay.
+    pub fn served(&self, now: &Moment) -> Served {
+        let (Some(model), Some(upstream)) = (self.model_at(now), self.upstream()) else {
+            return self.served_unsynchronised();
+        };
+        let Some(answer) = &upstream.last else { return self.served_unsynchronised() };
+        let reading = model.read(now.raw);
+        let delay = answer.root_delay + answer.delay.max(Span::ZERO);
+        Served {
+            synchronised: reading.bound() < self.policy.trust.max_distance,
+            leap: match self.leap_of_the_day(reading.best) {
+                None => Leap::None,
+                Some(LeapKind::Inserted) => Leap::Insert,
+                Some(LeapKind::Deleted) => Leap::Delete,
+            },
+            stratum: answer.stratum.saturating_add(1).min(15),
+            reference_id: upstream.address().map_or([0; 4], |address| reference_id_of(address.ip())),
+            reference: self.leaps.utc_of_tai(model.best).time,
+            precision: PRECISION,
+            root_delay: delay,
+            root_dispersion: (reading.bound() - delay.half()).max(Span::ZERO),
+        }
+    }
+
+    fn served_unsynchronised(&self) -> Served {
+        Served {
+            synchronised: false,
+            leap: Leap::Unknown,
+            stratum: 16,
+            precision: PRECISION,
+            reference_id: [0; 4],
+            reference: Time::EPOCH,
+            root_delay: Span::ZERO,
+            root_dispersion: Span::ZERO,
+        }
+    }
+
+    /// The truechimer that is nearest to its reference.
+    fn upstream(&self) -> Option<&Association> {
+        let distance = |association: &Association| {
+            let last = association.last.as_ref();
+            last.map_or(Span::MAX, |answer| {
+                answer.root_delay.half() + answer.root_dispersion + answer.delay.half()
+            })
+        };
+        let members = self.selected.truechimers.iter().map(|index| &self.associations[index]);
+        members.min_by_key(|association| distance(association))
+    }
+
+    fn source_report(&self, association: &Association, now: &Moment) -> SourceReport {
+        let limits = self.oscillator.limits();
+        let bracket = association.say(now.raw, limits, self.policy.trust.max_distance);
+        let estimate = association.estimator().map(|estimator| estimator.estimate(now.raw));
+        let furthest = |from: Time<Tai>| {
+            bracket.map(|bracket| (from - bracket.earliest).abs().max((bracket.latest - from).abs()))
+        };
+        SourceReport {
+            name: association.policy.name.clone(),
+            operator: association.policy.operator.clone(),
+            address: association.address(),
+            standing: self.standing(association, bracket.is_some()),
+            reach: association.reach.bits(),
+            interval: association.schedule.interval(),
+            due: association.schedule.due(),
+            samples: association.estimator().map_or(0, |estimator| estimator.samples()),
+            last: association.last.as_ref().map(|answer| LastAnswer {
+                age: now.raw - answer.heard.at,
+                delay: answer.delay,
+                stratum: answer.stratum,
+                reference_id: answer.reference_id,
+                leap: answer.leap,
+                root_distance: answer.root_delay.half() + answer.root_dispersion,
+            }),
+            offset: estimate.map(|estimate| self.local_of(estimate.tai) - now.local),
+            sigma: estimate.map(|estimate| Span::from_seconds(estimate.sigma)),
+            bound: estimate.and_then(|estimate| furthest(estimate.tai)),
+            refusals: Refusal::ALL
+                .into_iter()
+                .map(|refusal| (refusal, association.refusals[refusal.index()]))
+                .filter(|&(_, count)| count > 0)
+                .collect(),
+        }
+    }
+
+    fn standing(&self, association: &Association, says_something: bool) -> Standing {
+        let index = association.id.index();
+        match says_something {
+            _ if association.reach.is_dead() => Standing::Unreachable,
+            false => Standing::Mute,
+            true if !self.selected.has_majority => Standing::Undecided,
+            true if self.selected.truechimers.contains(index) => Standing::Truechimer,
+            true if self.selected.falsetickers.contains(index) => Standing::Falseticker,
+            true => Standing::Undecided,
+        }
+    }
+
+    /// The leap second at the end of the UTC day of an instant, by the table.
+    pub(super) fn leap_of_the_day(&self, tai: Time<Tai>) -> Option<LeapKind> {
+        let next = self.leaps.next_leap_after(tai)?;
+        let is_today = next.ends() - tai <= Span::from_secs(86_400);
+        is_today.then_some(next.kind())
+    }
+}

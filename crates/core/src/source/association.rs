@@ -1,0 +1,221 @@
+//! What we have to do with one source: how it is reached, what it said, when it is asked again.
+//!
+//! The association decides nothing about the clock. It turns answers into samples and samples into an estimate and a
+//! bracket; the [node](crate::node) weighs them against those of the others.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use truechimer_time::leap::LeapTable;
+use truechimer_time::{Mono, Raw, Span, Time};
+
+use super::SourceId;
+use super::reach::Reach;
+use super::schedule::Schedule;
+use crate::discipline::bracket::Bracket;
+use crate::discipline::estimator::{Estimator, Reception};
+use crate::discipline::oscillator::RateLimits;
+use crate::measure::exchange::{Answer, Exchange, Refusal};
+use crate::measure::sample::Sample;
+use crate::policy::SourcePolicy;
+
+/// How many reasons there are to refuse a datagram.
+pub const REFUSALS: usize = Refusal::ALL.len();
+
+/// The most addresses of one name that are kept.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// One question and its answer, by number. Numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExchangeId(pub u64);
+
+/// An exchange under way.
+#[derive(Debug)]
+pub struct Underway {
+    /// Its number.
+    pub id: ExchangeId,
+    /// What was asked.
+    pub exchange: Exchange,
+    /// When an answer is too late.
+    pub ends: Time<Mono>,
+}
+
+/// One source and our relation to it.
+#[derive(Debug)]
+pub struct Association {
+    /// Its place.
+    pub id: SourceId,
+    /// What the operator wants of it.
+    pub policy: SourcePolicy,
+    /// Its operator's number: equal for sources that have one vote together.
+    pub operator: usize,
+    /// When it is asked.
+    pub schedule: Schedule,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// The exchange under way.
+    pub underway: Option<Underway>,
+    /// Its last good answer.
+    pub last: Option<Answer>,
+    /// How many datagrams were refused, by reason.
+    pub refusals: [u32; REFUSALS],
+    /// Its name is being looked up.
+    pub is_resolving: bool,
+    addresses: Vec<SocketAddr>,
+    current: usize,
+    estimator: Option<Estimator>,
+    bracket: Option<Bracket>,
+}
+
+/// What a sample was to an association.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hearing {
+    /// What the estimator made of it.
+    pub reception: Reception,
+    /// The sample contradicts what the source said before, by so much.
+    pub contradiction: Option<Span>,
+}
+
+impl Association {
+    /// An association that has not begun.
+    pub fn new(id: SourceId, policy: SourcePolicy, operator: usize, now: Time<Mono>) -> Self {
+        let schedule = Schedule::new(policy.min_interval, policy.max_interval, policy.burst, now);
+        Self {
+            id,
+            operator,
+            schedule,
+            reach: Reach::default(),
+            underway: None,
+            last: None,
+            refusals: [0; REFUSALS],
+            is_resolving: false,
+            addresses: policy.address.into_iter().collect(),
+            current: 0,
+            estimator: None,
+            bracket: None,
+            policy,
+        }
+    }
+
+    /// Where it is asked.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.get(self.current).copied()
+    }
+
+    /// Its name was looked up. Says whether it is asked somewhere else now.
+    pub fn resolved(&mut self, addresses: &[SocketAddr]) -> bool {
+        self.is_resolving = false;
+        let before = self.address();
+        let kept = addresses.iter().position(|&address| Some(address) == before);
+        self.addresses = addresses.iter().copied().take(ADDRESSES_MAX).collect();
+        self.current = kept.filter(|&index| index < ADDRESSES_MAX).unwrap_or(0);
+        let moved = self.address() != before;
+        if moved {
+            self.forget();
+        }
+        moved
+    }
+
+    /// Turns to the next address of the name, if there is another. What was heard at the old one does not count for
+    /// the new one.
+    pub fn turn(&mut self) -> bool {
+        if self.addresses.len() < 2 {
+            return false;
+        }
+        self.current = (self.current + 1) % self.addresses.len();
+        self.forget();
+        true
+    }
+
+    /// Forgets the address too: its name is looked up again before it is asked.
+    pub fn dismiss_address(&mut self) {
+        if self.policy.address.is_none() {
+            self.addresses.clear();
+            self.forget();
+        }
+    }
+
+    /// Forgets what it said, for instance because the counter was interrupted.
+    pub fn forget(&mut self) {
+        self.estimator = None;
+        self.bracket = None;
+        self.last = None;
+        self.reach = Reach::default();
+    }
+
+    /// Takes a sample in.
+    pub fn hear(&mut self, sample: &Sample, limits: RateLimits) -> Hearing {
+        let contradiction = self.narrow(sample.bracket(), limits);
+        if contradiction.is_some() {
+            self.estimator = None;
+        }
+        let reception = match &mut self.estimator {
+            Some(estimator) => estimator.hear(sample),
+            None => {
+                self.estimator = Some(Estimator::new(sample, limits));
+                Reception::Taken
+            }
+        };
+        Hearing { reception, contradiction }
+    }
+
+    /// Cuts the bracket back to what the new one allows; where they do not meet, the new one replaces it.
+    fn narrow(&mut self, new: Bracket, limits: RateLimits) -> Option<Span> {
+        let old = self.bracket.map(|bracket| bracket.carried_to(new.at, limits));
+        let met = old.map_or(Some(new), |old| old.meet(new));
+        self.bracket = Some(met.unwrap_or(new));
+        match (met, old) {
+            (None, Some(old)) => Some((new.earliest - old.latest).max(old.earliest - new.latest)),
+            (_, _) => None,
+        }
+    }
+
+    /// Where it says that true time is at a reading of the counter; `None` if it has said nothing, does not answer, or
+    /// is too vague to count.
+    pub fn say(&self, at: Time<Raw>, limits: RateLimits, vaguest: Span) -> Option<Bracket> {
+        let bracket = self.bracket?.carried_to(at, limits);
+        (self.reach.answers() && bracket.width() <= vaguest * 2).then_some(bracket)
+    }
+
+    /// Its estimate.
+    pub fn estimator(&self) -> Option<&Estimator> {
+        self.estimator.as_ref()
+    }
+
+    /// Does it count when the size of a majority is reckoned? Not if it has been dead for eight polls.
+    pub fn counts(&self) -> bool {
+        !self.reach.is_dead()
+    }
+}
+
+/// Why an answer in order gives no sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearLeap;
+
+/// A sample from an answer. Within a second and a half of a leap second UTC stamps are ambiguous or smeared by
+/// implementations that cannot do better, so there is none.
+pub fn sample_of(
+    answer: &Answer,
+    leaps: &LeapTable,
+    fastest: RateLimits,
+    stamp_error: Span,
+) -> Result<Sample, NearLeap> {
+    let margin = Span::from_millis(1500);
+    if leaps.is_near_leap(answer.received, margin) || leaps.is_near_leap(answer.transmitted, margin) {
+        return Err(NearLeap);
+    }
+    let (t2, t3) = (leaps.tai_of_utc(answer.received), leaps.tai_of_utc(answer.transmitted));
+    let waited = answer.heard.at - answer.sent.at;
+    let distance = answer.root_delay.half()
+        + answer.root_dispersion
+        + answer.precision.span()
+        + crate::measure::sample::ROUNDING
+        + stamp_error;
+    Ok(Sample {
+        at: answer.heard.at,
+        earliest: t3 - distance,
+        latest: (t2 + waited + fastest.max.over(waited)).max(t3) + distance,
+        delay: answer.delay,
+        distance,
+    })
+}

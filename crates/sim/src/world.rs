@@ -1,0 +1,321 @@
+//! The world: one machine, its servers, the ways between them, and true time.
+//!
+//! Things happen in the order of true time; of two at one instant the one that was planned first comes first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::moment::{Moment, Stamp, StampedBy};
+use truechimer_core::node::{Action, Birth, Input, Node};
+use truechimer_core::source::association::ExchangeId;
+use truechimer_time::leap::LeapTable;
+use truechimer_time::{Local, Rate, Raw, Span, Tai, Time};
+
+use crate::chance::{Stream, key};
+use crate::kernel::Kernel;
+use crate::network::{Path, Way};
+use crate::oracle::Oracle;
+use crate::oscillator::Oscillator;
+use crate::scenario::{Change, Scenario};
+use crate::server::Server;
+
+/// All histories begin here: 2026-01-01 00:00:37 TAI, which is midnight in UTC.
+pub const START: Time<Tai> = Time::from_epoch(Span::from_secs(1_767_225_637));
+
+/// A simulated counter shows this much at the start.
+const RAW_AT_START: Span = Span::from_secs(1000);
+
+/// True time never advances by less than this between two wake-ups, so that rounding cannot stop the world.
+const STRIDE_MIN: Span = Span::from_nanos(100);
+
+/// What is going to happen.
+enum Plan {
+    AtServer { server: usize, exchange: ExchangeId, question: Vec<u8> },
+    AtClient { server: usize, exchange: ExchangeId, answer: Vec<u8> },
+    Change(Change),
+}
+
+/// A history in the making.
+pub struct World {
+    now: Time<Tai>,
+    end: Time<Tai>,
+    plans: BTreeMap<(Time<Tai>, u64), Plan>,
+    planned: u64,
+    oscillator: Oscillator,
+    kernel: Kernel,
+    node: Node,
+    servers: Vec<(Server, Path)>,
+    leaps: LeapTable,
+    pending: VecDeque<Input>,
+    outcome: Outcome,
+}
+
+/// What came of a history.
+#[derive(Default)]
+pub struct Outcome {
+    /// What the oracle has seen.
+    pub oracle: Oracle,
+    /// Questions sent.
+    pub questions: u64,
+    /// All that the node told, counted.
+    pub told: Told,
+    /// The rate error of the clock at the end: how fast local time gains on true time.
+    pub rate_error: f64,
+    /// The sources that the node holds to be falsetickers at the end.
+    pub falsetickers: Vec<usize>,
+    /// Every event, if it was asked for.
+    pub story: Option<Vec<(Span, Event)>>,
+}
+
+/// Events, counted by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Samples taken.
+    pub measured: u64,
+    /// Models made.
+    pub updated: u64,
+    /// Datagrams dropped, kisses heard, questions that could not be sent.
+    pub refused: u64,
+    /// Sources found, lost, or in contradiction with themselves.
+    pub reach_changed: u64,
+    /// Majorities found, lost or changed.
+    pub votes_changed: u64,
+    /// Steps of ours.
+    pub stepped: u64,
+    /// Meddling of others, sleep, a doubted oscillator.
+    pub disrupted: u64,
+    /// Panics, calms, leaves given, failures to steer.
+    pub alarmed: u64,
+    /// Changes of the status.
+    pub status_changed: u64,
+}
+
+impl Told {
+    fn count(&mut self, event: &Event) {
+        let counter = match event {
+            Event::Measured(_) => &mut self.measured,
+            Event::Updated(_) => &mut self.updated,
+            Event::Refused { .. } | Event::Kissed { .. } | Event::NotSent { .. } => &mut self.refused,
+            Event::Addressed { .. }
+            | Event::NotFound { .. }
+            | Event::Reachable { .. }
+            | Event::Unreachable { .. }
+            | Event::Contradicted { .. } => &mut self.reach_changed,
+            Event::Selected { .. } | Event::Unselected(_) => &mut self.votes_changed,
+            Event::Stepped { .. } => &mut self.stepped,
+            Event::MovedByOthers { .. }
+            | Event::RetunedByOthers { .. }
+            | Event::Suspended { .. }
+            | Event::OscillatorDoubted => &mut self.disrupted,
+            Event::Panicked { .. } | Event::Calmed | Event::SteeringFailed { .. } | Event::LeaveGiven => {
+                &mut self.alarmed
+            }
+            Event::StatusChanged { .. } => &mut self.status_changed,
+        };
+        *counter += 1;
+    }
+}
+
+impl World {
+    /// The world of a scenario, with the luck of a seed.
+    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let raw = Time::<Raw>::from_epoch(RAW_AT_START);
+        let leaps = LeapTable::COMPILED;
+        let kernel = Kernel::new(raw, local_at(&leaps, START) - scenario.clock_error);
+        let now = kernel.read(raw);
+        let birth = Birth {
+            policy: scenario.policy(),
+            seed: key(seed, "node"),
+            leaps: leaps.clone(),
+            learned: None,
+            floor: leaps.utc_of_tai(START - Span::from_secs(86_400)).time,
+            rate: Rate::ZERO,
+        };
+        let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
+            let chance = Stream::new(seed, &format!("path {index}"));
+            (Server::new(spec.clone(), START), Path::new(spec.path.clone(), chance))
+        };
+        let mut world = Self {
+            now: START,
+            end: START + scenario.duration,
+            plans: BTreeMap::new(),
+            planned: 0,
+            oscillator: Oscillator::new(
+                scenario.oscillator.clone(),
+                START,
+                raw,
+                Stream::new(seed, "oscillator"),
+            ),
+            node: Node::new(birth, &now),
+            kernel,
+            servers: scenario.servers.iter().enumerate().map(path).collect(),
+            leaps,
+            pending: VecDeque::new(),
+            outcome: Outcome::default(),
+        };
+        for (after, change) in &scenario.changes {
+            world.plan(START + *after, Plan::Change(*change));
+        }
+        world
+    }
+
+    /// Keeps every event, for people to read.
+    pub fn with_story(mut self) -> Self {
+        self.outcome.story = Some(Vec::new());
+        self
+    }
+
+    /// Lets the history take its course.
+    pub fn run(mut self) -> Outcome {
+        self.tell_node(Input::Wake);
+        while let Some(at) = self.next_instant() {
+            self.advance(at);
+            self.happen();
+        }
+        self.advance(self.end);
+        self.look();
+        self.outcome.rate_error =
+            (1.0 + self.oscillator.rate()) * (1.0 + self.kernel.rate().as_ratio()) - 1.0;
+        let report = self.node.report(&self.moment());
+        self.outcome.falsetickers = (0..report.sources.len())
+            .filter(|&index| {
+                report.sources[index].standing == truechimer_core::node::report::Standing::Falseticker
+            })
+            .collect();
+        self.outcome
+    }
+
+    fn plan(&mut self, at: Time<Tai>, plan: Plan) {
+        self.plans.insert((at, self.planned), plan);
+        self.planned += 1;
+    }
+
+    /// When something happens next: a plan comes true or the node wants to be woken.
+    fn next_instant(&self) -> Option<Time<Tai>> {
+        let planned = self.plans.keys().next().map(|&(at, _)| at);
+        let wanted = self.now + self.true_span(self.node.deadline() - self.moment().mono);
+        let next = planned.map_or(wanted, |at| at.min(wanted));
+        (next < self.end).then_some(next)
+    }
+
+    /// How much true time passes, about, while the monotonic clock counts so much.
+    fn true_span(&self, counted: Span) -> Span {
+        let fast = (1.0 + self.oscillator.rate()) * (1.0 + self.kernel.rate().as_ratio()) - 1.0;
+        (counted - Rate::from_ratio(fast).over(counted)).max(Span::ZERO) + STRIDE_MIN
+    }
+
+    fn advance(&mut self, to: Time<Tai>) {
+        self.now = self.now.max(to);
+        self.oscillator.run(self.now);
+    }
+
+    fn moment(&self) -> Moment {
+        self.kernel.read(self.oscillator.raw())
+    }
+
+    fn look(&mut self) {
+        let now = self.moment();
+        let report = self.node.read(&now);
+        let error = local_at(&self.leaps, self.now) - now.local;
+        self.outcome.oracle.look(self.now, report.as_ref(), error);
+    }
+
+    fn happen(&mut self) {
+        self.look();
+        let is_due = self.plans.first_key_value().is_some_and(|(&(at, _), _)| at <= self.now);
+        let plan = if is_due { self.plans.pop_first().map(|(_, plan)| plan) } else { None };
+        match plan {
+            None => self.tell_node(Input::Wake),
+            Some(Plan::AtServer { server, exchange, question }) => self.serve(server, exchange, &question),
+            Some(Plan::AtClient { server, exchange, answer }) => {
+                let (from, at) = (address(server), self.stamp());
+                self.tell_node(Input::Heard { exchange, from, at, datagram: answer });
+            }
+            Some(Plan::Change(change)) => self.change(change),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { at: self.oscillator.raw(), by: StampedBy::Kernel }
+    }
+
+    fn serve(&mut self, server: usize, exchange: ExchangeId, question: &[u8]) {
+        let now = self.now;
+        let (host, path) = &mut self.servers[server];
+        let Some((answer, leaves)) = host.answer(question, now) else { return };
+        if let Some(delay) = path.delay(Way::Back) {
+            self.plan(leaves + delay, Plan::AtClient { server, exchange, answer });
+        }
+    }
+
+    /// Tells the node what happened, and does what it wants, until it wants nothing more.
+    fn tell_node(&mut self, input: Input) {
+        self.pending.push_back(input);
+        while let Some(input) = self.pending.pop_front() {
+            let now = self.moment();
+            self.node.handle(&now, input);
+            while let Some(action) = self.node.poll() {
+                self.act(action);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resolve(source) => {
+                self.pending.push_back(Input::Resolved { source, addresses: Vec::new() })
+            }
+            Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
+            Action::Close(_) | Action::Publish(_) => {}
+            Action::Steer(command) => {
+                let outcome = self.kernel.steer(self.oscillator.raw(), command);
+                self.pending.push_back(Input::Steered { command, outcome });
+            }
+            Action::Tell(event) => {
+                self.outcome.told.count(&event);
+                let since = self.now - START;
+                if let Some(story) = &mut self.outcome.story {
+                    story.push((since, event));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, exchange: ExchangeId, to: SocketAddr, question: Vec<u8>) {
+        self.outcome.questions += 1;
+        self.pending.push_back(Input::Sent { exchange, at: self.stamp() });
+        let server = usize::from(to.port()) - 1;
+        if let Some(delay) = self.servers[server].1.delay(Way::There) {
+            self.plan(self.now + delay, Plan::AtServer { server, exchange, question });
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let raw = self.oscillator.raw();
+        match change {
+            Change::Cut { server, is_cut } => self.servers[server].1.cut(is_cut),
+            Change::CutAll(is_cut) => self.servers.iter_mut().for_each(|(_, path)| path.cut(is_cut)),
+            Change::StepByOthers(by) => self.kernel.step_by_others(raw, by),
+            Change::RetuneByOthers(by) => self.kernel.retune_by_others(raw, by),
+            Change::Sleep { slept, rtc_error } => {
+                self.now += slept;
+                self.oscillator.skip(self.now);
+                self.kernel.sleep(raw, slept, rtc_error);
+                self.outcome.oracle.slept(self.now);
+            }
+            Change::KernelRefuses(refuses) => {
+                self.kernel.refuse(refuses.then_some(SteeringFault::NotPermitted));
+            }
+        }
+    }
+}
+
+/// The address of a simulated server: its number, counted from one, is its port.
+pub fn address(server: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), server as u16 + 1))
+}
+
+fn local_at(leaps: &LeapTable, truth: Time<Tai>) -> Time<Local> {
+    Time::from_epoch(leaps.utc_of_tai(truth).time.since_epoch())
+}
