@@ -88,6 +88,8 @@ pub enum Input {
 pub enum Order {
     /// Ask all sources in a burst.
     Burst,
+    /// End the slew under way and leave the clock at the model's rate: the daemon is about to end.
+    Rest,
     /// Step at the next update, if the error is beyond the step threshold, whatever its size.
     Step,
 }
@@ -199,7 +201,7 @@ impl Node {
             Input::Resolved { source, addresses } => self.resolved(now, source, &addresses),
             Input::Sent { exchange, at } => self.sent(exchange, at),
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
-            Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, from, at, &datagram),
+            Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
             Input::Ordered(order) => self.ordered(now, order),
         }
@@ -212,6 +214,11 @@ impl Node {
     /// What to do next, if anything.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// How far the time can be relied upon.
+    pub fn status(&self) -> Status {
+        self.status
     }
 
     /// When to come back if nothing happens before.
@@ -234,6 +241,7 @@ impl Node {
     fn ordered(&mut self, now: &Moment, order: Order) {
         match order {
             Order::Burst => self.ask_all_soon(now),
+            Order::Rest => self.rest(now),
             Order::Step => {
                 self.servo.give_leave();
                 self.tell(Event::LeaveGiven);

@@ -11,7 +11,7 @@
 //! i ..                           unsent exchange errno
 //! i ..                           heard exchange from raw kernel|program hex
 //! i ..                           steered rate|step value ok|fault rate|fault
-//! i ..                           ordered burst|step
+//! i ..                           ordered burst|rest|step
 //! m source t1 t2 t3 t4 offset delay distance taken|suspect|surprise
 //! x source why it was not used
 //! u raw tai offset rate sigma bound status truechimers falsetickers verdict
@@ -74,6 +74,7 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
             }
         }
         Input::Ordered(Order::Burst) => write!(line, "ordered burst"),
+        Input::Ordered(Order::Rest) => write!(line, "ordered rest"),
         Input::Ordered(Order::Step) => write!(line, "ordered step"),
     }
 }
@@ -297,6 +298,7 @@ impl<'a> Columns<'a> {
     fn order(&mut self) -> Result<Order, RecordError> {
         match self.word("order")? {
             "burst" => Ok(Order::Burst),
+            "rest" => Ok(Order::Rest),
             "step" => Ok(Order::Step),
             _ => Err(RecordError::Unreadable("order")),
         }
@@ -337,6 +339,7 @@ mod tests {
             },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
             Input::Ordered(Order::Burst),
+            Input::Ordered(Order::Rest),
             Input::Ordered(Order::Step),
         ]
     }

@@ -45,8 +45,13 @@ pub fn has_cap_sys_time() -> io::Result<bool> {
 
 /// Gives up all capabilities, for good: also those that a program started later could gain.
 pub fn drop_all_capabilities() -> io::Result<()> {
+    drop_capabilities_but(&[])
+}
+
+/// Gives up all capabilities but these, for good. Those have to be permitted to this thread now.
+pub fn drop_capabilities_but(keep: &[Capability]) -> io::Result<()> {
     drop_bounding_set()?;
-    keep_only(&[])?;
+    keep_only(keep)?;
     never_gain_privileges()
 }
 

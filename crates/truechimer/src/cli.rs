@@ -111,6 +111,17 @@ pub struct Burst {
     pub daemon: Daemon,
 }
 
+/// Give the daemon leave to step the clock once, however large the error
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The daemon's configuration, instead of the one in /etc/truechimer
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
 /// Check the configuration, or show what holds
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Config {

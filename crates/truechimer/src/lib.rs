@@ -4,5 +4,11 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
+pub mod floor;
+pub mod leaps;
+pub mod page;
+pub mod stamps;
 pub mod state;
+pub mod talk;
 pub mod ui;

@@ -12,6 +12,12 @@ use truechimer::command::{self, Outcome};
 #[derive(Parser)]
 #[command(name = "truechimer", version, max_term_width = 100)]
 enum Command {
+    Run(cli::Run),
+    Status(cli::Status),
+    Sources(cli::Sources),
+    Now(cli::Now),
+    Burst(cli::Burst),
+    Step(cli::Step),
     Config(cli::Config),
     #[command(hide = true)]
     Man(cli::Man),
@@ -29,6 +35,12 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Run(arguments) => command::run::run(arguments),
+        Command::Status(arguments) => command::status::status(arguments),
+        Command::Sources(arguments) => command::status::sources(arguments),
+        Command::Now(arguments) => command::now::now(arguments),
+        Command::Burst(arguments) => command::burst::burst(arguments),
+        Command::Step(arguments) => command::burst::step(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

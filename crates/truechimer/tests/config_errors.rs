@@ -141,7 +141,10 @@ fn values_out_of_limits_are_told_the_limits() {
         ),
         ("[statistics]\nmax_size = \"1KiB\"", "max_size must be 64KiB to 16GiB"),
         ("[state]\ndir = \"state\"", "\"state\" does not begin with /"),
-        ("[serve]\nntp = [\"127.0.0.1:123\"]\nallow = [\"10.0.0.1/8\"]", "has bits set beyond its length"),
+        (
+            "[serve]\nntp = [\"127.0.0.1:123\"]\nallow = [\"10.0.0.1/8\"]",
+            "bits are set behind the first 8; did you mean 10.0.0.0/8?",
+        ),
     ];
     for (text, why) in cases {
         assert!(message(text).contains(why), "{}", message(text));

@@ -146,8 +146,7 @@ impl Node {
         &mut self,
         now: &Moment,
         exchange: ExchangeId,
-        from: SocketAddr,
-        at: Stamp,
+        (from, at): (SocketAddr, Stamp),
         datagram: &[u8],
     ) {
         let rules = self.rules();

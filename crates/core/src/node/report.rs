@@ -198,7 +198,7 @@ impl Node {
     }
 
     /// The model, unless the counter was interrupted since we were last told anything.
-    fn model_at(&self, now: &Moment) -> Option<Model> {
+    pub fn model_at(&self, now: &Moment) -> Option<Model> {
         self.model.filter(|_| self.clock.slept(now).is_none())
     }
 

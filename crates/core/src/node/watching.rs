@@ -145,6 +145,11 @@ impl Node {
         }
     }
 
+    /// Leaves the clock at the rate that holds without us.
+    pub(super) fn rest(&mut self, now: &Moment) {
+        self.carry_out(now, Verdict::Hold);
+    }
+
     /// Steers by the model that there is.
     fn steer_again(&mut self, now: &Moment) {
         let Some(model) = self.model else { return self.carry_out(now, Verdict::Hold) };

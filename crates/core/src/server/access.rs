@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
 
 use super::Silence;
@@ -71,6 +71,12 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// This machine alone, in both families.
+    pub const LOOPBACK: [Self; 2] = [
+        Self { first: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), length: 8 },
+        Self { first: IpAddr::V6(Ipv6Addr::LOCALHOST), length: 128 },
+    ];
+
     /// The prefix of so many bits of an address. One in IPv6 clothes (`::ffff:10.0.0.0/104`) is its IPv4 prefix.
     ///
     /// # Errors

@@ -21,6 +21,21 @@ pub enum SocketError {
     Other(i32),
 }
 
+impl SocketError {
+    /// An error number that stands for it.
+    pub fn errno(self) -> i32 {
+        match self {
+            Self::Refused => libc::ECONNREFUSED,
+            Self::Unreachable => libc::EHOSTUNREACH,
+            Self::Busy => libc::ENOBUFS,
+            Self::Forbidden => libc::EPERM,
+            Self::TooLong => libc::EMSGSIZE,
+            Self::InUse => libc::EADDRINUSE,
+            Self::Other(errno) => errno,
+        }
+    }
+}
+
 impl From<io::Error> for SocketError {
     fn from(error: io::Error) -> Self {
         match error.raw_os_error().unwrap_or(0) {

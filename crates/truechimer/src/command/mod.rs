@@ -1,7 +1,12 @@
 //! The subcommands' bodies, one module each: arguments in, an [`Outcome`] or a reason why not out.
 
+pub mod ask;
+pub mod burst;
 pub mod config;
 pub mod manual;
+pub mod now;
+pub mod run;
+pub mod status;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,10 @@
 //! Where a source is and who may ask us: names, addresses and prefixes as the operator writes them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+
+use truechimer_core::server::access::{Prefix, PrefixError};
 
 use super::quantity::Spelled;
 
@@ -28,6 +30,14 @@ pub enum Address {
 }
 
 impl Address {
+    /// What `getaddrinfo` is asked for.
+    pub fn host_and_port(&self) -> (String, u16) {
+        match self {
+            Self::Name { host, port } => (host.clone(), *port),
+            Self::Literal(place) => (place.ip().to_string(), place.port()),
+        }
+    }
+
     /// The place, if no name need be looked up.
     pub fn literal(&self) -> Option<SocketAddr> {
         match self {
@@ -168,85 +178,21 @@ impl Spelled for SocketAddr {
     }
 }
 
-/// All addresses that begin alike: `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    ip: IpAddr,
-    length: u8,
-}
-
-impl Prefix {
-    /// This machine alone, in both families.
-    pub const LOOPBACK: [Self; 2] = [
-        Self { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), length: 8 },
-        Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), length: 128 },
-    ];
-
-    /// Is this address one of them? An IPv4 address wrapped into IPv6 counts as what it is.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.ip, ip.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()) & mask4(self.length) == 0
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                (ours.to_bits() ^ theirs.to_bits()) & mask6(self.length) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-
-    fn has_bits_beyond(&self) -> bool {
-        match self.ip {
-            IpAddr::V4(ip) => ip.to_bits() & !mask4(self.length) != 0,
-            IpAddr::V6(ip) => ip.to_bits() & !mask6(self.length) != 0,
-        }
-    }
-}
-
-fn mask4(length: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
-}
-
-fn mask6(length: u8) -> u128 {
-    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
-}
-
 /// Why a text is no prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PrefixError {
-    /// Not an address before the stroke.
-    #[error("is not an address and a length such as \"10.0.0.0/8\"")]
-    NotAPrefix,
-    /// More bits than the address has.
-    #[error("has a length beyond the {0} bits of its address")]
-    TooLong(u8),
-    /// `10.1.2.3/8`: is one host meant, or all of 10?
-    #[error("has bits set beyond its length: clear them, or say /32 (IPv6: /128) for one host")]
-    BitsBeyond,
-}
+#[error("cannot be used: {0}")]
+pub struct NoPrefix(pub PrefixError);
 
 impl Spelled for Prefix {
     const KIND: &'static str = "a prefix such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-    type Error = PrefixError;
+    type Error = NoPrefix;
 
-    fn read(text: &str) -> Result<Self, PrefixError> {
-        let (ip, length) = text.split_once('/').map_or((text, None), |(ip, length)| (ip, Some(length)));
-        let ip: IpAddr = ip.parse().map_err(|_| PrefixError::NotAPrefix)?;
-        let longest = if ip.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            None => longest,
-            Some(text) if text.starts_with('+') => return Err(PrefixError::NotAPrefix),
-            Some(text) => text.parse().map_err(|_| PrefixError::NotAPrefix)?,
-        };
-        if length > longest {
-            return Err(PrefixError::TooLong(longest));
-        }
-        let prefix = Self { ip, length };
-        if prefix.has_bits_beyond() { Err(PrefixError::BitsBeyond) } else { Ok(prefix) }
+    fn read(text: &str) -> Result<Self, NoPrefix> {
+        text.parse().map_err(NoPrefix)
     }
 
     fn write(&self) -> String {
-        format!("{}/{}", self.ip, self.length)
+        self.to_string()
     }
 }
 
@@ -291,15 +237,6 @@ mod tests {
             if let Ok(address) = address {
                 prop_assert_eq!(Address::read(&address.write()), Ok(address));
             }
-        }
-
-        #[test]
-        fn a_prefix_holds_what_begins_like_it(bits in any::<u32>(), length in 0u8..=32, other in any::<u32>()) {
-            let prefix = Prefix { ip: IpAddr::V4((bits & mask4(length)).into()), length };
-            prop_assert_eq!(Prefix::read(&prefix.write()), Ok(prefix));
-            prop_assert!(prefix.contains(IpAddr::V4(bits.into())));
-            let alike = length == 0 || (bits ^ other) >> (32 - length) == 0;
-            prop_assert_eq!(prefix.contains(IpAddr::V4(other.into())), alike);
         }
     }
 
@@ -365,17 +302,6 @@ mod tests {
         for text in ["192.0.2.1", "2001:db8::1", "localhost", "8.8.8.8"] {
             assert!(!Address::read(text).unwrap().is_near(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_prefix_says_which_bits_are_wrong() {
-        assert_eq!(Prefix::read("10.1.2.3/8"), Err(PrefixError::BitsBeyond));
-        assert_eq!(Prefix::read("10.0.0.0/33"), Err(PrefixError::TooLong(32)));
-        assert_eq!(Prefix::read("::/129"), Err(PrefixError::TooLong(128)));
-        for text in ["", "10", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/+8", "name/8", "10.0.0.0/-1"] {
-            assert_eq!(Prefix::read(text), Err(PrefixError::NotAPrefix), "{text}");
-        }
-        assert_eq!(Prefix::read("192.0.2.1").map(|p| p.write()), Ok("192.0.2.1/32".to_owned()));
     }
 
     #[test]

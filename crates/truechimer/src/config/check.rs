@@ -6,7 +6,9 @@ use toml::Spanned;
 use truechimer_core::policy::{ClockPolicy, SOURCES_MAX, TrustPolicy};
 use truechimer_time::{Rate, Span};
 
-use super::address::{Address, Prefix};
+use truechimer_core::server::access::Prefix;
+
+use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
@@ -58,7 +60,10 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
     let statistics = &written.statistics;
     Ok(Config {
-        accuracy: within(&written.accuracy, defaults.accuracy, limits)?,
+        accuracy: match written.accuracy {
+            Some(_) => Some(within(&written.accuracy, Span::ZERO, limits)?),
+            None => None,
+        },
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
         sources: match &written.source {
             Some(list) => sources(list, texts)?,

@@ -38,7 +38,7 @@ const SOURCES: [(&str, &str); 5] = [
 
 pub(super) fn config() -> Config {
     Config {
-        accuracy: Span::from_millis(1),
+        accuracy: None,
         user: account(),
         sources: sources(),
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
 use truechimer_time::Span;
 
-pub use address::{Address, AddressError, NTP_PORT, PathError, Prefix, PrefixError};
+pub use address::{Address, AddressError, NTP_PORT, NoPrefix, PathError};
 pub use check::{
     ALLOW_MAX, BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, LISTEN_MAX,
     OPERATOR_LENGTH_MAX, SLEW_MAX, STATISTICS_KEEP_MAX,
@@ -36,6 +36,7 @@ pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
+pub use truechimer_core::server::access::{Prefix, PrefixError};
 pub use words::{Account, AccountError, Kind, Level, Target, WordError};
 
 /// How often the clocks are compared to see whether somebody else moves ours: a step shall be noticed within a
@@ -45,8 +46,8 @@ const WATCH: Span = Span::from_millis(900);
 /// All that the operator decides, within limits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// How right the clock shall be.
-    pub accuracy: Span,
+    /// How right the clock shall be. None: as right as the longest polite interval gives.
+    pub accuracy: Option<Span>,
     /// The account of the process that talks to the network.
     pub user: Account,
     /// Whom to ask; no two at the same address.
@@ -158,7 +159,7 @@ impl Config {
     pub fn policy(&self) -> Policy {
         Policy {
             sources: self.sources.iter().map(Source::policy).collect(),
-            accuracy: Some(self.accuracy),
+            accuracy: self.accuracy,
             clock: self.clock.policy,
             trust: self.trust,
             watch: WATCH,

@@ -15,7 +15,7 @@ pub(super) fn toml(config: &Config) -> String {
 fn written(config: &Config) -> Written {
     let (clock, trust) = (&config.clock, &config.trust);
     Written {
-        accuracy: spelled(config.accuracy),
+        accuracy: config.accuracy.and_then(spelled),
         user: spelled(config.user.clone()),
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),

@@ -130,7 +130,7 @@ fn the_node_is_told_what_is_written() {
     assert_eq!((policy.sources[0].operator.as_str(), policy.sources[0].burst), ("x", 2));
     assert_eq!(policy.sources[1].operator, "example.net");
     assert_eq!(policy.sources[1].address, None);
-    assert_eq!(policy.accuracy, Some(Span::from_millis(1)));
+    assert_eq!(policy.accuracy, None);
     assert_eq!(policy.clock, ClockPolicy::default());
     assert_eq!(policy.trust, TrustPolicy::default());
     assert!(policy.watch < Span::from_secs(1));
@@ -151,7 +151,7 @@ fn drop_ins_add_sources_in_the_order_of_their_names() {
     let config = folder.load().unwrap();
     let names: Vec<String> = config.sources.iter().map(|source| source.address.to_string()).collect();
     assert_eq!(names, ["a.example", "b.example", "c.example"]);
-    assert_eq!(config.accuracy, Span::from_millis(5));
+    assert_eq!(config.accuracy, Some(Span::from_millis(5)));
     assert_eq!(config.clock.policy.panic, Span::from_secs(10));
     assert_eq!(config.clock.policy.max_slew, Rate::from_ppb(5000));
 }
@@ -161,7 +161,7 @@ fn a_named_file_stands_alone() {
     let folder = Folder::new("alone");
     let named = folder.write("other.toml", "accuracy = \"5ms\"\n");
     folder.write("conf.d/10.toml", "accuracy = \"7ms\"\n");
-    assert_eq!(Config::load(Some(&named)).unwrap().accuracy, Span::from_millis(5));
+    assert_eq!(Config::load(Some(&named)).unwrap().accuracy, Some(Span::from_millis(5)));
 }
 
 #[test]

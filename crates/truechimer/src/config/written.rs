@@ -12,7 +12,9 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use truechimer_time::{Rate, Span};
 
-use super::address::{Address, Prefix};
+use truechimer_core::server::access::Prefix;
+
+use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
 use super::quantity::{Size, Spelled};
 use super::words::{Account, Kind, Level, Target};

@@ -1,0 +1,185 @@
+//! `truechimer run`: the daemon, from the configuration to its end.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+
+use anyhow::Context;
+use truechimer_sys::capability::has_cap_sys_time;
+use truechimer_sys::file::{self, Lock, LockError};
+use truechimer_sys::notify::Notifier;
+use truechimer_sys::shm::PageWriter;
+use truechimer_sys::signal::{Signal, SignalFlags};
+use truechimer_sys::user::{self, User};
+use truechimer_time::{LeapTable, Span, Time};
+
+use crate::cli;
+use crate::command::Outcome;
+use crate::config::{Config, LEAP_FILE, Level, Target};
+use crate::daemon::clock::{LocalClock, UserClock};
+use crate::daemon::control::Control;
+use crate::daemon::keeper::{Keeper, Rules};
+use crate::daemon::serving::Service;
+use crate::daemon::{Daemon, Setup};
+use crate::state::{Machine, Store};
+use crate::{floor, leaps, page, talk};
+
+/// What the daemon alone may write below the state folder; the rest belongs to the keeper of the clock.
+pub const NODE_FOLDER: &str = "node";
+
+/// Runs the daemon until a signal ends it.
+pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
+    let config = Config::load(arguments.config.as_deref()).context("configuration")?;
+    let signals = SignalFlags::install().context("cannot catch signals")?;
+    let leaps = leaps(&config);
+    let account = if arguments.simulated { None } else { account(&config)? };
+    make_folders(&config, account.as_ref())?;
+    let _lock = lock(&config)?;
+    let clock = choose_clock(&config, &leaps, arguments.simulated)?;
+    let service = serve(&config)?;
+    if let Some(account) = &account {
+        user::become_user(account, &[])
+            .with_context(|| format!("cannot become the user {}", account.name))?;
+    }
+    let statistics = arguments.statistics.clone().or_else(|| config.statistics.dir.clone());
+    let mut daemon = Daemon::new(Setup {
+        clock,
+        leaps,
+        seed: seed()?,
+        simulated: arguments.simulated,
+        store: Store::new(&config.state.dir.join(NODE_FOLDER), Machine::here()),
+        page: Some(publish(&config)?),
+        control: if arguments.simulated { None } else { Some(listen(&config)?) },
+        service,
+        statistics,
+        notifier: Some(Notifier::from_env().context("NOTIFY_SOCKET")?),
+        level: config.log,
+        config,
+    })?;
+    daemon.run(|| is_over(&signals))?;
+    Ok(Outcome::Yes)
+}
+
+fn is_over(signals: &SignalFlags) -> bool {
+    if signals.take(Signal::HangUp) {
+        eprintln!("info: the configuration is read at the start only: restart to apply a change");
+    }
+    signals.take(Signal::Terminate) || signals.take(Signal::Interrupt)
+}
+
+/// The leap seconds: of the file that is configured, else of the system's, else of this program. A file that cannot be
+/// used is said to be, and the program's table stands.
+fn leaps(config: &Config) -> LeapTable {
+    let (path, is_wanted) = match &config.leap_file {
+        Some(path) => (path.as_path(), true),
+        None => (Path::new(LEAP_FILE), false),
+    };
+    match leaps::load(path) {
+        Ok(table) => table,
+        Err(error) if error.is_missing() && !is_wanted => LeapTable::COMPILED,
+        Err(error) => {
+            eprintln!("warn: leap seconds: {error}; the table of this program is used");
+            LeapTable::COMPILED
+        }
+    }
+}
+
+/// Whom root becomes. Others stay who they are.
+fn account(config: &Config) -> anyhow::Result<Option<User>> {
+    if user::effective_uid() != 0 {
+        return Ok(None);
+    }
+    let name = config.user.as_str();
+    let found = user::lookup(name).with_context(|| format!("cannot look up the user {name}"))?;
+    let found = found.with_context(|| {
+        format!(
+            "there is no user {name} for the process that talks to the network: make one (`useradd --system {name}`) or \
+             name another by `user = \"..\"` in the configuration"
+        )
+    })?;
+    Ok(Some(found))
+}
+
+fn make_folders(config: &Config, account: Option<&User>) -> anyhow::Result<()> {
+    let state = &config.state;
+    make_folder(&state.dir, None)?;
+    make_folder(&state.dir.join(NODE_FOLDER), account)?;
+    make_folder(&state.run_dir, account)?;
+    match &config.statistics.dir {
+        Some(folder) => make_folder(folder, account),
+        None => Ok(()),
+    }
+}
+
+fn make_folder(folder: &Path, owner: Option<&User>) -> anyhow::Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    match owner {
+        Some(owner) => chown(folder, Some(owner.uid), Some(owner.gid))
+            .with_context(|| format!("cannot give the folder {} to {}", folder.display(), owner.name)),
+        None => Ok(()),
+    }
+}
+
+/// One daemon at a time.
+fn lock(config: &Config) -> anyhow::Result<Lock> {
+    let path = config.state.run_dir.join("lock");
+    file::lock(&path).map_err(|error| match error {
+        LockError::Held { .. } => anyhow::anyhow!(
+            "another daemon runs already ({error}): stop it first, or give this one another `[state] run_dir`"
+        ),
+        LockError::File(error) => anyhow::Error::new(error),
+    })
+}
+
+/// The kernel's clock where it may be set, else one of our own, and that is said.
+fn choose_clock(config: &Config, leaps: &LeapTable, simulated: bool) -> anyhow::Result<LocalClock> {
+    let own = || LocalClock::User(UserClock::starting(Span::ZERO));
+    match config.clock.target {
+        Target::User => Ok(own()),
+        Target::Kernel if simulated => Ok(LocalClock::Kernel),
+        Target::Kernel if has_cap_sys_time().unwrap_or(false) => {
+            Ok(LocalClock::Kept(keeper(config, leaps).context("cannot start the keeper of the clock")?))
+        }
+        Target::Kernel => {
+            if config.log >= Level::Warn {
+                eprintln!(
+                    "warn: the kernel's clock may not be set from here (CAP_SYS_TIME is missing): a clock of our own is \
+                     kept right instead, for `truechimer now` and readers of the shared page"
+                );
+            }
+            Ok(own())
+        }
+    }
+}
+
+fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
+    let store = Store::new(&config.state.dir.join(NODE_FOLDER), Machine::here());
+    let floor = floor::floor(store.load().learned.as_ref(), leaps);
+    let floor = Time::from_epoch(floor.since_epoch());
+    Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
+}
+
+fn serve(config: &Config) -> anyhow::Result<Option<Service>> {
+    let service = config.serve.as_ref().map(|serve| Service::new(&serve.ntp, serve.allow.clone()));
+    Ok(service.transpose()?)
+}
+
+fn publish(config: &Config) -> anyhow::Result<PageWriter> {
+    let path = config.state.run_dir.join(page::FILE_NAME);
+    PageWriter::publish(&path).with_context(|| format!("cannot publish the time at {}", path.display()))
+}
+
+fn listen(config: &Config) -> anyhow::Result<Control> {
+    let path = config.state.run_dir.join(talk::SOCKET_NAME);
+    Control::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))
+}
+
+/// All chance of the daemon's life.
+pub fn seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| anyhow::anyhow!("the kernel gives no random numbers: {error}"))?;
+    Ok(seed)
+}

@@ -1,0 +1,170 @@
+//! `truechimer status` and `truechimer sources`: what the daemon knows.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anyhow::bail;
+use truechimer_time::{Rate, Span};
+
+use crate::cli;
+use crate::command::Outcome;
+use crate::command::ask::ask;
+use crate::daemon::story::forecast_words;
+use crate::talk::{Reply, Request, SourceReply, SourcesReply, StatusReply};
+use crate::ui::colour::{Colours, Mood};
+use crate::ui::table::{Side, Table};
+use crate::ui::units;
+
+/// Says how right the clock is. The answer is yes while it is synchronised or in holdover.
+pub fn status(arguments: &cli::Status) -> anyhow::Result<Outcome> {
+    let Reply::Status(status) = ask(&arguments.daemon.run_dir, Request::Status {})? else {
+        bail!("the daemon answers something else")
+    };
+    let text = match arguments.output.json {
+        true => serde_json::to_string_pretty(&status)? + "\n",
+        false => status_text(&status),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    let is_known = status.bound.is_some();
+    Ok(if is_known { Outcome::Yes } else { Outcome::No })
+}
+
+/// Lists the sources. The answer is yes if any is a truechimer.
+pub fn sources(arguments: &cli::Sources) -> anyhow::Result<Outcome> {
+    let Reply::Sources(sources) = ask(&arguments.daemon.run_dir, Request::Sources {})? else {
+        bail!("the daemon answers something else")
+    };
+    let mut out = io::stdout().lock();
+    let colours = Colours::of(arguments.output.color, &out);
+    let text = match arguments.output.json {
+        true => serde_json::to_string_pretty(&sources)? + "\n",
+        false => sources_text(&sources, colours),
+    };
+    out.write_all(text.as_bytes())?;
+    let agrees = sources.sources.iter().any(|source| source.mark == '*');
+    Ok(if agrees { Outcome::Yes } else { Outcome::No })
+}
+
+fn status_text(status: &StatusReply) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:<12} {value}");
+    };
+    line("status", status.status.clone());
+    if let (Some(utc), Some(bound)) = (&status.utc, status.bound) {
+        line("time", format!("{utc} {}", units::bound(Span::from_seconds(bound))));
+    }
+    if let (Some(offset), Some(sigma)) = (status.offset, status.sigma) {
+        let (offset, sigma) = (Span::from_seconds(offset), Span::from_seconds(sigma));
+        line(
+            "clock",
+            format!(
+                "{} clock is off by {} (1 sigma {})",
+                status.clock,
+                units::offset(offset),
+                units::span(sigma)
+            ),
+        );
+    }
+    if let Some(counter) = status.counter_ppm {
+        let rate = |ppm: f64| Rate::from_ppm(ppm);
+        line(
+            "counter",
+            format!(
+                "runs {} fast, known to ± {:.3}",
+                units::rate(rate(counter)),
+                rate(status.counter_error_ppm)
+            ),
+        );
+    }
+    line("sources", sources_words(status));
+    if !status.forecast.is_empty() {
+        let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
+        let forecast: Vec<(Span, Span)> = status.forecast.iter().map(seconds).collect();
+        line("if alone", forecast_words(&forecast));
+    }
+    if status.panicking {
+        line("panic", "the error is beyond [clock] panic: the clock is left alone".into());
+    }
+    if let Some(server) = &status.server {
+        let silent: u64 = server.silent.iter().map(|(_, count)| count).sum();
+        line(
+            "serving",
+            format!("stratum {}, {} answered, {silent} left unanswered", status.stratum, server.answered),
+        );
+    }
+    let assumed = &status.assumptions;
+    line(
+        "assumed",
+        format!(
+            "a majority of operators is honest; the counter is within {} ppm of nominal and drifts less than {} ppm a day",
+            assumed.max_rate_ppm, assumed.max_drift_ppm
+        ),
+    );
+    text
+}
+
+fn sources_words(status: &StatusReply) -> String {
+    let counts = status.sources;
+    let silent = counts.configured - counts.truechimers - counts.falsetickers;
+    format!("{} agree, {} do not, {silent} say nothing that counts", counts.truechimers, counts.falsetickers)
+}
+
+fn sources_text(sources: &SourcesReply, colours: Colours) -> String {
+    let head = [
+        ("", Side::Left),
+        ("source", Side::Left),
+        ("offset", Side::Right),
+        ("bound", Side::Left),
+        ("delay", Side::Right),
+        ("stratum", Side::Right),
+        ("reach", Side::Right),
+        ("interval", Side::Right),
+        ("age", Side::Right),
+        ("what it is", Side::Left),
+    ];
+    let mut table = Table::new(head).in_colours(colours);
+    for source in &sources.sources {
+        table.row_in(mood(source.mark), cells(source));
+    }
+    table.to_string()
+}
+
+fn mood(mark: char) -> Mood {
+    match mark {
+        '*' => Mood::Good,
+        'x' => Mood::Bad,
+        '~' => Mood::Doubtful,
+        _ => Mood::Faint,
+    }
+}
+
+fn cells(source: &SourceReply) -> [String; 10] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let span =
+        |seconds: Option<f64>| or_dash(seconds.map(|seconds| units::span(Span::from_seconds(seconds))));
+    [
+        source.mark.to_string(),
+        source.name.clone(),
+        or_dash(source.offset.map(|offset| units::offset(Span::from_seconds(offset)))),
+        or_dash(source.bound.map(|bound| units::bound(Span::from_seconds(bound)))),
+        span(source.delay),
+        or_dash(source.stratum.map(|stratum| stratum.to_string())),
+        format!("{:03o}", source.reach),
+        units::span(Span::from_seconds(source.interval)),
+        span(source.age),
+        what_it_is(source),
+    ]
+}
+
+fn what_it_is(source: &SourceReply) -> String {
+    let refused: u32 = source.refused.iter().map(|(_, count)| count).sum();
+    match refused {
+        0 => source.standing.clone(),
+        _ => {
+            let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
+            format!("{}; refused: {}", source.standing, reasons.join(", "))
+        }
+    }
+}

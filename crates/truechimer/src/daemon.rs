@@ -1,0 +1,384 @@
+//! The daemon: one loop around the node.
+//!
+//! It owns what the node has never heard of: sockets, clocks, files. Each turn it sleeps in `poll(2)` until something
+//! is ready or the node's deadline has come, tells the node what happened, and does what the node wants. It decides
+//! nothing about time.
+//!
+//! **Invariant:** nothing in the loop blocks. Names are looked up by a thread, the clock is set by a process of its
+//! own, and every descriptor is non-blocking.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use truechimer_core::event::Event;
+use truechimer_core::moment::Moment;
+use truechimer_core::node::report::Publication;
+use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
+use truechimer_core::policy::TrustPolicy;
+use truechimer_core::source::association::ExchangeId;
+use truechimer_sys::poll::{Interest, PollSet};
+use truechimer_sys::shm::PageWriter;
+use truechimer_sys::{clock as clocks, notify};
+use truechimer_time::{LeapTable, Mono, Span, Time};
+
+use crate::config::{Config, Level};
+use crate::page::Page;
+use crate::state::Store;
+use crate::talk::{
+    Assumptions, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION,
+};
+
+pub mod clock;
+pub mod control;
+pub mod exchanges;
+pub mod keeper;
+pub mod resolver;
+pub mod serving;
+pub mod statistics;
+pub mod story;
+
+use clock::LocalClock;
+use control::Control;
+use exchanges::Exchanges;
+use resolver::Resolver;
+use serving::{Service, Telling};
+use statistics::{Head, Recorder};
+use story::Storyteller;
+
+/// What was learned is saved this often.
+const SAVE_INTERVAL: Span = Span::from_secs(600);
+
+/// Where no signal can interrupt the sleep, it ends after this, so that a flag is seen.
+const SIMULATED_SLEEP_MAX: Span = Span::from_secs(1);
+
+/// All that a daemon is made of.
+pub struct Setup {
+    /// The effective configuration.
+    pub config: Config,
+    /// The clock that is steered.
+    pub clock: LocalClock,
+    /// The leap seconds.
+    pub leaps: LeapTable,
+    /// All chance comes from this.
+    pub seed: [u8; 32],
+    /// Nothing else than what a simulator of clock and network can carry.
+    pub simulated: bool,
+    /// Where what was learned is kept.
+    pub store: Store,
+    /// Where the time is published.
+    pub page: Option<PageWriter>,
+    /// Where questions of people come in.
+    pub control: Option<Control>,
+    /// Where questions of machines come in.
+    pub service: Option<Service>,
+    /// Where statistics are written.
+    pub statistics: Option<PathBuf>,
+    /// Where systemd is told that we are ready.
+    pub notifier: Option<notify::Notifier>,
+    /// What is told to people.
+    pub level: Level,
+}
+
+/// What made something ready.
+#[derive(Clone, Copy)]
+enum Token {
+    Exchange(ExchangeId),
+    Resolver,
+    Service(usize),
+    Control,
+}
+
+/// A daemon at work.
+pub struct Daemon {
+    node: Node,
+    clock: LocalClock,
+    leaps: LeapTable,
+    trust: TrustPolicy,
+    exchanges: Exchanges,
+    resolver: Resolver,
+    page: Option<PageWriter>,
+    control: Option<Control>,
+    service: Option<Service>,
+    recorder: Option<Recorder>,
+    store: Store,
+    saved: Time<Mono>,
+    notifier: Option<notify::Notifier>,
+    story: Storyteller,
+    poll: PollSet<Token>,
+    inputs: VecDeque<Input>,
+}
+
+impl Daemon {
+    /// Brings a node to life.
+    pub fn new(setup: Setup) -> io::Result<Self> {
+        let Setup { config, clock, leaps, seed, simulated, store, .. } = setup;
+        let names = config.sources.iter().map(|source| source.address.to_string()).collect();
+        let story = Storyteller::new(names, setup.level);
+        let loaded = store.load();
+        loaded.notices.iter().for_each(|notice| story.say(Level::Warn, &notice.to_string()));
+        let now = clock.moment(&clocks::readings());
+        let rate = clock.rate().map_err(io::Error::other)?;
+        let floor = crate::floor::floor(loaded.learned.as_ref(), &leaps);
+        let head = Head { seed, now, rate, floor, learned: loaded.learned, config: config.to_toml() };
+        let birth = Birth {
+            policy: config.policy(),
+            seed,
+            leaps: leaps.clone(),
+            learned: loaded.learned,
+            floor,
+            rate,
+        };
+        let recorder = match setup.statistics {
+            Some(folder) => {
+                let keep = config.statistics.keep;
+                Some(Recorder::begin(&folder, &head, config.statistics.max_size.0, keep)?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            node: Node::new(birth, &now),
+            clock,
+            leaps,
+            trust: config.trust,
+            exchanges: Exchanges::new(),
+            resolver: Resolver::new(names_and_ports(&config), simulated),
+            page: setup.page,
+            control: setup.control,
+            service: setup.service,
+            recorder,
+            store,
+            saved: now.mono,
+            notifier: setup.notifier,
+            story,
+            poll: if simulated { PollSet::with_cap(SIMULATED_SLEEP_MAX) } else { PollSet::new() },
+            inputs: VecDeque::new(),
+        })
+    }
+
+    /// Runs until `is_over` says so; asked after each sleep.
+    pub fn run(&mut self, is_over: impl Fn() -> bool) -> io::Result<()> {
+        self.happen(Input::Wake);
+        self.tell_supervisor();
+        while !is_over() {
+            self.sleep()?;
+            self.happen(Input::Wake);
+            self.save_if_due();
+        }
+        self.happen(Input::Ordered(Order::Rest));
+        self.save();
+        Ok(())
+    }
+
+    /// Sleeps until something is ready, and takes it in.
+    fn sleep(&mut self) -> io::Result<()> {
+        self.poll.clear();
+        self.exchanges.register(&mut self.poll, Token::Exchange);
+        if let Some(fd) = self.resolver.fd() {
+            self.poll.add(fd, Interest::Read, Token::Resolver);
+        }
+        if let Some(service) = &self.service {
+            service.register(&mut self.poll, Token::Service);
+        }
+        if let Some(control) = &self.control {
+            control.register(&mut self.poll, Token::Control);
+        }
+        let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
+        let deadline = deadline.fold(self.node.deadline(), Time::min);
+        let ready: Vec<Token> =
+            self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
+        self.take_in(&ready);
+        Ok(())
+    }
+
+    fn take_in(&mut self, ready: &[Token]) {
+        let mut talks = self.control.as_ref().is_some_and(|control| control.deadline().is_some());
+        for token in ready {
+            match *token {
+                Token::Exchange(exchange) => {
+                    for input in self.exchanges.hear(exchange) {
+                        self.happen(input);
+                    }
+                }
+                Token::Resolver => {
+                    for input in self.resolver.answers() {
+                        self.happen(input);
+                    }
+                }
+                Token::Service(index) => self.serve(index),
+                Token::Control => talks = true,
+            }
+        }
+        if talks {
+            self.talk();
+        }
+    }
+
+    /// Tells the node what happened and does what it wants, and what comes of that, until it wants nothing more.
+    fn happen(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            let now = self.clock.moment(&clocks::readings());
+            let kept = self.recorder.is_some().then(|| input.clone());
+            self.node.handle(&now, input);
+            let actions: Vec<Action> = std::iter::from_fn(|| self.node.poll()).collect();
+            if let Some(input) = kept.filter(|input| *input != Input::Wake || !actions.is_empty()) {
+                self.record(|recorder| recorder.input(&now, &input));
+            }
+            for action in actions {
+                self.act(action);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Resolve(source) => match self.resolver.ask(source) {
+                Ok(answer) => self.inputs.extend(answer),
+                Err(error) => {
+                    self.story.say(Level::Error, &format!("cannot look up names: {error}"));
+                    self.inputs.push_back(Input::Resolved { source, addresses: Vec::new() });
+                }
+            },
+            Action::Send { exchange, to, datagram } => {
+                let inputs = self.exchanges.send(exchange, to, &datagram);
+                self.inputs.extend(inputs);
+            }
+            Action::Close(exchange) => self.exchanges.close(exchange),
+            Action::Steer(command) => self.steer(command),
+            Action::Publish(publication) => self.publish(&publication),
+            Action::Tell(event) => self.tell(&event),
+        }
+    }
+
+    fn steer(&mut self, command: Steering) {
+        let outcome = self.clock.steer(command);
+        self.inputs.push_back(Input::Steered { command, outcome });
+    }
+
+    fn publish(&mut self, publication: &Publication) {
+        if let Err(fault) = self.clock.report(publication) {
+            self.story
+                .say(Level::Error, &format!("cannot set the kernel's status: {}", story::fault_words(fault)));
+        }
+        if let Some(page) = &mut self.page {
+            page.write(&Page::of(publication, &self.trust).to_words());
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.story.tell(event);
+        let status = self.node.status();
+        self.record(|recorder| recorder.event(event, status));
+        if let Event::StatusChanged { .. } = event {
+            self.tell_supervisor();
+        }
+    }
+
+    /// Statistics that cannot be written are given up, with a word: the clock is more important.
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> io::Result<()>) {
+        let outcome = self.recorder.as_mut().map_or(Ok(()), write);
+        if let Err(error) = outcome {
+            self.story.say(Level::Error, &format!("statistics end here, they cannot be written: {error}"));
+            self.recorder = None;
+        }
+    }
+
+    fn serve(&mut self, index: usize) {
+        let Self { node, clock, leaps, service, .. } = self;
+        let now = clock.moment(&clocks::readings());
+        let telling = Telling { served: node.served(&now), model: node.model_at(&now), leaps };
+        if let Some(service) = service {
+            service.answer(index, &telling, |readings| clock.moment(readings));
+        }
+    }
+
+    /// Goes on with the conversations on the control socket.
+    fn talk(&mut self) {
+        let Some(mut control) = self.control.take() else { return };
+        let mut orders = Vec::new();
+        control.turn(clocks::mono(), |request| match request {
+            Request::Status {} => Reply::Status(Box::new(self.status())),
+            Request::Sources {} => Reply::Sources(self.sources()),
+            Request::Burst {} => taken(&mut orders, Order::Burst),
+            Request::Step {} => taken(&mut orders, Order::Step),
+        });
+        self.control = Some(control);
+        for order in orders {
+            self.happen(Input::Ordered(order));
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.moment(&clocks::readings())
+    }
+
+    fn status(&self) -> StatusReply {
+        let TrustPolicy { max_rate, max_drift, .. } = self.trust;
+        let assumptions = Assumptions { max_rate_ppm: max_rate.as_ppm(), max_drift_ppm: max_drift.as_ppm() };
+        StatusReply {
+            clock: self.clock.name().to_owned(),
+            server: self.service.as_ref().map(server_counts),
+            ..StatusReply::of(&self.node.report(&self.now()), assumptions, &self.leaps)
+        }
+    }
+
+    fn sources(&self) -> SourcesReply {
+        let now = self.now();
+        let sources = self.node.report(&now).sources;
+        SourcesReply {
+            version: VERSION,
+            sources: sources.iter().map(|source| SourceReply::of(source, now.mono)).collect(),
+        }
+    }
+
+    fn tell_supervisor(&mut self) {
+        let Some(notifier) = &self.notifier else { return };
+        let status = self.node.status();
+        let told = notifier
+            .tell(notify::Notice::Ready)
+            .and_then(|()| notifier.tell(notify::Notice::Status(status.word())));
+        if let Err(error) = told {
+            self.story.say(Level::Warn, &format!("cannot notify the service manager: {error}"));
+            self.notifier = None;
+        }
+    }
+
+    fn save_if_due(&mut self) {
+        if clocks::mono() - self.saved >= SAVE_INTERVAL {
+            self.save();
+        }
+    }
+
+    fn save(&mut self) {
+        self.saved = clocks::mono();
+        let Some(learned) = self.node.learned(&self.now()) else { return };
+        if let Err(error) = self.store.save(&learned) {
+            self.story.say(Level::Error, &format!("cannot save what was learned: {error}"));
+        }
+    }
+}
+
+fn taken(orders: &mut Vec<Order>, order: Order) -> Reply {
+    orders.push(order);
+    Reply::Done {}
+}
+
+fn server_counts(service: &Service) -> ServerCounts {
+    let counters = service.counters();
+    let reasons = truechimer_core::server::Silence::ALL.into_iter();
+    ServerCounts {
+        listening: service.places(),
+        answered: counters.answered,
+        unsent: counters.unsent,
+        silent: reasons
+            .map(|reason| (reason.label().to_owned(), counters.silent[reason.index()]))
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+    }
+}
+
+/// The names to look up, by the places of the sources. Sources with a literal address are never looked up.
+fn names_and_ports(config: &Config) -> Vec<(String, u16)> {
+    config.sources.iter().map(|source| source.address.host_and_port()).collect()
+}

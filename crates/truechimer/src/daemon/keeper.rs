@@ -1,0 +1,441 @@
+//! The keeper of the kernel's clock: the one process that may set it, and cannot be reached from the network.
+//!
+//! It is forked before anything else, keeps CAP_SYS_TIME and nothing more, and hears nobody but the daemon, by a
+//! socket pair. It believes nothing: each command is judged by rules that need no trust in the asker, and vetoed if
+//! it breaks them. If the daemon dies the keeper ends, and the clock goes on at the rate that it has.
+//!
+//! **Invariant:** nothing that comes from the network is ever parsed here.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use truechimer_core::event::SteeringFault;
+use truechimer_core::node::Steering;
+use truechimer_core::node::report::Publication;
+use truechimer_core::policy::{ClockPolicy, TrustPolicy};
+use truechimer_sys::adjust::{Leap, StatusReport};
+use truechimer_sys::poll::{Interest, PollSet};
+use truechimer_sys::process::{Channel, Child, Message, spawn_child};
+use truechimer_sys::{adjust, capability, clock, file, system};
+use truechimer_time::{LeapKind, Local, Rate, Span, Time};
+
+use super::clock::{fault, steer_kernel};
+
+/// The kernel clock counts as synchronised while it cannot be further off than this.
+const SYNCHRONISED_LIMIT: Span = Span::from_secs(1);
+
+/// A keeper that does not answer for so long is gone.
+const PATIENCE: Span = Span::from_secs(2);
+
+/// The ledger's name in the state folder.
+const LEDGER: &str = "steps";
+
+/// Messages are this long, both ways.
+const MESSAGE_LEN: usize = 1 + 16 + 16 + 8;
+
+/// The daemon's end.
+pub struct Keeper {
+    child: Child,
+    poll: PollSet<()>,
+}
+
+/// What the kernel is told about its clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    synchronised: bool,
+    maxerror: Span,
+    esterror: Span,
+    tai_offset: Option<u16>,
+    leap: Option<LeapKind>,
+}
+
+impl Report {
+    /// What a publication means for the kernel's clock.
+    pub fn of(publication: &Publication) -> Self {
+        let unknown = adjust::ERROR_LIMIT;
+        Self {
+            synchronised: publication.is_synchronised(SYNCHRONISED_LIMIT),
+            maxerror: publication.max_error().unwrap_or(unknown),
+            esterror: publication.likely_error().unwrap_or(unknown),
+            tai_offset: publication.tai_minus_utc.and_then(|offset| u16::try_from(offset).ok()),
+            leap: publication.leap,
+        }
+    }
+
+    /// The same in the kernel's terms.
+    pub fn status(&self) -> StatusReport {
+        StatusReport {
+            synchronised: self.synchronised,
+            maxerror: self.maxerror,
+            esterror: self.esterror,
+            tai_offset: self.tai_offset,
+            leap: match self.leap {
+                None => Leap::None,
+                Some(LeapKind::Inserted) => Leap::Insert,
+                Some(LeapKind::Deleted) => Leap::Delete,
+            },
+        }
+    }
+}
+
+/// What the keeper holds the daemon to.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// No rate beyond this.
+    pub rate_max: Rate,
+    /// Steps in one boot of the machine, restarts of the daemon included. An operator who wants more removes the
+    /// ledger, which `truechimer step` does.
+    pub steps_max: u32,
+    /// No step to before this.
+    pub floor: Time<Local>,
+    /// Where the steps are written down.
+    pub ledger: PathBuf,
+}
+
+impl Rules {
+    /// The rules of a policy.
+    pub fn new(policy: &ClockPolicy, trust: &TrustPolicy, floor: Time<Local>, folder: &Path) -> Self {
+        Self {
+            rate_max: trust.max_rate + policy.max_slew + Rate::from_ppb(1000),
+            steps_max: policy.step_updates,
+            floor,
+            ledger: folder.join(LEDGER),
+        }
+    }
+}
+
+/// The steps of this boot: what is left of the budget after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    boot: String,
+    steps: u32,
+}
+
+impl Ledger {
+    /// A ledger without an entry.
+    pub fn new(boot: &str) -> Self {
+        Self { boot: boot.to_owned(), steps: 0 }
+    }
+
+    /// Reads the ledger of this boot. One of another boot is void; one that cannot be read or makes no sense counts as
+    /// full, because a budget that damage can refill is none.
+    fn load(path: &Path, boot: &str) -> Self {
+        match file::load(path, 1024) {
+            Ok(bytes) => Self::parse(&bytes, boot),
+            Err(error) if error.is_missing() => Self::new(boot),
+            Err(_) => Self { boot: boot.to_owned(), steps: u32::MAX },
+        }
+    }
+
+    fn parse(bytes: &[u8], boot: &str) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let mut words = text.split_ascii_whitespace();
+        let (written, steps) = (words.next(), words.next().and_then(|steps| steps.parse().ok()));
+        match (written, steps) {
+            (Some(written), Some(_)) if written != boot => Self::new(boot),
+            (Some(_), Some(steps)) => Self { boot: boot.to_owned(), steps },
+            (_, _) => Self { boot: boot.to_owned(), steps: u32::MAX },
+        }
+    }
+
+    fn save(&self, path: &Path) -> Result<(), file::FileError> {
+        file::save(path, format!("{} {}\n", self.boot, self.steps).as_bytes(), 0o600)
+    }
+}
+
+/// Gives the keeper of this state folder its whole budget of steps again.
+pub fn renew_budget(folder: &Path) -> Result<(), file::FileError> {
+    let boot = system::boot_id().unwrap_or_default();
+    Ledger::new(&boot).save(&folder.join(LEDGER))
+}
+
+/// May this be done to the clock now?
+pub fn judge(rules: &Rules, ledger: &Ledger, command: Steering, now: Time<Local>) -> bool {
+    match command {
+        Steering::Rate(rate) => rate.abs() <= rules.rate_max,
+        Steering::Step(by) => ledger.steps < rules.steps_max && now + by >= rules.floor,
+    }
+}
+
+impl Keeper {
+    /// Splits the keeper off. To be called before any thread is started.
+    pub fn start(rules: Rules) -> io::Result<Self> {
+        let child = spawn_child(move |daemon| live(&daemon, &rules))?;
+        Ok(Self { child, poll: PollSet::new() })
+    }
+
+    /// Has a command carried out. Returns the rate that the clock has then.
+    pub fn steer(&mut self, command: Steering) -> Result<Rate, SteeringFault> {
+        self.ask(&Request::Steer(command))
+    }
+
+    /// Has the kernel told how good its clock is.
+    pub fn report(&mut self, report: &Report) -> Result<(), SteeringFault> {
+        self.ask(&Request::Report(*report)).map(drop)
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Rate, SteeringFault> {
+        self.exchange(request)
+            .unwrap_or_else(|error| Err(SteeringFault::Other(error.raw_os_error().unwrap_or(5))))
+    }
+
+    fn exchange(&mut self, request: &Request) -> io::Result<Result<Rate, SteeringFault>> {
+        self.child.channel.send(&request.to_bytes())?;
+        let deadline = clock::mono() + PATIENCE;
+        loop {
+            let mut bytes = [0; MESSAGE_LEN];
+            match self.child.channel.receive(&mut bytes) {
+                Ok(Message::Whole(MESSAGE_LEN)) => return Ok(outcome_of(&bytes)),
+                Ok(Message::Whole(_) | Message::End) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(deadline)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait(&mut self, deadline: Time<truechimer_time::Mono>) -> io::Result<()> {
+        let left = deadline - clock::mono();
+        if left <= Span::ZERO {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.poll.clear();
+        self.poll.add(self.child.channel.as_fd(), Interest::Read, ());
+        self.poll.wait(Some(left)).map(drop)
+    }
+}
+
+/// What the daemon asks of its keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Steer(Steering),
+    Report(Report),
+}
+
+impl Request {
+    /// ```text
+    ///   0        1                17               33
+    ///   | kind   | first, as      | second, as     | bits   |
+    ///   | rate:  | rate           |                |        |
+    ///   | step:  | by             |                |        |
+    ///   | report:| maxerror       | esterror       | synchronised, leap, knows TAI, TAI offset |
+    /// ```
+    fn to_bytes(self) -> [u8; MESSAGE_LEN] {
+        match self {
+            Self::Steer(Steering::Rate(rate)) => {
+                message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0)
+            }
+            Self::Steer(Steering::Step(by)) => message(1, by, Span::ZERO, 0),
+            Self::Report(report) => message(2, report.maxerror, report.esterror, report.bits()),
+        }
+    }
+
+    fn of_bytes(bytes: &[u8; MESSAGE_LEN]) -> Option<Self> {
+        let (kind, first, second, bits) = parts(bytes);
+        match kind {
+            0 => i64::try_from(first.as_attos())
+                .ok()
+                .map(|rate| Self::Steer(Steering::Rate(Rate::from_attos_per_second(rate)))),
+            1 => Some(Self::Steer(Steering::Step(first))),
+            2 => Report::of_bits(first, second, bits).map(Self::Report),
+            _ => None,
+        }
+    }
+}
+
+impl Report {
+    fn bits(&self) -> u64 {
+        let leap = match self.leap {
+            None => 0,
+            Some(LeapKind::Inserted) => 1,
+            Some(LeapKind::Deleted) => 2,
+        };
+        let tai = self.tai_offset.map_or(0, |offset| 1 << 3 | u64::from(offset) << 16);
+        u64::from(self.synchronised) | leap << 1 | tai
+    }
+
+    fn of_bits(maxerror: Span, esterror: Span, bits: u64) -> Option<Self> {
+        let leap = match bits >> 1 & 0b11 {
+            0 => None,
+            1 => Some(LeapKind::Inserted),
+            2 => Some(LeapKind::Deleted),
+            _ => return None,
+        };
+        let tai_offset = (bits & 1 << 3 != 0).then_some((bits >> 16) as u16);
+        Some(Self { synchronised: bits & 1 != 0, maxerror, esterror, tai_offset, leap })
+    }
+}
+
+fn message(kind: u8, first: Span, second: Span, bits: u64) -> [u8; MESSAGE_LEN] {
+    let mut bytes = [0; MESSAGE_LEN];
+    bytes[0] = kind;
+    bytes[1..17].copy_from_slice(&first.as_attos().to_le_bytes());
+    bytes[17..33].copy_from_slice(&second.as_attos().to_le_bytes());
+    bytes[33..].copy_from_slice(&bits.to_le_bytes());
+    bytes
+}
+
+fn parts(bytes: &[u8; MESSAGE_LEN]) -> (u8, Span, Span, u64) {
+    let span = |at: usize| Span::from_attos(i128::from_le_bytes(core::array::from_fn(|i| bytes[at + i])));
+    (bytes[0], span(1), span(17), u64::from_le_bytes(core::array::from_fn(|i| bytes[33 + i])))
+}
+
+/// The answer: the rate that the clock has, or a fault by its number.
+fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; MESSAGE_LEN] {
+    match outcome {
+        Ok(rate) => message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0),
+        Err(SteeringFault::NotPermitted) => message(1, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::Invalid) => message(2, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::Vetoed) => message(3, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::Other(errno)) => {
+            message(4, Span::ZERO, Span::ZERO, u64::from(errno.unsigned_abs()))
+        }
+    }
+}
+
+fn outcome_of(bytes: &[u8; MESSAGE_LEN]) -> Result<Rate, SteeringFault> {
+    let (kind, first, _, bits) = parts(bytes);
+    match kind {
+        0 => Ok(Rate::from_attos_per_second(first.as_attos() as i64)),
+        1 => Err(SteeringFault::NotPermitted),
+        2 => Err(SteeringFault::Invalid),
+        3 => Err(SteeringFault::Vetoed),
+        _ => Err(SteeringFault::Other(bits as i32)),
+    }
+}
+
+/// The keeper's life: answers until the daemon is gone.
+fn live(daemon: &Channel, rules: &Rules) -> i32 {
+    if capability::drop_capabilities_but(&[capability::Capability::SetTime]).is_err() {
+        return 111;
+    }
+    let boot = system::boot_id().unwrap_or_default();
+    loop {
+        let mut bytes = [0; MESSAGE_LEN];
+        let request = match daemon.receive(&mut bytes) {
+            Ok(Message::Whole(MESSAGE_LEN)) => Request::of_bytes(&bytes),
+            Ok(Message::Whole(_)) => None,
+            Ok(Message::End) => return 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return 111,
+        };
+        let outcome = request.map_or(Err(SteeringFault::Vetoed), |request| serve(rules, &boot, request));
+        if daemon.send(&answer(outcome)).is_err() {
+            return 0;
+        }
+    }
+}
+
+fn serve(rules: &Rules, boot: &str, request: Request) -> Result<Rate, SteeringFault> {
+    match request {
+        Request::Steer(command) => steer(rules, boot, command),
+        Request::Report(report) => adjust::set_status(&report.status()).map(|_| Rate::ZERO).map_err(fault),
+    }
+}
+
+/// Writes a step down before it is made: a power cut between the two costs a step of the budget, never gives one.
+fn steer(rules: &Rules, boot: &str, command: Steering) -> Result<Rate, SteeringFault> {
+    let mut ledger = Ledger::load(&rules.ledger, boot);
+    if !judge(rules, &ledger, command, clock::realtime()) {
+        return Err(SteeringFault::Vetoed);
+    }
+    if let Steering::Step(_) = command {
+        ledger.steps += 1;
+        ledger.save(&rules.ledger).map_err(|_| SteeringFault::Vetoed)?;
+    }
+    steer_kernel(command).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        let floor = Time::from_epoch(Span::from_secs(1_700_000_000));
+        Rules::new(&ClockPolicy::default(), &TrustPolicy::default(), floor, Path::new("/nonexistent"))
+    }
+
+    fn now() -> Time<Local> {
+        Time::from_epoch(Span::from_secs(1_790_000_000))
+    }
+
+    #[test]
+    fn messages_are_read_as_they_were_written() {
+        let report = Report {
+            synchronised: true,
+            maxerror: Span::from_micros(1234),
+            esterror: Span::from_attos(1),
+            tai_offset: Some(37),
+            leap: Some(LeapKind::Deleted),
+        };
+        let blank = Report { synchronised: false, tai_offset: None, leap: None, ..report };
+        let requests = [
+            Request::Steer(Steering::Rate(Rate::from_ppb(-60_123))),
+            Request::Steer(Steering::Step(Span::from_secs(-5))),
+            Request::Report(report),
+            Request::Report(blank),
+        ];
+        for request in requests {
+            assert_eq!(Request::of_bytes(&request.to_bytes()), Some(request));
+        }
+        let faults = [SteeringFault::Vetoed, SteeringFault::NotPermitted, SteeringFault::Other(28)];
+        for outcome in faults.map(Err).into_iter().chain([Ok(Rate::from_ppb(9))]) {
+            assert_eq!(outcome_of(&answer(outcome)), outcome);
+        }
+    }
+
+    /// Bad input 132: whatever bytes come, they are a request or nothing.
+    #[test]
+    fn bad_input_132_any_bytes_are_a_request_that_is_judged_or_nothing() {
+        for kind in 0..=255 {
+            for fill in [0x00, 0x7f, 0x80, 0xff] {
+                let mut bytes = [fill; MESSAGE_LEN];
+                bytes[0] = kind;
+                if let Some(Request::Steer(command)) = Request::of_bytes(&bytes) {
+                    let is_mild = matches!(command, Steering::Rate(rate) if rate.abs() <= rules().rate_max)
+                        || matches!(command, Steering::Step(by) if now() + by >= rules().floor);
+                    assert_eq!(judge(&rules(), &Ledger::new("boot"), command, now()), is_mild);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_input_94_a_step_to_before_the_floor_is_vetoed() {
+        let before = Steering::Step(Span::from_secs(-90_000_001));
+        let after = Steering::Step(Span::from_secs(-89_999_999));
+        assert!(!judge(&rules(), &Ledger::new("boot"), before, now()));
+        assert!(judge(&rules(), &Ledger::new("boot"), after, now()));
+    }
+
+    /// Bad input 110: restarts do not refill the budget, a new boot does.
+    #[test]
+    fn bad_input_110_the_budget_of_steps_survives_a_restart_but_not_a_boot() {
+        let step = Steering::Step(Span::from_secs(1));
+        let mut ledger = Ledger::new("boot");
+        for _ in 0..rules().steps_max {
+            assert!(judge(&rules(), &ledger, step, now()));
+            ledger.steps += 1;
+            ledger = Ledger::parse(format!("{} {}\n", ledger.boot, ledger.steps).as_bytes(), "boot");
+        }
+        assert!(!judge(&rules(), &ledger, step, now()));
+        let text = format!("{} {}\n", ledger.boot, ledger.steps);
+        assert!(judge(&rules(), &Ledger::parse(text.as_bytes(), "next boot"), step, now()));
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_a_full_one() {
+        for damage in ["", "boot", "boot nan", "boot -1"] {
+            assert_eq!(Ledger::parse(damage.as_bytes(), "boot").steps, u32::MAX, "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_rate_beyond_what_policy_can_want_is_vetoed() {
+        let limit = rules().rate_max;
+        assert!(judge(&rules(), &Ledger::new("boot"), Steering::Rate(limit), now()));
+        let beyond = Steering::Rate(-limit - Rate::from_ppb(1));
+        assert!(!judge(&rules(), &Ledger::new("boot"), beyond, now()));
+    }
+}

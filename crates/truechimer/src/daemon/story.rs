@@ -1,0 +1,234 @@
+//! Events as lines for people: what happened, to what, and what to do about it.
+
+use truechimer_core::discipline::select::NoMajority;
+use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::measure::exchange::KissCode;
+use truechimer_core::source::{SourceId, SourceSet};
+use truechimer_core::status::Status;
+use truechimer_time::Span;
+
+use crate::config::Level;
+use crate::ui::units;
+
+/// Tells events by the names of the sources.
+pub struct Storyteller {
+    names: Vec<String>,
+    level: Level,
+}
+
+impl Storyteller {
+    /// A teller who leaves out what is less grave than `level`.
+    pub fn new(names: Vec<String>, level: Level) -> Self {
+        Self { names, level }
+    }
+
+    /// Writes a line on stderr, if the event is grave enough.
+    pub fn tell(&self, event: &Event) {
+        self.say(gravity(event), &self.words(event));
+    }
+
+    /// Writes any line on stderr, if it is grave enough.
+    pub fn say(&self, level: Level, line: &str) {
+        if level <= self.level {
+            eprintln!("{}: {line}", level.name());
+        }
+    }
+
+    fn name(&self, source: SourceId) -> &str {
+        self.names.get(source.index()).map_or("a source that is not configured", String::as_str)
+    }
+
+    fn list(&self, sources: SourceSet) -> String {
+        let names: Vec<&str> = sources.iter().map(|index| self.name(SourceId(index as u8))).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    /// The event in a sentence.
+    pub fn words(&self, event: &Event) -> String {
+        match event {
+            Event::Addressed { source, address } => format!("{} is asked at {address}", self.name(*source)),
+            Event::NotFound { source } => {
+                format!(
+                    "{} has no address: the name cannot be looked up now; it is tried again",
+                    self.name(*source)
+                )
+            }
+            Event::NotSent { source, errno } => {
+                format!("cannot ask {}: {}", self.name(*source), std::io::Error::from_raw_os_error(*errno))
+            }
+            Event::Reachable { source } => format!("{} answers", self.name(*source)),
+            Event::Unreachable { source } => {
+                format!("{} has not answered its last 8 polls", self.name(*source))
+            }
+            Event::Refused { source, refusal } => {
+                format!("cannot use an answer of {}: {refusal}", self.name(*source))
+            }
+            Event::Kissed { source, kiss } => format!("{} {}", self.name(*source), kiss_words(kiss.code)),
+            Event::Measured(m) => format!(
+                "{}: offset {} {}, delay {}",
+                self.name(m.source),
+                units::offset(m.offset),
+                units::bound(m.distance),
+                units::span(m.delay),
+            ),
+            Event::Contradicted { source, gap } => format!(
+                "{} contradicts what it said before by {}: its clock or our counter has jumped",
+                self.name(*source),
+                units::span(*gap),
+            ),
+            Event::Selected { truechimers, falsetickers } => {
+                let against = match falsetickers.is_empty() {
+                    true => String::new(),
+                    false => format!("; against them: {}", self.list(*falsetickers)),
+                };
+                format!("a majority agrees: {}{against}", self.list(*truechimers))
+            }
+            Event::Unselected(reason) => no_majority(*reason),
+            Event::Updated(update) => format!(
+                "clock off by {}, true time known {}, counter gains {}",
+                units::offset(update.offset),
+                units::bound(update.bound),
+                units::rate(-update.rate),
+            ),
+            Event::OscillatorDoubted
+            | Event::StatusChanged { .. }
+            | Event::Stepped { .. }
+            | Event::MovedByOthers { .. }
+            | Event::RetunedByOthers { .. }
+            | Event::Suspended { .. }
+            | Event::Panicked { .. }
+            | Event::Calmed
+            | Event::SteeringFailed { .. }
+            | Event::LeaveGiven => own_words(event).unwrap_or_default(),
+        }
+    }
+}
+
+/// What happened to ourselves, which needs no names; `None` for what happened to a source.
+fn own_words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::OscillatorDoubted => {
+            "what the sources agree upon contradicts what is assumed of this machine's \
+            oscillator; its rate is learned anew (see [assume] max_drift)"
+                .to_owned()
+        }
+        Event::StatusChanged { from, to } => format!("{} (was {from})", status_words(*to)),
+        Event::Stepped { by } => format!("the clock was stepped by {}", units::offset(*by)),
+        Event::MovedByOthers { by } => format!(
+            "somebody else has stepped the clock by {}: look for a second time daemon or an agent of the hypervisor",
+            units::offset(*by)
+        ),
+        Event::RetunedByOthers { by } => format!(
+            "the clock runs {} away from the rate that it was given: look for a second time daemon",
+            units::rate(*by)
+        ),
+        Event::Suspended { slept } => {
+            format!("the machine was suspended for {}: measuring anew", units::span(*slept))
+        }
+        Event::Panicked { error } => format!(
+            "the clock is off by {}, beyond [clock] panic: it is left alone; if the sources are right, give leave by \
+             `truechimer step`",
+            units::offset(*error)
+        ),
+        Event::Calmed => "the error is below [clock] panic again: steering goes on".to_owned(),
+        Event::SteeringFailed { fault } => format!("cannot steer the clock: {}", fault_words(*fault)),
+        Event::LeaveGiven => "an operator has given leave to step the clock once".to_owned(),
+        Event::Addressed { .. }
+        | Event::NotFound { .. }
+        | Event::NotSent { .. }
+        | Event::Reachable { .. }
+        | Event::Unreachable { .. }
+        | Event::Refused { .. }
+        | Event::Kissed { .. }
+        | Event::Measured(_)
+        | Event::Contradicted { .. }
+        | Event::Selected { .. }
+        | Event::Unselected(_)
+        | Event::Updated(_) => return None,
+    })
+}
+
+/// How grave an event is.
+fn gravity(event: &Event) -> Level {
+    match event {
+        Event::Panicked { .. } | Event::SteeringFailed { .. } => Level::Error,
+        Event::Unreachable { .. }
+        | Event::NotFound { .. }
+        | Event::Kissed { .. }
+        | Event::Contradicted { .. }
+        | Event::Unselected(_)
+        | Event::OscillatorDoubted
+        | Event::MovedByOthers { .. }
+        | Event::RetunedByOthers { .. } => Level::Warn,
+        Event::Addressed { .. }
+        | Event::Reachable { .. }
+        | Event::Selected { .. }
+        | Event::StatusChanged { .. }
+        | Event::Stepped { .. }
+        | Event::Suspended { .. }
+        | Event::Calmed
+        | Event::LeaveGiven => Level::Info,
+        // Anybody on the network can cause these as often as he likes.
+        Event::NotSent { .. } | Event::Refused { .. } | Event::Measured(_) | Event::Updated(_) => {
+            Level::Debug
+        }
+    }
+}
+
+fn kiss_words(code: KissCode) -> String {
+    match code {
+        KissCode::Rate => "wishes to be asked less often: granted".to_owned(),
+        KissCode::Deny | KissCode::Restrict => {
+            format!("does not want to be asked by us ({code}): it is left alone")
+        }
+        KissCode::NtsNak | KissCode::Other(_) => format!("sent a kiss code that asks nothing of us ({code})"),
+    }
+}
+
+fn no_majority(reason: NoMajority) -> String {
+    match reason {
+        NoMajority::TooFew { agree, needed } => format!(
+            "no majority: of the operators of the sources {needed} would have to agree, the most that do are {agree}; \
+             the clock goes on at its learned rate"
+        ),
+        NoMajority::RequiredMissing => {
+            "no selection: a majority agrees, but no source with `require = true` is among it".to_owned()
+        }
+    }
+}
+
+fn status_words(status: Status) -> &'static str {
+    match status {
+        Status::Unknown => "nothing is known of the time",
+        Status::Synchronised => "synchronised",
+        Status::Degraded => {
+            "degraded: the time is known, but not as well as wanted, or the clock may not be moved"
+        }
+        Status::Holdover => "holdover: nobody to ask; the time is kept by what was learned",
+        Status::Disrupted => "disrupted: the counter was interrupted",
+    }
+}
+
+/// A fault in words, with what to do.
+pub fn fault_words(fault: SteeringFault) -> String {
+    match fault {
+        SteeringFault::NotPermitted => {
+            "not permitted: CAP_SYS_TIME is missing, or a container forbids it; `target = \"user\"` does without".to_owned()
+        }
+        SteeringFault::Invalid => "the kernel does not take the figures".to_owned(),
+        SteeringFault::Vetoed => "its keeper vetoed the command (too fast a rate, too many steps in this boot, or a \
+            step to before the floor); `truechimer step` as root renews the budget of steps"
+            .to_owned(),
+        SteeringFault::Other(errno) => std::io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+/// A forecast in words: how long each bound holds.
+pub fn forecast_words(forecast: &[(Span, Span)]) -> String {
+    let holding: Vec<String> = forecast
+        .iter()
+        .filter(|(_, holds)| *holds > Span::ZERO)
+        .map(|(limit, holds)| format!("within {} for {}", units::span(*limit), units::span(*holds)))
+        .collect();
+    if holding.is_empty() { "beyond 1 s already".to_owned() } else { holding.join(", ") }
+}

@@ -1,0 +1,319 @@
+//! What the daemon and the commands say to each other over the control socket: one JSON object on a line each way.
+//!
+//! Spans are floating seconds, rates parts per million, instants RFC 3339 texts. `docs/formats/control.md` describes
+//! every field; the same objects are what `--json` prints. Fields may be added; none changes its meaning while
+//! `version` stays the same.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use truechimer_core::node::report::{Report, SourceReport};
+use truechimer_core::wire::ntp::Leap;
+use truechimer_time::{LeapTable, Mono, Span, Time};
+
+use crate::ui::stamp;
+
+/// The version of these objects.
+pub const VERSION: u32 = 1;
+
+/// The longest request that is read, its end included.
+pub const REQUEST_MAX: usize = 4096;
+
+/// The longest reply that is read.
+pub const REPLY_MAX: usize = 1 << 20;
+
+/// The socket's name in the run folder.
+pub const SOCKET_NAME: &str = "control";
+
+/// What can be asked of the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// How right is the time? Anybody may ask.
+    Status {},
+    /// What is thought of the sources? Anybody may ask.
+    Sources {},
+    /// Ask all sources in a burst. For root and the daemon's own account.
+    Burst {},
+    /// Step at the next update if need be. For root and the daemon's own account.
+    Step {},
+}
+
+impl Request {
+    /// Does it change anything?
+    pub fn is_order(self) -> bool {
+        match self {
+            Self::Status {} | Self::Sources {} => false,
+            Self::Burst {} | Self::Step {} => true,
+        }
+    }
+}
+
+/// What the daemon says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reply {
+    /// To [`Request::Status`].
+    Status(Box<StatusReply>),
+    /// To [`Request::Sources`].
+    Sources(SourcesReply),
+    /// An order is taken.
+    Done {},
+    /// It is not done, and why.
+    Error(String),
+}
+
+/// How right the time is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusReply {
+    /// The version of this object.
+    pub version: u32,
+    /// `synchronised`, `degraded`, `holdover`, `disrupted` or `unknown`.
+    pub status: String,
+    /// Which clock is steered: `kernel` or `user`.
+    pub clock: String,
+    /// The likeliest time, UTC.
+    pub utc: Option<String>,
+    /// TAI minus UTC, seconds.
+    pub tai_minus_utc: Option<i32>,
+    /// Right time minus local clock.
+    pub offset: Option<f64>,
+    /// The likeliest time is at most this far from the truth, under the assumptions.
+    pub bound: Option<f64>,
+    /// One standard deviation of it.
+    pub sigma: Option<f64>,
+    /// How much faster than true time the raw counter runs, ppm.
+    pub counter_ppm: Option<f64>,
+    /// The counter's rate is known to within this, ppm.
+    pub counter_error_ppm: f64,
+    /// The rate that the local clock has against the counter, ppm.
+    pub clock_ppm: f64,
+    /// The error is beyond the panic limit.
+    pub panicking: bool,
+    /// How long each bound holds if nothing more is measured.
+    pub forecast: Vec<Forecast>,
+    /// The assumptions of the bound.
+    pub assumptions: Assumptions,
+    /// Sources that agree, that do not, and all.
+    pub sources: SourceCounts,
+    /// The stratum that is served to others; 16: unsynchronised.
+    pub stratum: u8,
+    /// What the server has done.
+    pub server: Option<ServerCounts>,
+}
+
+/// How long a bound holds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The bound.
+    pub bound: f64,
+    /// For so long it holds.
+    pub holds: f64,
+}
+
+/// What the bound rests on, beside an honest majority.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Assumptions {
+    /// A1: the raw counter's rate is at most so far from nominal, ppm.
+    pub max_rate_ppm: f64,
+    /// A2: it stays within this of its average over any stretch of the last day, ppm.
+    pub max_drift_ppm: f64,
+}
+
+/// How many sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceCounts {
+    /// All that are configured.
+    pub configured: usize,
+    /// They agree.
+    pub truechimers: usize,
+    /// They do not.
+    pub falsetickers: usize,
+}
+
+/// What the server has done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerCounts {
+    /// Where it listens.
+    pub listening: Vec<SocketAddr>,
+    /// Questions answered.
+    pub answered: u64,
+    /// Answers that the kernel did not take.
+    pub unsent: u64,
+    /// Datagrams left without an answer, by reason.
+    pub silent: Vec<(String, u64)>,
+}
+
+/// What is thought of the sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourcesReply {
+    /// The version of this object.
+    pub version: u32,
+    /// The sources, in the order of the configuration.
+    pub sources: Vec<SourceReply>,
+}
+
+/// What is thought of one source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceReply {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Who runs it.
+    pub operator: String,
+    /// Where it is asked.
+    pub address: Option<SocketAddr>,
+    /// `*` truechimer, `x` falseticker, `~` undecided, `?` nothing heard.
+    pub mark: char,
+    /// The same in a word.
+    pub standing: String,
+    /// Which of the last eight polls it answered, the newest in the lowest bit.
+    pub reach: u8,
+    /// How often it is asked.
+    pub interval: f64,
+    /// Until it is asked next.
+    pub due: f64,
+    /// How many samples its estimate rests on.
+    pub samples: u32,
+    /// Right time by this source alone minus local clock.
+    pub offset: Option<f64>,
+    /// One standard deviation of it.
+    pub sigma: Option<f64>,
+    /// It can be wrong by this.
+    pub bound: Option<f64>,
+    /// The age of its last answer.
+    pub age: Option<f64>,
+    /// On the way there and back, then.
+    pub delay: Option<f64>,
+    /// Its stratum.
+    pub stratum: Option<u8>,
+    /// Its upstream, as eight hexadecimal digits.
+    pub reference_id: Option<String>,
+    /// Its leap indicator: `none`, `insert`, `delete`.
+    pub leap: Option<String>,
+    /// How far it says to be from the truth.
+    pub root_distance: Option<f64>,
+    /// How many datagrams were refused, by reason.
+    pub refused: Vec<(String, u32)>,
+}
+
+impl StatusReply {
+    /// The reply from a report.
+    pub fn of(report: &Report, assumptions: Assumptions, leaps: &LeapTable) -> Self {
+        let count = |word: &str| report.sources.iter().filter(|s| s.standing.word() == word).count();
+        let reading = report.reading.as_ref();
+        Self {
+            version: VERSION,
+            status: report.status.to_string(),
+            clock: String::new(),
+            utc: reading.map(|reading| stamp::utc(reading.best, leaps)),
+            tai_minus_utc: report.tai_minus_utc,
+            offset: reading.map(|_| report.offset.as_seconds()),
+            bound: reading.map(|reading| reading.bound().as_seconds()),
+            sigma: reading.map(|reading| reading.sigma.as_seconds()),
+            counter_ppm: report.rate.map(|rate| (-rate).as_ppm()),
+            counter_error_ppm: report.rate_error.as_ppm(),
+            clock_ppm: report.clock_rate.as_ppm(),
+            panicking: report.is_panicking,
+            forecast: report
+                .forecast
+                .iter()
+                .map(|(bound, holds)| Forecast { bound: bound.as_seconds(), holds: holds.as_seconds() })
+                .collect(),
+            assumptions,
+            sources: SourceCounts {
+                configured: report.sources.len(),
+                truechimers: count("truechimer"),
+                falsetickers: count("falseticker"),
+            },
+            stratum: if report.served.synchronised { report.served.stratum } else { 16 },
+            server: None,
+        }
+    }
+}
+
+impl SourceReply {
+    /// The reply from a report.
+    pub fn of(source: &SourceReport, now: Time<Mono>) -> Self {
+        let seconds = |span: Option<Span>| span.map(Span::as_seconds);
+        let last = source.last.as_ref();
+        Self {
+            name: source.name.clone(),
+            operator: source.operator.clone(),
+            address: source.address,
+            mark: source.standing.mark(),
+            standing: source.standing.word().to_owned(),
+            reach: source.reach,
+            interval: source.interval.as_seconds(),
+            due: (source.due - now).max(Span::ZERO).as_seconds(),
+            samples: source.samples,
+            offset: seconds(source.offset),
+            sigma: seconds(source.sigma),
+            bound: seconds(source.bound),
+            age: seconds(last.map(|last| last.age)),
+            delay: seconds(last.map(|last| last.delay)),
+            stratum: last.map(|last| last.stratum),
+            reference_id: last.map(|last| format!("{:08x}", u32::from_be_bytes(last.reference_id))),
+            leap: last.map(|last| leap_word(last.leap).to_owned()),
+            root_distance: seconds(last.map(|last| last.root_distance)),
+            refused: source.refusals.iter().map(|(why, count)| (why.label().to_owned(), *count)).collect(),
+        }
+    }
+}
+
+fn leap_word(leap: Leap) -> &'static str {
+    match leap {
+        Leap::None => "none",
+        Leap::Insert => "insert",
+        Leap::Delete => "delete",
+        Leap::Unknown => "unknown",
+    }
+}
+
+/// Reads a request, whatever the bytes are.
+pub fn parse_request(line: &[u8]) -> Result<Request, String> {
+    if line.len() > REQUEST_MAX {
+        return Err(format!("a request has at most {REQUEST_MAX} bytes"));
+    }
+    serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn requests_are_read_as_they_are_written() {
+        for request in [Request::Status {}, Request::Sources {}, Request::Burst {}, Request::Step {}] {
+            let line = serde_json::to_vec(&request).expect("JSON");
+            assert_eq!(parse_request(&line), Ok(request));
+        }
+        assert_eq!(serde_json::to_string(&Request::Status {}).expect("JSON"), r#"{"request":"status"}"#);
+    }
+
+    #[test]
+    fn bad_input_119_nonsense_is_refused_with_a_word() {
+        let deep = "[".repeat(REQUEST_MAX - 1);
+        let long = " ".repeat(REQUEST_MAX + 1);
+        for line in [
+            "",
+            "{",
+            "null",
+            r#"{"request":"reboot"}"#,
+            r#"{"request":"status","x":1}"#,
+            "\u{0}",
+            &deep,
+            &long,
+        ] {
+            assert!(parse_request(line.as_bytes()).is_err(), "{line:.40}");
+        }
+        assert!(parse_request(b"\xff\xfe{\"request\":\"status\"}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_request_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse_request(&bytes);
+        }
+    }
+}
