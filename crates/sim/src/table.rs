@@ -33,6 +33,6 @@ fn micros(seconds: Option<f64>) -> String {
 /// The share of the looks at which the bound held, cut and not rounded: 100 % means all of them.
 fn held(oracle: &Oracle) -> String {
     let good = oracle.bounds_seen - oracle.bounds_false;
-    let thousandths = if oracle.bounds_seen == 0 { 0 } else { good * 100_000 / oracle.bounds_seen };
+    let thousandths = (good * 100_000).checked_div(oracle.bounds_seen).unwrap_or(0);
     format!("{}.{:03} %", thousandths / 1000, thousandths % 1000)
 }

@@ -264,7 +264,7 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Resolve(source) => {
-                self.pending.push_back(Input::Resolved { source, addresses: Vec::new() })
+                self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
             }
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
             Action::Close(_) | Action::Publish(_) => {}

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod floor;
 pub mod leaps;
 pub mod page;
+pub mod replay;
 pub mod stamps;
 pub mod state;
 pub mod talk;

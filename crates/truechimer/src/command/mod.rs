@@ -6,6 +6,7 @@ pub mod config;
 pub mod manual;
 pub mod now;
 pub mod run;
+pub mod sim;
 pub mod status;
 
 use std::process::ExitCode;

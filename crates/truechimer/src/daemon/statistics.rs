@@ -1,7 +1,7 @@
 //! The statistics files: every measurement and every decision, and all that is needed to make them again.
 //!
-//! A file begins with a head of four lines: the format, the seed and birth of the node, what it had learned before,
-//! and the configuration as one line of JSON-quoted TOML. Behind it come the lines of
+//! A file begins with a head of five lines: the format, the seed and birth of the node, the leap seconds, what it had
+//! learned before, and the configuration as one line of JSON-quoted TOML. Behind it come the lines of
 //! [`truechimer_core::record`]. When a file is full it is put aside as `record.1`, older ones move on, and the new one
 //! says in its head that it continues. `docs/formats/statistics.md` describes it all.
 
@@ -15,7 +15,7 @@ use truechimer_core::moment::Moment;
 use truechimer_core::node::Input;
 use truechimer_core::record::{input_line, refusal_line, update_line};
 use truechimer_core::status::Status;
-use truechimer_time::{Rate, Time, Utc};
+use truechimer_time::{LeapKind, LeapTable, Rate, Time, Utc};
 
 /// The first word of every file, and the version of the format.
 pub const FORMAT: &str = "truechimer-record 1";
@@ -24,7 +24,7 @@ pub const FORMAT: &str = "truechimer-record 1";
 pub const FILE_NAME: &str = "record";
 
 /// What a node was born with, as the head of a record keeps it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Head {
     /// The seed.
     pub seed: [u8; 32],
@@ -34,6 +34,8 @@ pub struct Head {
     pub rate: Rate,
     /// The floor.
     pub floor: Time<Utc>,
+    /// The leap seconds.
+    pub leaps: LeapTable,
     /// What had been learned before.
     pub learned: Option<Learned>,
     /// The effective configuration, as TOML.
@@ -50,9 +52,16 @@ impl Head {
                 [known.rate, known.rate_error, known.wander].map(|rate| rate.as_attos_per_second());
             format!("{rate} {error} {wander} {} {}", known.at, known.bound)
         });
+        let leap = |leap: &truechimer_time::Leap| {
+            let sign = if leap.kind() == LeapKind::Inserted { '+' } else { '-' };
+            format!(" {sign}{}", leap.midnight())
+        };
+        let leaps: String = self.leaps.leaps().iter().map(leap).collect();
         let config = serde_json::Value::from(self.config.as_str());
         let (rate, floor) = (self.rate.as_attos_per_second(), self.floor);
-        format!("{FORMAT}\nborn {seed} {rate} {floor} {birth}\nlearned {learned}\nconfig {config}\n")
+        format!(
+            "{FORMAT}\nborn {seed} {rate} {floor} {birth}\nleaps{leaps} \nlearned {learned}\nconfig {config}\n"
+        )
     }
 }
 
