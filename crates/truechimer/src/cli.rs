@@ -160,13 +160,13 @@ pub struct Demo {
 #[command(group(clap::ArgGroup::new("what").required(true).args(["scenario", "replay"])))]
 pub struct Sim {
     /// The scenario
-    #[arg(value_name = "SCENARIO", requires = "seed")]
+    #[arg(value_name = "SCENARIO")]
     pub scenario: Option<String>,
     /// The seed from which all chance of the simulated world comes
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Statistics files of a daemon, the oldest first
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "seed", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub replay: Vec<PathBuf>,
     /// How to print
     #[command(flatten)]
@@ -318,7 +318,6 @@ mod tests {
             "query a:b:c",
             "set a.example --step --slew",
             "sim",
-            "sim quiet-lan",
             "sim quiet-lan --seed 7 --replay a",
             "now extra",
         ] {

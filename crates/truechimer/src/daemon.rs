@@ -98,6 +98,7 @@ pub struct Daemon {
     exchanges: Exchanges,
     resolver: Resolver,
     page: Option<PageWriter>,
+    published: Option<Page>,
     control: Option<Control>,
     service: Option<Service>,
     recorder: Option<Recorder>,
@@ -145,6 +146,7 @@ impl Daemon {
             exchanges: Exchanges::new(),
             resolver: Resolver::new(names_and_ports(&config), simulated),
             page: setup.page,
+            published: None,
             control: setup.control,
             service: setup.service,
             recorder,
@@ -254,6 +256,10 @@ impl Daemon {
 
     fn steer(&mut self, command: Steering) {
         let outcome = self.clock.steer(command);
+        if let Some(clock) = self.clock.user() {
+            self.published = self.published.map(|page| Page { clock: Some(clock), ..page });
+            self.write_page();
+        }
         self.inputs.push_back(Input::Steered { command, outcome });
     }
 
@@ -262,8 +268,13 @@ impl Daemon {
             self.story
                 .say(Level::Error, &format!("cannot set the kernel's status: {}", story::fault_words(fault)));
         }
-        if let Some(page) = &mut self.page {
-            page.write(&Page::of(publication, &self.trust).to_words());
+        self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
+        self.write_page();
+    }
+
+    fn write_page(&mut self) {
+        if let (Some(file), Some(page)) = (&mut self.page, &self.published) {
+            file.write(&page.to_words());
         }
     }
 

@@ -18,6 +18,7 @@ enum Command {
     Now(cli::Now),
     Burst(cli::Burst),
     Step(cli::Step),
+    Demo(cli::Demo),
     Sim(cli::Sim),
     Config(cli::Config),
     #[command(hide = true)]
@@ -42,6 +43,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Now(arguments) => command::now::now(arguments),
         Command::Burst(arguments) => command::burst::burst(arguments),
         Command::Step(arguments) => command::burst::step(arguments),
+        Command::Demo(arguments) => command::demo::demo(arguments),
         Command::Sim(arguments) => command::sim::sim(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),

@@ -13,7 +13,7 @@ use truechimer_core::policy::TrustPolicy;
 use truechimer_core::status::Status;
 use truechimer_sys::clock::Readings;
 use truechimer_sys::shm::WORDS;
-use truechimer_time::{LeapKind, Rate, Span, Time};
+use truechimer_time::{LeapKind, Local, Rate, Raw, Span, Time};
 
 /// The layout that is written here. Readers refuse others.
 pub const LAYOUT: u64 = 1;
@@ -43,6 +43,28 @@ pub struct Page {
     pub max_rate: Rate,
     /// The drift that is assumed (A2).
     pub max_drift: Rate,
+    /// The clock of our own that is steered, if the kernel's is not.
+    pub clock: Option<UserClock>,
+}
+
+/// A clock made of the raw counter: it is steered as the kernel's would be, so it never jumps once it has settled,
+/// and any program can read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserClock {
+    /// The reading of the counter at which it was last steered.
+    pub anchor: Time<Raw>,
+    /// What it showed then.
+    pub local: Time<Local>,
+    /// How much it gains on the counter.
+    pub rate: Rate,
+}
+
+impl UserClock {
+    /// What it shows.
+    pub fn read(&self, raw: Time<Raw>) -> Time<Local> {
+        let passed = raw - self.anchor;
+        self.local + passed + self.rate.over(passed)
+    }
 }
 
 /// Why the page tells no time.
@@ -60,7 +82,7 @@ pub enum Unreadable {
 
 impl Page {
     /// The page of a publication.
-    pub fn of(publication: &Publication, trust: &TrustPolicy) -> Self {
+    pub fn of(publication: &Publication, trust: &TrustPolicy, clock: Option<UserClock>) -> Self {
         Self {
             status: publication.status,
             model: publication.model,
@@ -70,6 +92,7 @@ impl Page {
             offset: publication.offset,
             max_rate: trust.max_rate,
             max_drift: trust.max_drift,
+            clock,
         }
     }
 
@@ -85,6 +108,7 @@ impl Page {
         words.put(LAYOUT);
         words.put(self.status.code());
         words.put(u64::from(self.model.is_some()));
+        words.put(u64::from(self.clock.is_some()));
         words.put_span(self.asleep);
         words.put_span(self.offset);
         words.put(u64::from(self.tai_minus_utc.is_some()));
@@ -96,12 +120,17 @@ impl Page {
         });
         words.put_rate(self.max_rate);
         words.put_rate(self.max_drift);
+        let blank = UserClock { anchor: Time::EPOCH, local: Time::EPOCH, rate: Rate::ZERO };
+        let clock = self.clock.unwrap_or(blank);
+        words.put_span(clock.anchor.since_epoch());
+        words.put_span(clock.local.since_epoch());
+        words.put_rate(clock.rate);
         if let Some(model) = &self.model {
             words.put_span(model.bracket.at.since_epoch());
             words.put_span(model.best.since_epoch());
             words.put_span(model.best - model.bracket.earliest);
             words.put_span(model.bracket.latest - model.best);
-            words.put_span(model.sigma);
+            words.put(model.sigma.as_nanos().cast_unsigned());
             words.put_rate(model.rate);
             words.put_rate(model.limits.min);
             words.put_rate(model.limits.max);
@@ -118,7 +147,7 @@ impl Page {
             return Err(Unreadable::Layout(layout));
         }
         let status = Status::from_code(words.take()).ok_or(Unreadable::Damaged)?;
-        let has_model = words.take_flag()?;
+        let (has_model, has_clock) = (words.take_flag()?, words.take_flag()?);
         let (asleep, offset) = (words.take_span(), words.take_span());
         let (knows_utc, tai_minus_utc) = (words.take_flag()?, words.take().cast_signed());
         let tai_minus_utc = i32::try_from(tai_minus_utc).map_err(|_| Unreadable::Damaged)?;
@@ -129,9 +158,12 @@ impl Page {
             _ => return Err(Unreadable::Damaged),
         };
         let (max_rate, max_drift) = (words.take_rate(), words.take_rate());
+        let (anchor, local) = (Time::from_epoch(words.take_span()), Time::from_epoch(words.take_span()));
+        let clock = UserClock { anchor, local, rate: words.take_rate() };
+        let clock = has_clock.then_some(clock);
         let tai_minus_utc = knows_utc.then_some(tai_minus_utc);
         let model = if has_model { Some(words.take_model()?) } else { None };
-        Ok(Self { status, model, asleep, tai_minus_utc, leap, offset, max_rate, max_drift })
+        Ok(Self { status, model, asleep, tai_minus_utc, leap, offset, max_rate, max_drift, clock })
     }
 }
 
@@ -189,7 +221,7 @@ impl Words {
         if before.is_negative() || after.is_negative() {
             return Err(Unreadable::Damaged);
         }
-        let sigma = self.take_span();
+        let sigma = Span::from_nanos(self.take().cast_signed());
         let rate = self.take_rate();
         let limits = RateLimits { min: self.take_rate(), max: self.take_rate() };
         let rate_sigma = self.take_rate();
@@ -224,6 +256,11 @@ mod tests {
             offset: Span::from_micros(-17),
             max_rate: Rate::from_ppb(500_000),
             max_drift: Rate::from_ppb(15_000),
+            clock: model.map(|model| UserClock {
+                anchor: model.bracket.at,
+                local: Time::from_epoch(model.best.since_epoch()),
+                rate: Rate::from_ppb(-60_123),
+            }),
         }
     }
 

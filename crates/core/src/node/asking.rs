@@ -27,12 +27,13 @@ impl Node {
     /// Ends the exchanges whose time is up and asks the sources whose time has come.
     pub(super) fn ask_who_is_due(&mut self, now: &Moment) {
         for index in 0..self.associations.len() {
-            let overdue = self.associations[index].underway.as_ref().is_some_and(|u| u.ends <= now.mono);
-            if overdue {
+            let is_due = self.associations[index].schedule.due() <= now.mono;
+            let underway = self.associations[index].underway.as_ref();
+            if underway.is_some_and(|underway| is_due || underway.ends <= now.mono) {
                 self.end(index, false);
                 self.review(now);
             }
-            if self.associations[index].schedule.due() <= now.mono {
+            if is_due {
                 self.ask(now, index);
             }
         }
@@ -46,9 +47,6 @@ impl Node {
     }
 
     fn ask(&mut self, now: &Moment, index: usize) {
-        if self.associations[index].underway.is_some() {
-            self.end(index, false);
-        }
         let scatter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
         let association = &mut self.associations[index];
         match association.address() {

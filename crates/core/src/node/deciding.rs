@@ -31,7 +31,7 @@ impl Node {
             Ok(agreement) => self.adopt(now, agreement),
             Err(reason) => self.do_without(reason),
         }
-        self.reconsider_status();
+        self.reconsider_status(now);
         self.publish_now(now);
     }
 
@@ -41,7 +41,7 @@ impl Node {
             Ok(agreement) => self.select(&agreement),
             Err(reason) => self.do_without(reason),
         }
-        self.reconsider_status();
+        self.reconsider_status(now);
     }
 
     fn vote(&self, now: &Moment) -> Result<Agreement, NoMajority> {
@@ -179,7 +179,7 @@ impl Node {
         }
     }
 
-    fn reconsider_status(&mut self) {
+    fn reconsider_status(&mut self, now: &Moment) {
         let status = match &self.model {
             None if self.status == Status::Disrupted => Status::Disrupted,
             None => Status::Unknown,
@@ -187,7 +187,7 @@ impl Node {
             Some(model) if self.servo.is_panicking() || self.misses_target(model) => Status::Degraded,
             Some(_) => Status::Synchronised,
         };
-        self.change_status(status);
+        self.change_status(now, status);
     }
 
     /// None of those whom we believe has answered lately.
@@ -199,11 +199,12 @@ impl Node {
         self.policy.accuracy.is_some_and(|target| model.sigma * 3 > target)
     }
 
-    pub(super) fn change_status(&mut self, to: Status) {
+    pub(super) fn change_status(&mut self, now: &Moment, to: Status) {
         let from = self.status;
         if from != to {
             self.status = to;
             self.tell(Event::StatusChanged { from, to });
+            self.publish_now(now);
         }
     }
 

@@ -100,8 +100,7 @@ impl Node {
             association.forget();
         }
         self.tell(Event::Suspended { slept });
-        self.change_status(Status::Disrupted);
-        self.publish_now(now);
+        self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
     }
 

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod burst;
 pub mod config;
+pub mod demo;
 pub mod manual;
 pub mod now;
 pub mod run;

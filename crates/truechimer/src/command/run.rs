@@ -17,7 +17,7 @@ use truechimer_time::{LeapTable, Span, Time};
 use crate::cli;
 use crate::command::Outcome;
 use crate::config::{Config, LEAP_FILE, Level, Target};
-use crate::daemon::clock::{LocalClock, UserClock};
+use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
 use crate::daemon::serving::Service;
@@ -135,7 +135,7 @@ fn lock(config: &Config) -> anyhow::Result<Lock> {
 
 /// The kernel's clock where it may be set, else one of our own, and that is said.
 fn choose_clock(config: &Config, leaps: &LeapTable, simulated: bool) -> anyhow::Result<LocalClock> {
-    let own = || LocalClock::User(UserClock::starting(Span::ZERO));
+    let own = || LocalClock::User(user_clock(Span::ZERO));
     match config.clock.target {
         Target::User => Ok(own()),
         Target::Kernel if simulated => Ok(LocalClock::Kernel),

@@ -45,7 +45,7 @@ struct Replayed {
 /// Simulates a scenario, or replays a record. The answer is no if a bound was false or a decision differs.
 pub fn sim(arguments: &cli::Sim) -> anyhow::Result<Outcome> {
     match &arguments.scenario {
-        Some(name) => simulate(name, arguments.seed.unwrap_or(1), arguments.output.json),
+        Some(name) => simulate(name, arguments.seed, arguments.output.json),
         None => replay_files(arguments),
     }
 }
@@ -53,8 +53,12 @@ pub fn sim(arguments: &cli::Sim) -> anyhow::Result<Outcome> {
 fn simulate(name: &str, seed: u64, json: bool) -> anyhow::Result<Outcome> {
     let chosen = match name {
         "all" => scenario::all(),
-        name => vec![scenario::by_name(name).with_context(|| unknown(name))?],
+        name => scenario::by_name(name).into_iter().collect(),
     };
+    if chosen.is_empty() {
+        eprintln!("truechimer: {}", unknown(name));
+        return Ok(Outcome::Misused);
+    }
     let mut out = io::stdout().lock();
     if !json {
         writeln!(out, "{}", table::HEAD)?;

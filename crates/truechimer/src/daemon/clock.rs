@@ -6,9 +6,10 @@ use truechimer_core::node::Steering;
 use truechimer_core::node::report::Publication;
 use truechimer_sys::adjust::{self, ClockError};
 use truechimer_sys::clock::{self, Readings};
-use truechimer_time::{Local, Rate, Raw, Span, Time};
+use truechimer_time::{Rate, Raw, Span, Time};
 
 use super::keeper::{Keeper, Report};
+use crate::page::UserClock;
 
 /// A clock that can be read and steered.
 pub enum LocalClock {
@@ -20,36 +21,20 @@ pub enum LocalClock {
     User(UserClock),
 }
 
-/// A clock made of the raw counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UserClock {
-    anchor: Time<Raw>,
-    local: Time<Local>,
-    rate: Rate,
+/// A clock of our own that shows the kernel's time plus `error` now, and runs with the raw counter.
+pub fn user_clock(error: Span) -> UserClock {
+    let now = clock::readings();
+    UserClock { anchor: now.raw, local: now.realtime + error, rate: Rate::ZERO }
 }
 
-impl UserClock {
-    /// A clock that shows the kernel's time plus `error` now, and runs with the raw counter.
-    pub fn starting(error: Span) -> Self {
-        let now = clock::readings();
-        Self { anchor: now.raw, local: now.realtime + error, rate: Rate::ZERO }
+fn steer_user(clock: &mut UserClock, raw: Time<Raw>, command: Steering) -> Rate {
+    clock.local = clock.read(raw);
+    clock.anchor = raw;
+    match command {
+        Steering::Rate(rate) => clock.rate = rate,
+        Steering::Step(by) => clock.local += by,
     }
-
-    /// What it shows.
-    pub fn read(&self, raw: Time<Raw>) -> Time<Local> {
-        let passed = raw - self.anchor;
-        self.local + passed + self.rate.over(passed)
-    }
-
-    fn steer(&mut self, raw: Time<Raw>, command: Steering) -> Rate {
-        self.local = self.read(raw);
-        self.anchor = raw;
-        match command {
-            Steering::Rate(rate) => self.rate = rate,
-            Steering::Step(by) => self.local += by,
-        }
-        self.rate
-    }
+    clock.rate
 }
 
 impl LocalClock {
@@ -75,7 +60,7 @@ impl LocalClock {
         match self {
             Self::Kept(keeper) => keeper.steer(command),
             Self::Kernel => steer_kernel(command).map_err(fault),
-            Self::User(clock) => Ok(clock.steer(clock::raw(), command)),
+            Self::User(clock) => Ok(steer_user(clock, clock::raw(), command)),
         }
     }
 
@@ -85,6 +70,14 @@ impl LocalClock {
             Self::Kept(keeper) => keeper.report(&Report::of(publication)),
             Self::Kernel => adjust::set_status(&Report::of(publication).status()).map(drop).map_err(fault),
             Self::User(_) => Ok(()),
+        }
+    }
+
+    /// The clock of our own, if it is one.
+    pub fn user(&self) -> Option<UserClock> {
+        match self {
+            Self::Kept(_) | Self::Kernel => None,
+            Self::User(clock) => Some(*clock),
         }
     }
 
@@ -124,12 +117,15 @@ mod tests {
 
     #[test]
     fn a_clock_of_our_own_runs_and_jumps_as_it_is_told() {
-        let mut clock = UserClock::starting(Span::from_millis(700));
+        let mut clock = user_clock(Span::from_millis(700));
         let (start, shown) = (clock.anchor, clock.local);
-        assert_eq!(clock.steer(start, Steering::Rate(Rate::from_ppb(100_000))), Rate::from_ppb(100_000));
+        assert_eq!(
+            steer_user(&mut clock, start, Steering::Rate(Rate::from_ppb(100_000))),
+            Rate::from_ppb(100_000)
+        );
         let later = start + Span::from_secs(10);
         assert_eq!(clock.read(later) - shown, Span::from_secs(10) + Span::from_millis(1));
-        clock.steer(later, Steering::Step(Span::from_millis(-701)));
+        steer_user(&mut clock, later, Steering::Step(Span::from_millis(-701)));
         assert_eq!(clock.read(later) - shown, Span::from_secs(10) - Span::from_millis(700));
     }
 }
