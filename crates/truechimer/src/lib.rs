@@ -4,5 +4,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod floor;
+pub mod stamps;
 pub mod state;
 pub mod ui;
