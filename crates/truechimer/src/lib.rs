@@ -5,6 +5,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod floor;
+pub mod measuring;
 pub mod stamps;
 pub mod state;
 pub mod ui;

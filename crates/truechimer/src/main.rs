@@ -12,6 +12,7 @@ use truechimer::command::{self, Outcome};
 #[derive(Parser)]
 #[command(name = "truechimer", version, max_term_width = 100)]
 enum Command {
+    Query(cli::Query),
     Config(cli::Config),
     #[command(hide = true)]
     Man(cli::Man),
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Query(arguments) => command::query::query(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod manual;
+pub mod query;
 
 use std::process::ExitCode;
 
