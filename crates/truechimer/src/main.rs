@@ -13,6 +13,7 @@ use truechimer::command::{self, Outcome};
 #[command(name = "truechimer", version, max_term_width = 100)]
 enum Command {
     Query(cli::Query),
+    Set(cli::Set),
     Config(cli::Config),
     #[command(hide = true)]
     Man(cli::Man),
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Query(arguments) => command::query::query(arguments),
+        Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

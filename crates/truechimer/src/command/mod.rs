@@ -3,6 +3,7 @@
 pub mod config;
 pub mod manual;
 pub mod query;
+pub mod set;
 
 use std::process::ExitCode;
 

@@ -140,16 +140,27 @@ impl Inquiry {
                 self.due = underway.begun.mono + spacing(place);
                 self.underway.push(underway);
             }
-            // A machine without IPv6 still finds IPv6 addresses: the next may be reached.
-            Err(SocketError::Unreachable) if self.places.len() > 1 => drop(self.places.remove(0)),
             Err(error) => self.fail(Trouble::Network(error)),
         }
+    }
+
+    /// Begins anew at the next address of the name, if there is one and nothing is known yet: a machine without IPv6
+    /// still finds IPv6 addresses, and a service may listen at one address only.
+    fn turn(&mut self) -> bool {
+        let turns = self.known.is_none() && self.places.len() > 1;
+        if turns {
+            self.places.remove(0);
+            self.underway.clear();
+            (self.asked, self.due) = (0, clock::mono());
+        }
+        turns
     }
 
     /// Who does not want to be asked, or cannot be, is not asked again. What is known already stays.
     fn fail(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::NearLeap | Trouble::ClockSet => {}
+            Trouble::Network(SocketError::Unreachable | SocketError::Refused) if self.turn() => {}
             Trouble::NotFound(_)
             | Trouble::LookupTooSlow(_)
             | Trouble::NoSuchAddress

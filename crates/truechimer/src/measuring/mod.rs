@@ -120,8 +120,8 @@ pub enum Trouble {
     /// Its name could not be looked up in time.
     #[error("looking up the name took longer than {}", units::span(*.0))]
     LookupTooSlow(Span),
-    /// Its name has addresses, but none of the wanted kind.
-    #[error("the name has no address of the wanted kind")]
+    /// It has addresses, but none of the wanted kind.
+    #[error("it has no address of the wanted kind (see -4 and -6)")]
     NoSuchAddress,
     /// Nothing came.
     #[error("no answer within {}", units::span(*.0))]

@@ -93,6 +93,18 @@ fn one_answer_is_enough() {
     assert!(measured.outcome.is_ok());
 }
 
+#[test]
+fn where_one_address_refuses_the_next_is_asked() {
+    let (closed, server) = (Server::start(HONEST).end(), Server::start(HONEST));
+    let places = vec![closed.literal().unwrap(), server.place];
+    let mut inquiries = [Inquiry::new(Ok(places), &ONCE)];
+    inquire(&mut inquiries, &ONCE).unwrap();
+    let [inquiry] = inquiries;
+    let measured = inquiry.end(at("two.example"));
+    assert_eq!((measured.place, measured.asked, measured.answered), (Some(server.place), 1, 1));
+    assert!(measured.outcome.is_ok());
+}
+
 /// Bad input 16.
 #[test]
 fn each_question_comes_from_a_port_of_its_own() {
