@@ -230,11 +230,11 @@ impl Deed {
 }
 
 impl fmt::Display for Plan {
-    /// `step the clock forward by 5.000 s; it will then be right ± 0.1 ms`.
+    /// `step the clock forward by 5.000 s; then it is right ± 5.000 ms`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = self.deed.by();
         let way = if by.is_negative() { "backward" } else { "forward" };
-        write!(f, "{} the clock {way} by {}", self.deed.name(), units::span(by.abs()))?;
+        write!(f, "{} the clock {way} by {}", self.deed.name(), units::span_within(by.abs(), self.bound))?;
         match self.deed {
             Deed::Step(_) => {}
             Deed::Slew(_) => write!(f, ", in {}", units::span(self.deed.takes()))?,
@@ -301,7 +301,7 @@ impl Ending {
         match (self, json) {
             (Self::Dry(plan), false) => writeln!(out, "would {plan}")?,
             (Self::Forbidden(plan), false) => writeln!(out, "should {plan}")?,
-            (Self::Done(plan), false) => writeln!(out, "did {plan}")?,
+            (Self::Done(plan), false) => writeln!(out, "done: {plan}")?,
             (Self::Refused(_), false) | (_, true) => {}
         }
         match self {

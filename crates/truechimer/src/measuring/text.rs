@@ -48,7 +48,7 @@ fn answered(table: &mut Table<10>, server: &Server, reading: &Reading, stand: St
         mood,
         [
             name(server),
-            units::offset(reading.offset()),
+            units::offset_within(reading.offset(), reading.bound()),
             units::bound(reading.bound()),
             units::span(reading.delay),
             reading.answer.stratum.to_string(),
@@ -80,7 +80,7 @@ fn disagreements(text: &mut String, survey: &Survey) {
     for (server, stand) in survey.servers.iter().zip(&survey.verdict.stands) {
         if let Stand::Disagrees { ahead, bound } = *stand {
             let way = if ahead.is_negative() { "behind" } else { "ahead of" };
-            let (by, bound) = (units::span(ahead.abs()), units::bound(bound));
+            let (by, bound) = (units::span_within(ahead.abs(), bound), units::bound(bound));
             line(text, format_args!("{} disagrees: it is {by} {bound} {way} the others", server.address));
         }
     }
@@ -106,7 +106,8 @@ fn verdict(survey: &Survey) -> String {
 
 fn clock(majority: &Majority) -> String {
     let way = if majority.offset < Span::ZERO { "fast" } else { "slow" };
-    let (offset, bound) = (units::span(majority.offset.abs()), units::bound(majority.bound));
+    let Majority { offset, bound, .. } = *majority;
+    let (offset, bound) = (units::span_within(offset.abs(), bound), units::bound(bound));
     format!("your clock is {way} by {offset} {bound}")
 }
 

@@ -84,7 +84,7 @@ fn a_plan_says_what_and_how_long() {
     let plan = |deed| Plan { deed, bound: BOUND }.to_string();
     assert_eq!(
         plan(Deed::Step(Span::from_secs(-5))),
-        "step the clock backward by 5.000 s; then it is right ± 5.000 ms"
+        "step the clock backward by 5.0000 s; then it is right ± 5.000 ms"
     );
     assert_eq!(
         plan(Deed::Slew(Span::from_millis(12))),
