@@ -1,7 +1,7 @@
 //! `truechimer set`: set the clock once, by the vote of all sources named.
 //!
 //! Two processes: one gives up all capabilities, measures, prints, and says how the vote went in one line; the other
-//! never touches the network, and decides by that line alone. [`decide`] is a pure function; only [`carry_out`] does
+//! never touches the network, and decides by that line alone. [`decide`] is a pure function; only `carry_out` does
 //! something to the clock, and it is reached neither by `--dry-run` nor without the privilege.
 
 use std::fmt;
