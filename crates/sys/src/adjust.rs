@@ -2,20 +2,25 @@
 //!
 //! What is asked for is turned into a [`libc::timex`] by pure functions, and what comes back is turned into values
 //! by pure functions, so that everything but the call itself is tested without a clock. One function,
-//! `clock_adjtime`, calls the kernel. Nothing here decides whether a rate or a step is wise.
+//! `clock_adjtime`, calls the kernel, and `adjtime` beside it for slews that end by themselves. Nothing here decides
+//! whether a rate or a step is wise.
 //!
 //! Every setting carries `ADJ_NANO`; plain reading has no mode at all, because any mode needs `CAP_SYS_TIME`.
 //! The kernel's own loop (`STA_PLL`) stays off: there is one servo per clock.
 
 use std::fmt;
 
-use libc::{c_int, c_long, c_uint, timex};
+use libc::{c_int, c_long, c_uint, timeval, timex};
 use truechimer_time::{Rate, Span};
 
 /// The fastest and slowest that the kernel lets its clock run: a tick of 11,000 or 9,000 µs (adjtimex(2)).
 pub const RATE_LIMIT: Rate = Rate::from_ppb(100_000_000);
 /// The longest error that the kernel keeps (`NTP_PHASE_LIMIT`); beyond it, it calls its clock unsynchronised.
 pub const ERROR_LIMIT: Span = Span::from_secs(16);
+/// How fast a slew goes (`MAX_TICKADJ`): half a millisecond in a second.
+pub const SLEW_RATE: Rate = Rate::from_ppb(500_000);
+/// The longest slew, either way: glibc's adjtime(3) takes less than 2³¹ µs.
+pub const SLEW_LIMIT: Span = Span::from_secs(2145);
 
 /// Microseconds in a tick of an undisturbed clock, with the 100 ticks a second (`USER_HZ`) of all machines here.
 const TICK_NOMINAL: i64 = 10_000;
@@ -29,6 +34,7 @@ const ATTOS_PER_PPM: i128 = 1_000_000_000_000;
 const ATTOS_PER_NANO: i128 = 1_000_000_000;
 const ATTOS_PER_MICRO: i128 = 1_000 * ATTOS_PER_NANO;
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
+const MICROS_PER_SECOND: i128 = 1_000_000;
 /// How often an interrupted call is made again.
 const INTERRUPTIONS_MAX: usize = 8;
 
@@ -180,6 +186,24 @@ pub fn step(step: Span) -> Result<Span, ClockError> {
     Ok(really)
 }
 
+/// Has the kernel move the clock gradually by `span`, at [`SLEW_RATE`], rounded to a microsecond; returns the slew
+/// really begun. It goes on after this program has ended, leaves the rate as it is, and replaces a slew that is
+/// under way. Beyond [`SLEW_LIMIT`] it is invalid.
+///
+/// This is adjtime(3): its `ADJ_OFFSET_SINGLESHOT` counts in microseconds and bears no other mode beside it, hence no
+/// `ADJ_NANO` either.
+pub fn slew(span: Span) -> Result<Span, ClockError> {
+    let (delta, really) = slew_request(span).ok_or(ClockError::Invalid)?;
+    adjtime(&delta)?;
+    Ok(really)
+}
+
+/// States how wrong the clock may be, and nothing else: whether it is synchronised and what leap is armed stay as
+/// they are.
+pub fn set_errors(maxerror: Span, esterror: Span) -> Result<ClockState, ClockError> {
+    clock_adjtime(&mut errors_request(maxerror, esterror)).map(state_of)
+}
+
 /// Tells the kernel, and by it all programs, how right its clock is.
 pub fn set_status(report: &StatusReport) -> Result<ClockState, ClockError> {
     clock_adjtime(&mut status_request(report)).map(state_of)
@@ -224,11 +248,30 @@ fn step_request(step: Span) -> Option<(timex, Span)> {
     Some((timex, Span::from_attos(nanos * ATTOS_PER_NANO)))
 }
 
+/// As in `timex`, the part below a second is never negative.
+fn slew_request(span: Span) -> Option<(timeval, Span)> {
+    if span.abs() > SLEW_LIMIT {
+        return None;
+    }
+    let micros = round_div(span.as_attos(), ATTOS_PER_MICRO);
+    let delta = timeval {
+        tv_sec: micros.div_euclid(MICROS_PER_SECOND).try_into().ok()?,
+        tv_usec: micros.rem_euclid(MICROS_PER_SECOND) as libc::suseconds_t,
+    };
+    Some((delta, Span::from_attos(micros * ATTOS_PER_MICRO)))
+}
+
+fn errors_request(maxerror: Span, esterror: Span) -> timex {
+    let mut timex = setting(libc::ADJ_MAXERROR | libc::ADJ_ESTERROR);
+    timex.maxerror = error_micros(maxerror);
+    timex.esterror = error_micros(esterror);
+    timex
+}
+
 fn status_request(report: &StatusReport) -> timex {
-    let mut timex = setting(libc::ADJ_STATUS | libc::ADJ_MAXERROR | libc::ADJ_ESTERROR);
+    let mut timex = errors_request(report.maxerror, report.esterror);
+    timex.modes |= libc::ADJ_STATUS;
     timex.status = status_bits(report);
-    timex.maxerror = error_micros(report.maxerror);
-    timex.esterror = error_micros(report.esterror);
     if let Some(offset) = report.tai_offset {
         timex.modes |= libc::ADJ_TAI;
         timex.constant = c_long::from(offset);
@@ -297,6 +340,20 @@ fn setting(modes: c_uint) -> timex {
 fn blank() -> timex {
     // SAFETY: timex is plain integers, for which all zeros is a value.
     unsafe { std::mem::zeroed() }
+}
+
+// glibc and musl both export it, and the crate `libc` does not declare it for Linux.
+unsafe extern "C" {
+    #[link_name = "adjtime"]
+    fn libc_adjtime(delta: *const timeval, before: *mut timeval) -> c_int;
+}
+
+fn adjtime(delta: &timeval) -> Result<(), ClockError> {
+    // SAFETY: the call reads one timeval, and writes the other only where there is one.
+    match unsafe { libc_adjtime(delta, std::ptr::null_mut()) } {
+        -1 => Err(error_of(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))),
+        _done => Ok(()),
+    }
 }
 
 /// The one door to the kernel's clock. Interrupted calls are repeated, but not for ever.

@@ -13,6 +13,7 @@ use truechimer_sys::adjust::{self, ClockError};
 use truechimer_sys::capability::{Capability, drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::process::{Channel, Message, spawn_child};
 use truechimer_sys::user::{User, become_user, effective_uid};
+use truechimer_time::Span;
 
 struct Test {
     name: &'static str,
@@ -169,6 +170,8 @@ fn the_kernel_refuses_the_clock() {
             && ["CapEff", "CapPrm", "CapInh", "CapAmb"].iter().all(|set| told_by_proc(set) == none);
         assert!(gone, "no test ever tries to set a clock that it could set");
         assert_eq!(adjust::set_rate(present.rate), Err(ClockError::NotPermitted));
+        assert_eq!(adjust::slew(Span::ZERO), Err(ClockError::NotPermitted));
+        assert_eq!(adjust::set_errors(present.maxerror, present.esterror), Err(ClockError::NotPermitted));
         assert_eq!(adjust::read_state().unwrap().rate, present.rate);
         0
     });

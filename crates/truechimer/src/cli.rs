@@ -62,6 +62,12 @@ pub struct Set {
     /// Move the clock gradually, however large the error
     #[arg(long)]
     pub slew: bool,
+    /// Trust one operator alone
+    #[arg(long)]
+    pub single: bool,
+    /// Believe that the clock is wrong by more than a year
+    #[arg(long)]
+    pub force: bool,
     /// How to reach the names
     #[command(flatten)]
     pub family: Family,
@@ -289,7 +295,7 @@ mod tests {
             "run --config /etc/x.toml --simulated --statistics /var/log/t",
             "query ntp.example.net 192.0.2.1:1123 --json --samples 8 --timeout 500ms -4",
             "set a.example b.example c.example --dry-run --step",
-            "set a.example --slew --json",
+            "set a.example --slew --single --force --json",
             "status --json",
             "sources",
             "now --json --run-dir /tmp/x",

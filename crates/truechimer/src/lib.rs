@@ -7,6 +7,7 @@ pub mod config;
 pub mod daemon;
 pub mod floor;
 pub mod leaps;
+pub mod measuring;
 pub mod page;
 pub mod replay;
 pub mod stamps;

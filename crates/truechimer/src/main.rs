@@ -20,6 +20,8 @@ enum Command {
     Step(cli::Step),
     Demo(cli::Demo),
     Sim(cli::Sim),
+    Query(cli::Query),
+    Set(cli::Set),
     Config(cli::Config),
     #[command(hide = true)]
     Man(cli::Man),
@@ -45,6 +47,8 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Step(arguments) => command::burst::step(arguments),
         Command::Demo(arguments) => command::demo::demo(arguments),
         Command::Sim(arguments) => command::sim::sim(arguments),
+        Command::Query(arguments) => command::query::query(arguments),
+        Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

@@ -1,22 +1,105 @@
-//! The kernel's stamps, moved to the raw counter.
+//! Stamps of the kernel, which are by the real-time clock, on the raw counter where everything is reckoned.
 //!
-//! The kernel stamps packets with the clock that is being steered. A reading of both clocks, taken soon after, says
-//! when that was by the raw counter.
+//! The two clocks are related by one pair of readings, taken just after the stamp. Nothing is remembered between
+//! two stamps, so that a step of the real-time clock can spoil no more than the stamp that it falls upon; and what
+//! cannot be true is no stamp at all, so that the caller falls back to its own reading.
 
+use truechimer_core::measure::exchange::WINDOW;
 use truechimer_core::moment::{Stamp, StampedBy};
+use truechimer_sys::adjust::RATE_LIMIT;
 use truechimer_sys::clock::Readings;
-use truechimer_time::{Local, Span, Time};
+use truechimer_time::{Local, Rate, Span, Time};
 
-/// A stamp older than this has no business here, or the clock was stepped since.
-const OLDEST: Span = Span::from_secs(4);
+/// How differently the real-time clock and the raw counter commonly run: the most that frequency and slew make.
+const SKEW_MAX: Rate = Rate::from_ppb(500_000);
 
-/// A stamp may seem to lie in the future by as much as two readings of clocks can be apart.
-const FUTURE: Span = Span::from_micros(50);
-
-/// The stamp on the raw counter. `None` if it cannot be right: the clock was stepped between the packet and the
-/// reading, and the caller has to do with its own reading.
+/// The stamp on the raw counter, by readings taken after it. `None` if it lies in the future, or further in the past
+/// than any exchange lasts: then the real-time clock was set in between, or the stamp is none.
 pub fn to_raw(stamp: Time<Local>, now: &Readings) -> Option<Stamp> {
-    let ago = now.realtime - stamp;
-    let is_plausible = -FUTURE <= ago && ago <= OLDEST;
-    is_plausible.then(|| Stamp { at: now.raw - ago.max(Span::ZERO), by: StampedBy::Kernel })
+    let age = now.realtime - stamp;
+    let plausible = -now.width <= age && age <= WINDOW;
+    plausible.then(|| Stamp { at: now.raw - age, by: StampedBy::Kernel })
+}
+
+/// How far from the truth a stamp can be that was made by [`to_raw`], or by the program itself, until `now`.
+pub fn error_of(stamp: Stamp, now: &Readings) -> Span {
+    match stamp.by {
+        StampedBy::Program => Span::ZERO,
+        StampedBy::Kernel => now.width + SKEW_MAX.over((now.raw - stamp.at).abs()),
+    }
+}
+
+/// Was the real-time clock set between two readings? It moved against the raw counter by more than the fastest slew.
+pub fn was_set_between(before: &Readings, after: &Readings) -> bool {
+    let passed = after.raw - before.raw;
+    let moved = (after.realtime - before.realtime) - passed;
+    moved.abs() > RATE_LIMIT.over(passed.abs()) + before.width + after.width
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn readings() -> Readings {
+        Readings {
+            raw: Time::from_epoch(Span::from_secs(1000)),
+            mono: Time::from_epoch(Span::from_secs(1001)),
+            realtime: Time::from_epoch(Span::from_secs(1_800_000_000)),
+            asleep: Span::ZERO,
+            width: Span::from_nanos(100),
+        }
+    }
+
+    fn later(raw: Span, realtime: Span) -> Readings {
+        let before = readings();
+        Readings { raw: before.raw + raw, realtime: before.realtime + realtime, ..before }
+    }
+
+    proptest! {
+        #[test]
+        fn a_stamp_is_as_old_on_the_counter(nanos in 0i64..3_000_000_000) {
+            let (now, age) = (readings(), Span::from_nanos(nanos));
+            let stamp = to_raw(now.realtime - age, &now).unwrap();
+            prop_assert_eq!(stamp, Stamp { at: now.raw - age, by: StampedBy::Kernel });
+        }
+
+        #[test]
+        fn any_instant_is_a_stamp_or_not(attos in any::<i128>()) {
+            let _ = to_raw(Time::from_epoch(Span::from_attos(attos)), &readings());
+        }
+    }
+
+    #[test]
+    fn a_stamp_from_the_future_is_none() {
+        let now = readings();
+        assert!(to_raw(now.realtime + now.width, &now).is_some(), "readings are taken one after the other");
+        assert_eq!(to_raw(now.realtime + now.width + Span::from_nanos(1), &now), None);
+        assert_eq!(to_raw(Time::from_epoch(Span::MAX), &now), None);
+    }
+
+    #[test]
+    fn a_stamp_older_than_any_exchange_is_none() {
+        let now = readings();
+        assert!(to_raw(now.realtime - WINDOW, &now).is_some());
+        assert_eq!(to_raw(now.realtime - WINDOW - Span::from_nanos(1), &now), None);
+        assert_eq!(to_raw(Time::EPOCH, &now), None);
+    }
+
+    #[test]
+    fn the_older_a_stamp_of_the_kernel_the_less_is_it_worth() {
+        let now = readings();
+        let kernel = Stamp { at: now.raw - Span::from_secs(1), by: StampedBy::Kernel };
+        assert_eq!(error_of(kernel, &now), Span::from_micros(500) + now.width);
+        assert_eq!(error_of(Stamp { by: StampedBy::Program, ..kernel }, &now), Span::ZERO);
+    }
+
+    #[test]
+    fn setting_the_clock_is_seen_and_slewing_is_not() {
+        let (second, slewed) = (Span::from_secs(1), Span::from_millis(1099));
+        assert!(!was_set_between(&readings(), &later(second, second)));
+        assert!(!was_set_between(&readings(), &later(second, slewed)));
+        assert!(was_set_between(&readings(), &later(second, Span::from_millis(1101))));
+        assert!(was_set_between(&readings(), &later(Span::from_micros(50), Span::from_millis(-1))));
+    }
 }

@@ -127,6 +127,37 @@ fn a_step_beyond_the_field_is_invalid_before_the_kernel_sees_it() {
 }
 
 #[test]
+fn slews_backward_borrow_a_second_too() {
+    let (delta, really) = slew_request(Span::from_micros(-250_001)).unwrap();
+    assert_eq!((delta.tv_sec, delta.tv_usec), (-1, 749_999));
+    assert_eq!(really, Span::from_micros(-250_001));
+}
+
+#[test]
+fn a_slew_is_rounded_to_the_nearest_microsecond() {
+    assert_eq!(slew_request(Span::from_nanos(1_499)).unwrap().1, Span::from_micros(1));
+    assert_eq!(slew_request(Span::from_nanos(-1_500)).unwrap().1, Span::from_micros(-2));
+}
+
+#[test]
+fn a_slew_that_libc_does_not_take_is_invalid_before_it_sees_it() {
+    assert_eq!(slew_request(SLEW_LIMIT).unwrap().1, SLEW_LIMIT);
+    assert_eq!(slew_request(-SLEW_LIMIT).unwrap().1, -SLEW_LIMIT);
+    for too_long in
+        [SLEW_LIMIT + Span::from_attos(1), -SLEW_LIMIT - Span::from_attos(1), Span::MAX, Span::MIN]
+    {
+        assert!(slew_request(too_long).is_none(), "{too_long}");
+    }
+}
+
+#[test]
+fn stating_errors_touches_no_status() {
+    let timex = errors_request(Span::from_nanos(1), Span::MAX);
+    assert_eq!(timex.modes, libc::ADJ_MAXERROR | libc::ADJ_ESTERROR | libc::ADJ_NANO);
+    assert_eq!((timex.maxerror, timex.esterror), (1, 16_000_000));
+}
+
+#[test]
 fn a_true_clock_is_reported_as_synchronised() {
     let timex = status_request(&report());
     let modes = libc::ADJ_STATUS | libc::ADJ_MAXERROR | libc::ADJ_ESTERROR | libc::ADJ_TAI | libc::ADJ_NANO;

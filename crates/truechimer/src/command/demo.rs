@@ -132,7 +132,8 @@ fn start(
 fn wait_for_page(folder: &Path) -> anyhow::Result<PageReader> {
     let page = PageReader::open(&folder.join(page::FILE_NAME)).context("cannot read the daemon's page")?;
     for _ in 0..1000 {
-        if Page::of_words(page.read()?).is_ok() {
+        // Until the first writing there is nothing to read, which is an error like others.
+        if page.read().is_ok_and(|words| Page::of_words(words).is_ok()) {
             return Ok(page);
         }
         thread::sleep(Duration::from_millis(1));

@@ -6,7 +6,9 @@ pub mod config;
 pub mod demo;
 pub mod manual;
 pub mod now;
+pub mod query;
 pub mod run;
+pub mod set;
 pub mod sim;
 pub mod status;
 

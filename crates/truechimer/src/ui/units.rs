@@ -10,11 +10,13 @@ const UNITS: [Unit; 7] = [
     (86_400_000_000_000_000_000_000, "d"),
     (3_600_000_000_000_000_000_000, "h"),
     (60_000_000_000_000_000_000, "min"),
-    (1_000_000_000_000_000_000, "s"),
+    SECOND,
     (1_000_000_000_000_000, "ms"),
     (1_000_000_000_000, "µs"),
-    (1_000_000_000, "ns"),
+    NANO,
 ];
+const SECOND: Unit = (1_000_000_000_000_000_000, "s");
+const NANO: Unit = (1_000_000_000, "ns");
 
 /// Seconds go up to here: 90 s are read more easily than 1.5 min.
 const MINUTES_FROM: i128 = 120_000_000_000_000_000_000;
@@ -38,6 +40,24 @@ pub fn offset(offset: Span) -> String {
     figures(if offset.is_negative() { "-" } else { "+" }, attos, unit_of(attos))
 }
 
+/// A length of time that is known within a bound: with so many more digits that what is cut off matters little
+/// beside the bound. `5.000 s ± 35 µs` would be wrong where `5.000312 s ± 35 µs` is meant.
+///
+/// ```
+/// use truechimer::ui::units::span_within;
+/// use truechimer_time::Span;
+/// assert_eq!(span_within(Span::from_micros(5_000_312), Span::from_micros(35)), "5.000312 s");
+/// assert_eq!(span_within(Span::from_micros(5_000_312), Span::from_millis(35)), "5.000 s");
+/// ```
+pub fn span_within(span: Span, bound: Span) -> String {
+    fine(if span.is_negative() { "-" } else { "" }, span, bound)
+}
+
+/// An offset that is known within a bound; see [`span_within`].
+pub fn offset_within(offset: Span, bound: Span) -> String {
+    fine(if offset.is_negative() { "-" } else { "+" }, offset, bound)
+}
+
 /// A bound: rounded up, because a bound that is rounded down is a lie.
 ///
 /// ```
@@ -58,6 +78,20 @@ pub fn rate(rate: Rate) -> String {
     format!("{rate:+.3}")
 }
 
+/// Four digits, or so many that the last one counts for less than a tenth of the bound; nanoseconds are the end. More
+/// digits are for seconds and less, because nobody reads a small fraction of a day.
+fn fine(sign: &str, span: Span, bound: Span) -> String {
+    let attos = span.abs().as_attos();
+    let unit @ (scale, _) = unit_of(attos);
+    let enough = (bound.abs().as_attos() / 10).max(NANO.0);
+    if scale / 10i128.pow(decimals_of(attos, scale)) <= enough {
+        return figures(sign, attos, unit);
+    }
+    let unit @ (scale, _) = if scale > SECOND.0 { SECOND } else { unit };
+    let decimals = (0..9).find(|decimals| scale / 10i128.pow(*decimals) <= enough).unwrap_or(9);
+    figures_to(sign, attos, unit, decimals)
+}
+
 /// The largest unit of which it is at least one; nanoseconds for what is shorter.
 fn unit_of(attos: i128) -> Unit {
     let fits = |unit: &&Unit| attos >= if unit.1 == "min" { MINUTES_FROM } else { unit.0 };
@@ -75,8 +109,12 @@ fn decimals_of(attos: i128, scale: i128) -> u32 {
 }
 
 /// Nothing has no sign.
-fn figures(sign: &str, attos: i128, (scale, name): Unit) -> String {
-    let decimals = decimals_of(attos, scale);
+fn figures(sign: &str, attos: i128, unit: Unit) -> String {
+    figures_to(sign, attos, unit, decimals_of(attos, unit.0))
+}
+
+/// To so many digits after the point, at most nine.
+fn figures_to(sign: &str, attos: i128, (scale, name): Unit, decimals: u32) -> String {
     let step = scale / 10i128.pow(decimals);
     let steps = attos.saturating_add(step / 2) / step;
     let (whole, rest) = (steps / 10i128.pow(decimals), steps % 10i128.pow(decimals));
@@ -123,7 +161,29 @@ mod tests {
         assert_eq!(rate(Rate::from_ppb(-300)), "-0.300 ppm");
     }
 
+    #[test]
+    fn what_is_cut_off_matters_little_beside_the_bound() {
+        let cases = [
+            (Span::from_nanos(5_000_312_499), 35_000, "+5.000312 s"),
+            (Span::from_nanos(-5_000_312_499), 1, "-5.000312499 s"),
+            (Span::from_nanos(5_000_312_499), 0, "+5.000312499 s"),
+            (Span::from_nanos(5_000_312_499), 1_000_000_000, "+5.000 s"),
+            (Span::from_secs(86_400), 35_000, "+86400.000000 s"),
+            (Span::from_secs(86_400), 100_000_000_000_000, "+1.000 d"),
+            (Span::from_nanos(-2_519), 28_000, "-2.519 µs"),
+            (Span::ZERO, 28_000, "0.000 ns"),
+        ];
+        for (offset, nanos, text) in cases {
+            assert_eq!(offset_within(offset, Span::from_nanos(nanos)), text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_length_and_no_bound_break_it(attos in any::<i128>(), bound in any::<i128>()) {
+            let _ = offset_within(Span::from_attos(attos), Span::from_attos(bound));
+        }
+
         #[test]
         fn no_length_breaks_it(attos in any::<i128>()) {
             let length = Span::from_attos(attos);

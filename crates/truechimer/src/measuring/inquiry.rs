@@ -1,0 +1,262 @@
+//! One server: its exchanges, and what is known from them.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rand_core::Rng;
+use truechimer_core::discipline::bracket::Bracket;
+use truechimer_core::discipline::estimator::Estimator;
+use truechimer_core::discipline::oscillator::RateLimits;
+use truechimer_core::measure::exchange::{Answer, Exchange, Heard, Refusal, Rules};
+use truechimer_core::measure::sample::Sample;
+use truechimer_core::moment::{Stamp, StampedBy};
+use truechimer_core::policy::TrustPolicy;
+use truechimer_core::source::association::{NearLeap, sample_of};
+use truechimer_core::source::schedule::BURST_SPACING;
+use truechimer_core::wire::DATAGRAM_MAX;
+use truechimer_sys::clock::{self, Readings};
+use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
+use truechimer_time::{Local, Mono, Rate, Span, Time};
+
+use super::{LEAPS, Manner, Reading, Server, Trouble};
+use crate::config::Address;
+use crate::stamps::{error_of, to_raw, was_set_between};
+
+/// Questions to a server in our own network are so far apart; those to others as the bursts of the daemon, because
+/// public servers commonly ignore what comes more often.
+const SPACING_NEAR: Span = Span::from_millis(500);
+
+/// So many datagrams are looked at in one go: nobody keeps us busy with rubbish.
+const DATAGRAMS_MAX: usize = 16;
+
+/// Everything about one server while it is being measured.
+pub(super) struct Inquiry {
+    /// Where it can be asked; the first is where it is asked.
+    places: Vec<SocketAddr>,
+    timeout: Span,
+    samples: u8,
+    asked: u8,
+    answered: u8,
+    /// When the next question leaves.
+    due: Time<Mono>,
+    underway: Vec<Underway>,
+    known: Option<Known>,
+    trouble: Option<Trouble>,
+}
+
+/// An exchange under way.
+struct Underway {
+    number: u8,
+    exchange: Exchange,
+    socket: UdpSocket,
+    begun: Readings,
+    ends: Time<Mono>,
+    /// The last thing that came and could not be used.
+    refusal: Option<Refusal>,
+}
+
+/// What the answers tell together, when the last of them was heard.
+struct Known {
+    bracket: Bracket,
+    estimator: Estimator,
+    local: Time<Local>,
+    delay: Span,
+    answer: Answer,
+}
+
+impl Inquiry {
+    pub(super) fn new(found: Result<Vec<SocketAddr>, Trouble>, manner: &Manner) -> Self {
+        let (places, trouble) = match found {
+            Ok(places) => (places, None),
+            Err(trouble) => (Vec::new(), Some(trouble)),
+        };
+        Self {
+            samples: if places.is_empty() { 0 } else { manner.samples },
+            places,
+            timeout: manner.timeout,
+            asked: 0,
+            answered: 0,
+            due: clock::mono(),
+            underway: Vec::new(),
+            known: None,
+            trouble,
+        }
+    }
+
+    /// Gives up on the questions whose time is over, and asks the next if its time has come.
+    pub(super) fn wake(&mut self, rng: &mut impl Rng) {
+        let now = clock::mono();
+        let over: Vec<Underway> = self.underway.extract_if(.., |underway| underway.ends <= now).collect();
+        for underway in over {
+            self.trouble = Some(underway.refusal.map_or(Trouble::Silent(self.timeout), Trouble::Unusable));
+        }
+        while self.asked < self.samples && self.due <= now {
+            self.ask(rng);
+        }
+    }
+
+    /// When to be woken if nothing is heard; `None` when it is over.
+    pub(super) fn deadline(&self) -> Option<Time<Mono>> {
+        let next = (self.asked < self.samples).then_some(self.due);
+        self.underway.iter().map(|underway| underway.ends).chain(next).min()
+    }
+
+    /// The sockets to be watched, by the number of their exchange.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = (u8, BorrowedFd<'_>)> {
+        self.underway.iter().map(|underway| (underway.number, underway.socket.as_fd()))
+    }
+
+    /// Something is to be read on the socket of an exchange.
+    pub(super) fn hear(&mut self, number: u8, rules: &Rules) {
+        let Some(place) = self.underway.iter().position(|underway| underway.number == number) else { return };
+        let outcome = match self.underway[place].listen(rules) {
+            Ok(None) => return,
+            Ok(Some((Heard::Answer(answer), now))) => self.learn(answer, &now),
+            Ok(Some((Heard::Kiss(kiss), _))) => Err(Trouble::Kissed(kiss.code)),
+            Err(trouble) => Err(trouble),
+        };
+        self.underway.remove(place);
+        match outcome {
+            Ok(()) => self.answered += 1,
+            Err(trouble) => self.fail(trouble),
+        }
+    }
+
+    /// The result.
+    pub(super) fn end(self, address: Address) -> Server {
+        let outcome = match (self.known, self.trouble) {
+            (Some(known), _) => Ok(known.reading()),
+            (None, trouble) => Err(trouble.unwrap_or(Trouble::Silent(self.timeout))),
+        };
+        let place = self.places.first().copied();
+        Server { address, place, asked: self.asked, answered: self.answered, outcome }
+    }
+
+    fn ask(&mut self, rng: &mut impl Rng) {
+        let place = self.places[0];
+        match Underway::begin(rng, place, self.asked, self.timeout) {
+            Ok(underway) => {
+                self.asked += 1;
+                self.due = underway.begun.mono + spacing(place);
+                self.underway.push(underway);
+            }
+            Err(error) => self.fail(Trouble::Network(error)),
+        }
+    }
+
+    /// Begins anew at the next address of the name, if there is one and nothing is known yet: a machine without IPv6
+    /// still finds IPv6 addresses, and a service may listen at one address only.
+    fn turn(&mut self) -> bool {
+        let turns = self.known.is_none() && self.places.len() > 1;
+        if turns {
+            self.places.remove(0);
+            self.underway.clear();
+            (self.asked, self.due) = (0, clock::mono());
+        }
+        turns
+    }
+
+    /// Who does not want to be asked, or cannot be, is not asked again. What is known already stays.
+    fn fail(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::NearLeap | Trouble::ClockSet => {}
+            Trouble::Network(SocketError::Unreachable | SocketError::Refused) if self.turn() => {}
+            Trouble::NotFound(_)
+            | Trouble::LookupTooSlow(_)
+            | Trouble::NoSuchAddress
+            | Trouble::Silent(_)
+            | Trouble::Network(_)
+            | Trouble::Unusable(_)
+            | Trouble::Kissed(_) => self.samples = self.asked,
+        }
+        self.trouble = Some(trouble);
+    }
+
+    fn learn(&mut self, answer: Answer, now: &Readings) -> Result<(), Trouble> {
+        let limits = RateLimits::around(Rate::ZERO, TrustPolicy::default().max_rate);
+        let stamp_error = error_of(answer.sent, now) + error_of(answer.heard, now);
+        let sample = sample_of(&answer, &LEAPS, limits, stamp_error).map_err(|NearLeap| Trouble::NearLeap)?;
+        let local = now.realtime - (now.raw - sample.at);
+        match &mut self.known {
+            // An answer that was overtaken by the answer to a later question says nothing new.
+            Some(known) if sample.at < known.bracket.at => {}
+            Some(known) => known.hear(answer, &sample, local, limits),
+            None => self.known = Some(Known::new(answer, &sample, local, limits)),
+        }
+        Ok(())
+    }
+}
+
+fn spacing(place: SocketAddr) -> Span {
+    if Address::Literal(place).is_near() { SPACING_NEAR } else { BURST_SPACING }
+}
+
+impl Underway {
+    fn begin(rng: &mut impl Rng, to: SocketAddr, number: u8, timeout: Span) -> Result<Self, SocketError> {
+        let mut exchange = Exchange::start(rng, to, None);
+        let socket = UdpSocket::connect(to)?;
+        // Without stamps the program's own readings do.
+        socket.enable_stamps(Stamps::Both);
+        let begun = clock::readings();
+        socket.send(exchange.datagram())?;
+        exchange.sent(Stamp { at: begun.raw, by: StampedBy::Program });
+        Ok(Self { number, exchange, socket, begun, ends: begun.mono + timeout, refusal: None })
+    }
+
+    /// What was heard, if anything was that belongs to the question, and when.
+    fn listen(&mut self, rules: &Rules) -> Result<Option<(Heard, Readings)>, Trouble> {
+        // One more than is read, so that what is too long is seen to be.
+        let mut datagram = [0; DATAGRAM_MAX + 1];
+        for _ in 0..DATAGRAMS_MAX {
+            self.take_transmit_stamp().map_err(Trouble::Network)?;
+            let Some(received) = self.socket.receive(&mut datagram).map_err(Trouble::Network)? else {
+                return Ok(None);
+            };
+            let now = clock::readings();
+            if was_set_between(&self.begun, &now) {
+                return Err(Trouble::ClockSet);
+            }
+            let by_us = Stamp { at: now.raw, by: StampedBy::Program };
+            let at = received.stamp.and_then(|stamp| to_raw(stamp, &now)).unwrap_or(by_us);
+            match self.exchange.hear(received.from, at, &datagram[..received.len], rules) {
+                Ok(heard) => return Ok(Some((heard, now))),
+                Err(refusal) => self.refusal = Some(refusal),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The kernel's stamp is nearer to the wire than our own.
+    fn take_transmit_stamp(&mut self) -> Result<(), SocketError> {
+        while let Some(stamp) = self.socket.transmit_stamp()? {
+            if let Some(sent) = to_raw(stamp.at, &clock::readings()) {
+                self.exchange.sent(sent);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn new(answer: Answer, sample: &Sample, local: Time<Local>, limits: RateLimits) -> Self {
+        let (bracket, delay) = (sample.bracket(), sample.delay);
+        Self { bracket, estimator: Estimator::new(sample, limits), local, delay, answer }
+    }
+
+    /// Another sample. One that contradicts what the server said before replaces it.
+    fn hear(&mut self, answer: Answer, sample: &Sample, local: Time<Local>, limits: RateLimits) {
+        let Some(both) = self.bracket.carried_to(sample.at, limits).meet(sample.bracket()) else {
+            *self = Self::new(answer, sample, local, limits);
+            return;
+        };
+        self.estimator.hear(sample);
+        let delay = self.delay.min(sample.delay);
+        (self.bracket, self.local, self.delay, self.answer) = (both, local, delay, answer);
+    }
+
+    fn reading(&self) -> Reading {
+        let Self { bracket, local, delay, answer, .. } = *self;
+        let best = bracket.nearest(self.estimator.estimate(bracket.at).tai);
+        Reading { bracket, best, local, delay, answer }
+    }
+}
