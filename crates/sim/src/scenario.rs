@@ -1,12 +1,13 @@
 //! Scenarios: each names only what differs from a quiet LAN with four honest servers.
 
+use truechimer_core::event::SteeringFault;
 use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
-use truechimer_time::{Rate, Span};
+use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
 use crate::oscillator::OscillatorSpec;
 use crate::server::ServerSpec;
-use crate::world::address;
+use crate::world::{START, address};
 
 /// A story to be told with any seed.
 #[derive(Clone, Debug)]
@@ -15,6 +16,10 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it is about.
     pub about: &'static str,
+    /// True time at the beginning.
+    pub start: Time<Tai>,
+    /// What the machine knows to be past.
+    pub floor: Time<Utc>,
     /// How long it goes on.
     pub duration: Span,
     /// The machine's oscillator.
@@ -29,6 +34,8 @@ pub struct Scenario {
     pub intervals: (Span, Span),
     /// The accuracy target.
     pub accuracy: Option<Span>,
+    /// How often at least the machine looks whether somebody else moves its clock.
+    pub watch: Span,
 }
 
 /// Something that changes on the way.
@@ -55,7 +62,7 @@ pub enum Change {
         rtc_error: Span,
     },
     /// The kernel refuses to be steered, or no longer.
-    KernelRefuses(bool),
+    KernelRefuses(Option<SteeringFault>),
 }
 
 const HOUR: i64 = 3600;
@@ -81,6 +88,8 @@ impl Default for Scenario {
         Self {
             name: "",
             about: "",
+            start: START,
+            floor: Time::from_epoch(START.since_epoch()) - Span::from_secs(DAY + 37),
             duration: Span::from_secs(DAY),
             oscillator: OscillatorSpec::default(),
             clock_error: Span::from_millis(700),
@@ -88,6 +97,7 @@ impl Default for Scenario {
             changes: Vec::new(),
             intervals: (Span::from_secs(64), Span::from_secs(1024)),
             accuracy: None,
+            watch: Span::from_secs(16),
         }
     }
 }
@@ -194,8 +204,8 @@ fn forbidden() -> Scenario {
         name: "forbidden",
         about: "the kernel refuses to be steered for six hours",
         changes: vec![
-            (Span::from_secs(6 * HOUR), Change::KernelRefuses(true)),
-            (Span::from_secs(12 * HOUR), Change::KernelRefuses(false)),
+            (Span::from_secs(6 * HOUR), Change::KernelRefuses(Some(SteeringFault::NotPermitted))),
+            (Span::from_secs(12 * HOUR), Change::KernelRefuses(None)),
         ],
         ..Scenario::default()
     }
@@ -232,7 +242,7 @@ impl Scenario {
             accuracy: self.accuracy,
             clock: ClockPolicy::default(),
             trust: TrustPolicy::default(),
-            watch: Span::from_secs(16),
+            watch: self.watch,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::oracle::Oracle;
 use crate::scenario::Scenario;
-use crate::world::{Outcome, START};
+use crate::world::Outcome;
 
 /// The head of the table.
 pub const HEAD: &str = "scenario         settle s     rms us      max us   rate err ppb   mean bound us   bounds held   false   questions   steps";
@@ -10,7 +10,7 @@ pub const HEAD: &str = "scenario         settle s     rms us      max us   rate 
 /// One line of the table.
 pub fn line(scenario: &Scenario, outcome: &Outcome) -> String {
     let oracle = &outcome.oracle;
-    let settle = oracle.settled_at().map(|at| (at - START).as_seconds());
+    let settle = oracle.settled_at().map(|at| (at - scenario.start).as_seconds());
     format!(
         "{:<15}  {:>8}  {:>9}  {:>10.1}  {:>13.1}  {:>14}  {:>12}  {:>6}  {:>10}  {:>6}",
         scenario.name,

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::event::Event;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
 use truechimer_core::source::association::ExchangeId;
@@ -20,7 +20,7 @@ use crate::oscillator::Oscillator;
 use crate::scenario::{Change, Scenario};
 use crate::server::Server;
 
-/// All histories begin here: 2026-01-01 00:00:37 TAI, which is midnight in UTC.
+/// Histories begin here unless they say otherwise: 2026-01-01 00:00:37 TAI, which is midnight in UTC.
 pub const START: Time<Tai> = Time::from_epoch(Span::from_secs(1_767_225_637));
 
 /// A simulated counter shows this much at the start.
@@ -38,6 +38,7 @@ enum Plan {
 
 /// A history in the making.
 pub struct World {
+    start: Time<Tai>,
     now: Time<Tai>,
     end: Time<Tai>,
     plans: BTreeMap<(Time<Tai>, u64), Plan>,
@@ -58,10 +59,14 @@ pub struct Outcome {
     pub oracle: Oracle,
     /// Questions sent.
     pub questions: u64,
+    /// How often the node was told something, be it only that time has passed.
+    pub happenings: u64,
     /// All that the node told, counted.
     pub told: Told,
     /// The rate error of the clock at the end: how fast local time gains on true time.
     pub rate_error: f64,
+    /// True time minus local clock at the end.
+    pub clock_error: Span,
     /// The sources that the node holds to be falsetickers at the end.
     pub falsetickers: Vec<usize>,
     /// Every event, if it was asked for.
@@ -120,30 +125,32 @@ impl Told {
 impl World {
     /// The world of a scenario, with the luck of a seed.
     pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let start = scenario.start;
         let raw = Time::<Raw>::from_epoch(RAW_AT_START);
         let leaps = LeapTable::COMPILED;
-        let kernel = Kernel::new(raw, local_at(&leaps, START) - scenario.clock_error);
+        let kernel = Kernel::new(raw, local_at(&leaps, start) - scenario.clock_error);
         let now = kernel.read(raw);
         let birth = Birth {
             policy: scenario.policy(),
             seed: key(seed, "node"),
             leaps: leaps.clone(),
             learned: None,
-            floor: leaps.utc_of_tai(START - Span::from_secs(86_400)).time,
+            floor: scenario.floor,
             rate: Rate::ZERO,
         };
         let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("path {index}"));
-            (Server::new(spec.clone(), START), Path::new(spec.path.clone(), chance))
+            (Server::new(spec.clone(), start), Path::new(spec.path.clone(), chance))
         };
         let mut world = Self {
-            now: START,
-            end: START + scenario.duration,
+            start,
+            now: start,
+            end: start + scenario.duration,
             plans: BTreeMap::new(),
             planned: 0,
             oscillator: Oscillator::new(
                 scenario.oscillator.clone(),
-                START,
+                start,
                 raw,
                 Stream::new(seed, "oscillator"),
             ),
@@ -155,7 +162,7 @@ impl World {
             outcome: Outcome::default(),
         };
         for (after, change) in &scenario.changes {
-            world.plan(START + *after, Plan::Change(*change));
+            world.plan(start + *after, Plan::Change(*change));
         }
         world
     }
@@ -177,7 +184,9 @@ impl World {
         self.look();
         self.outcome.rate_error =
             (1.0 + self.oscillator.rate()) * (1.0 + self.kernel.rate().as_ratio()) - 1.0;
-        let report = self.node.report(&self.moment());
+        let now = self.moment();
+        self.outcome.clock_error = local_at(&self.leaps, self.now) - now.local;
+        let report = self.node.report(&now);
         self.outcome.falsetickers = (0..report.sources.len())
             .filter(|&index| {
                 report.sources[index].standing == truechimer_core::node::report::Standing::Falseticker
@@ -254,6 +263,7 @@ impl World {
         self.pending.push_back(input);
         while let Some(input) = self.pending.pop_front() {
             let now = self.moment();
+            self.outcome.happenings += 1;
             self.node.handle(&now, input);
             while let Some(action) = self.node.poll() {
                 self.act(action);
@@ -274,7 +284,7 @@ impl World {
             }
             Action::Tell(event) => {
                 self.outcome.told.count(&event);
-                let since = self.now - START;
+                let since = self.now - self.start;
                 if let Some(story) = &mut self.outcome.story {
                     story.push((since, event));
                 }
@@ -304,9 +314,7 @@ impl World {
                 self.kernel.sleep(raw, slept, rtc_error);
                 self.outcome.oracle.slept(self.now);
             }
-            Change::KernelRefuses(refuses) => {
-                self.kernel.refuse(refuses.then_some(SteeringFault::NotPermitted));
-            }
+            Change::KernelRefuses(fault) => self.kernel.refuse(fault),
         }
     }
 }

@@ -50,7 +50,7 @@ fn a_majority_outvotes_a_liar_and_names_it() {
     };
     assert!((ahead - lie).abs() <= bound, "{ahead} {bound}");
     let text = text(&survey, crate::ui::colour::Colours::NONE);
-    assert!(text.contains(&format!("{} disagrees: it is 3.00", servers[1].address())), "{text}");
+    assert!(text.contains(&format!("{} disagrees: it is ", servers[1].address())), "{text}");
     assert!(text.contains("2 of 3 operators agree: your clock is"), "{text}");
 }
 

@@ -1,0 +1,41 @@
+//! The table of `docs/bad-inputs.md` names tests that there are, and leaves no number out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// The numbers that the table has to have a row for.
+const WANTED: [RangeInclusive<u32>; 8] =
+    [1..=24, 59..=62, 89..=98, 105..=107, 116..=116, 119..=119, 124..=125, 130..=130];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn table() -> String {
+    fs::read_to_string(root().join("docs/bad-inputs.md")).expect("the table is there")
+}
+
+#[test]
+fn each_test_of_the_table_exists() {
+    let table = table();
+    let named: BTreeSet<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 50, "the table is read");
+    for (path, name) in named {
+        let source = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(source.contains(&format!("fn {name}(")), "{path} has no test {name}");
+    }
+}
+
+#[test]
+fn each_number_has_its_row() {
+    let table = table();
+    let rows: BTreeSet<u32> =
+        table.lines().filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect();
+    let missing: Vec<u32> = WANTED.into_iter().flatten().filter(|number| !rows.contains(number)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
+        assert_eq!(row.matches(" | ").count(), 2, "three cells: {row}");
+    }
+}
