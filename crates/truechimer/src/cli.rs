@@ -19,7 +19,7 @@ pub struct Run {
     /// The configuration, instead of the one in /etc/truechimer
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// Leave out what a simulated kernel cannot carry: sandbox, control socket, other processes and threads
+    /// Leave out what a preloaded simulator cannot carry: control socket, other users, processes and threads
     #[arg(long)]
     pub simulated: bool,
     /// Write down every measurement and every decision in this folder

@@ -30,7 +30,8 @@ pub const NODE_FOLDER: &str = "node";
 
 /// Runs the daemon until a signal ends it.
 pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
-    let config = Config::load(arguments.config.as_deref()).context("configuration")?;
+    let mut config = Config::load(arguments.config.as_deref()).context("configuration")?;
+    config.statistics.dir = arguments.statistics.clone().or(config.statistics.dir);
     let signals = SignalFlags::install().context("cannot catch signals")?;
     let leaps = leaps(&config);
     let account = if arguments.simulated { None } else { account(&config)? };
@@ -42,7 +43,6 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         user::become_user(account, &[])
             .with_context(|| format!("cannot become the user {}", account.name))?;
     }
-    let statistics = arguments.statistics.clone().or_else(|| config.statistics.dir.clone());
     let mut daemon = Daemon::new(Setup {
         clock,
         leaps,
@@ -52,7 +52,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         page: Some(publish(&config)?),
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
         service,
-        statistics,
+        statistics: config.statistics.dir.clone(),
         notifier: Some(Notifier::from_env().context("NOTIFY_SOCKET")?),
         level: config.log,
         config,
