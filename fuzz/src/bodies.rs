@@ -178,7 +178,10 @@ pub fn control(line: &[u8]) {
             let again = serde_json::to_vec(&request).expect("a request can be written");
             assert_eq!(talk::parse_request(&again), Ok(request));
         }
-        Err(why) => assert!(!why.is_empty() && why.len() < 300, "an error is a sentence: {why}"),
+        Err(why) => {
+            assert!(!why.is_empty() && why.chars().count() < 300, "an error is a sentence: {why}");
+            assert!(!why.contains(char::is_control), "{why:?}");
+        }
     }
 }
 

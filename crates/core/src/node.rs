@@ -171,11 +171,12 @@ struct Selection {
 }
 
 impl Node {
-    /// A node that has just been born at `now`. It first speaks when it is woken.
+    /// A node that has just been born at `now`. If it knows the rate from an earlier life, it wants the clock to run at
+    /// that from the start; else it first speaks when it is woken.
     pub fn new(birth: Birth, now: &Moment) -> Self {
         let Birth { mut policy, seed, leaps, learned, floor, rate } = birth;
         policy.sources.truncate(SOURCES_MAX);
-        Self {
+        let mut node = Self {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
             servo: Servo::new(policy.clock, rate),
@@ -190,7 +191,11 @@ impl Node {
             status: Status::Unknown,
             published_until: now.mono,
             actions: VecDeque::new(),
+        };
+        if let Some(known) = learned.filter(|known| known.rate != rate) {
+            node.command(Steering::Rate(known.rate));
         }
+        node
     }
 
     /// Something happened at `now`.

@@ -13,7 +13,7 @@ use truechimer_core::policy::TrustPolicy;
 use truechimer_core::status::Status;
 use truechimer_sys::clock::Readings;
 use truechimer_sys::shm::WORDS;
-use truechimer_time::{LeapKind, Local, Rate, Raw, Span, Time};
+use truechimer_time::{LeapKind, LeapTable, Local, Rate, Raw, Span, Tai, Time};
 
 /// The layout that is written here. Readers refuse others.
 pub const LAYOUT: u64 = 1;
@@ -100,6 +100,14 @@ impl Page {
     pub fn read(&self, readings: &Readings) -> Option<Reading> {
         let is_whole = (readings.asleep - self.asleep).abs() <= SLEEP_MIN;
         self.model.filter(|_| is_whole).map(|model| model.read(readings.raw))
+    }
+
+    /// The instant that this program's own table of leap seconds takes for the UTC that the daemon means by `tai`: the
+    /// daemon may know of a leap second that this table does not.
+    pub fn in_own_leaps(&self, tai: Time<Tai>) -> Time<Tai> {
+        let own = LeapTable::COMPILED.utc_of_tai(tai).offset;
+        let behind = self.tai_minus_utc.map_or(0, |offset| offset - own);
+        tai - Span::from_secs(behind.into())
     }
 
     /// The page as words.

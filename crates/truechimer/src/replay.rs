@@ -73,8 +73,10 @@ pub struct Difference {
 /// Replays a record. `keep` keeps what comes of it, else only the comparison is returned.
 pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> {
     let mut lines = Lines { record, number: 0 };
-    let head = read_head(&mut lines)?;
-    let mut node = birth(&head)?;
+    if lines.next(LINE_MAX)?.as_deref() != Some(FORMAT) {
+        return Err(ReplayError::NotARecord);
+    }
+    let mut node = read_birth(&mut lines)?.ok_or(ReplayError::BeginsInTheMiddle)?;
     let mut life = Life { outcome: Outcome::default(), made: Vec::new(), keep };
     while let Some(line) = lines.next(LINE_MAX)? {
         match line.as_bytes().first() {
@@ -86,8 +88,14 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
                 life.feed(&mut node, &now, input);
             }
             Some(b'm' | b'x' | b'u') => life.compare(lines.number, line),
-            // Heads of the files in between.
-            Some(_) | None => {}
+            // The next file: it continues this life, or another begins.
+            Some(_) if line == FORMAT => {
+                life.expect_nothing_left(lines.number);
+                node = read_birth(&mut lines)?.unwrap_or(node);
+            }
+            Some(_) | None => {
+                return Err(ReplayError::Line { line: lines.number, error: RecordError::NotAnInput });
+            }
         }
         if life.outcome.difference.is_some() {
             break;
@@ -169,15 +177,17 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-fn read_head(lines: &mut Lines<impl BufRead>) -> Result<Head, ReplayError> {
-    if lines.next(LINE_MAX)?.as_deref() != Some(FORMAT) {
-        return Err(ReplayError::NotARecord);
-    }
+/// The head behind the first line of a file: the node that is born there, or `None` if an older one goes on.
+fn read_birth(lines: &mut Lines<impl BufRead>) -> Result<Option<Node>, ReplayError> {
     let born = lines.next(LINE_MAX)?.ok_or(ReplayError::Head("born"))?;
-    if born.starts_with("continues") {
-        return Err(ReplayError::BeginsInTheMiddle);
+    match born.starts_with("continues ") {
+        true => Ok(None),
+        false => read_head(lines, &born).and_then(|head| birth(&head)).map(Some),
     }
-    let (seed, rate, floor, now) = parse_born(&born).ok_or(ReplayError::Head("born"))?;
+}
+
+fn read_head(lines: &mut Lines<impl BufRead>, born: &str) -> Result<Head, ReplayError> {
+    let (seed, rate, floor, now) = parse_born(born).ok_or(ReplayError::Head("born"))?;
     let leaps = parse_leaps(&lines.named("leaps")?).ok_or(ReplayError::Head("leaps"))?;
     let learned = parse_learned(&lines.named("learned")?).ok_or(ReplayError::Head("learned"))?;
     let config = serde_json::from_str(&lines.named("config")?).map_err(|_| ReplayError::Head("config"))?;

@@ -19,6 +19,9 @@ pub const VERSION: u32 = 1;
 /// The longest request that is read, its end included.
 pub const REQUEST_MAX: usize = 4096;
 
+/// So many characters are said at most of what is wrong with a request.
+const WHY_MAX: usize = 200;
+
 /// The longest reply that is read.
 pub const REPLY_MAX: usize = 1 << 20;
 
@@ -274,7 +277,18 @@ pub fn parse_request(line: &[u8]) -> Result<Request, String> {
     if line.len() > REQUEST_MAX {
         return Err(format!("a request has at most {REQUEST_MAX} bytes"));
     }
-    serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))
+    serde_json::from_slice(line).map_err(|error| format!("not a request: {}", shown(&error.to_string())))
+}
+
+/// What is wrong with a request, of which it may repeat a part: no more than a line of it, and nothing that commands a
+/// terminal.
+fn shown(why: &str) -> String {
+    let visible = why.chars().map(|char| if char.is_control() { ' ' } else { char });
+    let mut shown: String = visible.take(WHY_MAX).collect();
+    if why.chars().count() > WHY_MAX {
+        shown += " ..";
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -308,6 +322,14 @@ mod tests {
             assert!(parse_request(line.as_bytes()).is_err(), "{line:.40}");
         }
         assert!(parse_request(b"\xff\xfe{\"request\":\"status\"}").is_err());
+    }
+
+    #[test]
+    fn bad_input_119_a_refusal_repeats_a_line_of_the_request_at_most() {
+        let flood = format!(r#"{{"request":"\u001b[2J{}"}}"#, "é".repeat(1000));
+        let why = parse_request(flood.as_bytes()).expect_err("it is no request");
+        assert!(why.chars().count() < 250 && why.ends_with(" .."), "{why}");
+        assert!(!why.contains(char::is_control), "{why:?}");
     }
 
     proptest! {

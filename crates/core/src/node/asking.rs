@@ -108,9 +108,13 @@ impl Node {
         let Some(association) = self.associations.get_mut(index) else { return };
         if addresses.is_empty() {
             association.is_resolving = false;
-            self.tell(Event::NotFound { source });
+            let is_news = !core::mem::replace(&mut association.is_lost, true);
+            if is_news {
+                self.tell(Event::NotFound { source });
+            }
             return;
         }
+        association.is_lost = false;
         if association.resolved(addresses) {
             association.schedule.burst(now.mono);
             self.tell_address(index);

@@ -61,6 +61,8 @@ pub struct Association {
     pub refusals: [u32; REFUSALS],
     /// Its name is being looked up.
     pub is_resolving: bool,
+    /// Its name had no address when it was last looked up.
+    pub is_lost: bool,
     addresses: Vec<SocketAddr>,
     current: usize,
     estimator: Option<Estimator>,
@@ -89,6 +91,7 @@ impl Association {
             last: None,
             refusals: [0; REFUSALS],
             is_resolving: false,
+            is_lost: false,
             addresses: policy.address.into_iter().collect(),
             current: 0,
             estimator: None,

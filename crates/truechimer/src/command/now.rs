@@ -7,7 +7,7 @@ use serde::Serialize;
 use truechimer_core::discipline::model::Reading;
 use truechimer_sys::clock;
 use truechimer_sys::shm::PageReader;
-use truechimer_time::{LeapTable, Span, Tai, Time};
+use truechimer_time::{Civil, LeapTable, Local, Span, Tai, Time};
 
 use crate::cli;
 use crate::command::Outcome;
@@ -24,6 +24,14 @@ struct Now {
     tai_minus_utc: Option<i32>,
     bound: f64,
     sigma: f64,
+    /// What a clock of our own shows, and how far it is behind the best guess.
+    clock: Option<Clock>,
+}
+
+#[derive(Serialize)]
+struct Clock {
+    utc: String,
+    offset: f64,
 }
 
 #[derive(Serialize)]
@@ -40,21 +48,22 @@ pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
     let reader = PageReader::open(&path)
         .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
     let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
-    let Some(reading) = page.read(&clock::readings()) else {
+    let readings = clock::readings();
+    let Some(reading) = page.read(&readings) else {
         eprintln!("truechimer: the time is not known yet (status {})", page.status);
         return Ok(Outcome::No);
     };
-    let text = if arguments.output.json { json(&page, &reading)? } else { table(&page, &reading) };
+    let clock = page.clock.map(|clock| clock.read(readings.raw));
+    let text = match arguments.output.json {
+        true => json(&page, &reading, clock)?,
+        false => table(&page, &reading, clock),
+    };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(Outcome::Yes)
 }
 
-/// The leap seconds as the daemon counts them now: this program's own table, unless the page says otherwise.
 fn utc_of(page: &Page, tai: Time<Tai>) -> String {
-    let leaps = LeapTable::COMPILED;
-    let own = leaps.utc_of_tai(tai).offset;
-    let behind = page.tai_minus_utc.map_or(0, |offset| offset - own);
-    stamp::utc(tai - Span::from_secs(behind.into()), &leaps)
+    stamp::utc(page.in_own_leaps(tai), &LeapTable::COMPILED)
 }
 
 fn intervals(page: &Page, reading: &Reading) -> (Interval, Interval) {
@@ -65,10 +74,21 @@ fn intervals(page: &Page, reading: &Reading) -> (Interval, Interval) {
     (interval(tai), interval(utc))
 }
 
-fn table(page: &Page, reading: &Reading) -> String {
+/// How far a clock of our own is behind the best guess.
+fn offset(page: &Page, reading: &Reading, clock: Time<Local>) -> Span {
+    let utc = LeapTable::COMPILED.utc_of_tai(page.in_own_leaps(reading.best)).time;
+    utc.since_epoch() - clock.since_epoch()
+}
+
+fn table(page: &Page, reading: &Reading, clock: Option<Time<Local>>) -> String {
     let (tai, utc) = intervals(page, reading);
+    let clock = clock.map_or(String::new(), |clock| {
+        let shown = Civil::of(Time::from_epoch(clock.since_epoch()));
+        let offset = units::offset(offset(page, reading, clock));
+        format!("clock     {shown:.6}  our own, off by {offset}\n")
+    });
     format!(
-        "          UTC                             TAI\nearliest  {}  {}\nbest      {}  {}\nlatest    {}  {}\n{} ({})\n",
+        "          UTC                             TAI\nearliest  {}  {}\nbest      {}  {}\nlatest    {}  {}\n{clock}{} ({})\n",
         utc.earliest,
         tai.earliest,
         utc.best,
@@ -80,8 +100,12 @@ fn table(page: &Page, reading: &Reading) -> String {
     )
 }
 
-fn json(page: &Page, reading: &Reading) -> anyhow::Result<String> {
+fn json(page: &Page, reading: &Reading, clock: Option<Time<Local>>) -> anyhow::Result<String> {
     let (tai, utc) = intervals(page, reading);
+    let clock = clock.map(|clock| Clock {
+        utc: format!("{:.9}", Civil::of(Time::from_epoch(clock.since_epoch()))),
+        offset: offset(page, reading, clock).as_seconds(),
+    });
     let now = Now {
         version: crate::talk::VERSION,
         status: page.status.to_string(),
@@ -90,6 +114,7 @@ fn json(page: &Page, reading: &Reading) -> anyhow::Result<String> {
         tai_minus_utc: page.tai_minus_utc,
         bound: reading.bound().as_seconds(),
         sigma: reading.sigma.as_seconds(),
+        clock,
     };
     Ok(serde_json::to_string_pretty(&now)? + "\n")
 }
