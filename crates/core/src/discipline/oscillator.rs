@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use truechimer_time::{Rate, Span};
+use truechimer_time::{Rate, Span, Tai, Time};
 
 use super::bracket::Bracket;
 use crate::learned::Learned;
@@ -72,18 +72,32 @@ pub struct Oscillator {
     max_rate: Rate,
     max_drift: Rate,
     limits: RateLimits,
+    prior: Option<Prior>,
     memory: Vec<Bracket>,
+}
+
+/// What was known of the rate before all that is remembered: in an earlier life, or before an interruption.
+#[derive(Clone, Copy, Debug)]
+struct Prior {
+    at: Time<Tai>,
+    limits: RateLimits,
 }
 
 impl Oscillator {
     /// An oscillator that is known by assumption A1, and by what was learned of it before a restart.
     pub fn new(trust: &TrustPolicy, learned: Option<&Learned>) -> Self {
         let anything = RateLimits::around(Rate::ZERO, trust.max_rate);
-        let limits = learned
-            .map(|known| RateLimits::around(known.rate, known.rate_error + trust.max_drift + trust.max_drift))
-            .and_then(|known| known.meet(anything))
-            .unwrap_or(anything);
-        Self { max_rate: trust.max_rate, max_drift: trust.max_drift, limits, memory: Vec::new() }
+        let prior = learned.and_then(|known| {
+            let limits = RateLimits::around(known.rate, known.rate_error + trust.max_drift + trust.max_drift);
+            limits.meet(anything).map(|limits| Prior { at: known.at, limits })
+        });
+        let limits = prior.map_or(anything, |prior| prior.limits);
+        Self { max_rate: trust.max_rate, max_drift: trust.max_drift, limits, prior, memory: Vec::new() }
+    }
+
+    /// The rate as far as it is known better than by assumption A1.
+    pub fn rate(&self) -> Option<Rate> {
+        (self.limits != RateLimits::around(Rate::ZERO, self.max_rate)).then(|| self.limits.middle())
     }
 
     /// The limits of the present rate.
@@ -106,6 +120,7 @@ impl Oscillator {
     /// Forgets all that was measured: the counter itself may have changed (suspend, migration).
     pub fn forget(&mut self) {
         self.memory.clear();
+        self.prior = None;
         self.limits = RateLimits::around(Rate::ZERO, self.max_rate);
     }
 
@@ -114,16 +129,18 @@ impl Oscillator {
     pub fn interrupted(&mut self) {
         let wider =
             RateLimits { min: self.limits.min - self.max_drift, max: self.limits.max + self.max_drift };
-        self.memory.clear();
         self.limits = wider.meet(RateLimits::around(Rate::ZERO, self.max_rate)).unwrap_or(wider);
+        let newest = self.memory.last().map(|newest| newest.earliest);
+        let known_at = newest.or(self.prior.map(|prior| prior.at));
+        self.prior = known_at.map(|at| Prior { at, limits: self.limits });
+        self.memory.clear();
     }
 
     fn limits_from_memory(&self, agreed: Bracket) -> Option<RateLimits> {
-        if self.memory.is_empty() {
-            return Some(self.limits);
-        }
         let anything = RateLimits::around(Rate::ZERO, self.max_rate);
-        self.memory.iter().try_fold(anything, |limits, &old| limits.meet(self.limits_between(old, agreed)))
+        let prior = self.prior.filter(|prior| agreed.latest - prior.at <= MEMORY_SPAN);
+        let known = prior.map_or(anything, |prior| prior.limits);
+        self.memory.iter().try_fold(known, |limits, &old| limits.meet(self.limits_between(old, agreed)))
     }
 
     /// The present rate, as far as two brackets tell.
@@ -197,18 +214,59 @@ mod tests {
         assert_eq!(oscillator.limits(), RateLimits::around(Rate::ZERO, trust.max_rate));
     }
 
-    #[test]
-    fn what_was_learned_before_a_restart_narrows_the_limits() {
-        let trust = TrustPolicy::default();
-        let learned = Learned {
+    /// What was learned of a clock that runs 80 ppm fast, at the first second of TAI.
+    fn learned() -> Learned {
+        Learned {
             rate: Rate::from_ppb(80_000),
             rate_error: Rate::from_ppb(100),
             wander: Rate::from_ppb(1),
             at: Time::EPOCH,
             bound: Span::from_millis(1),
-        };
-        let limits = Oscillator::new(&trust, Some(&learned)).limits();
+        }
+    }
+
+    #[test]
+    fn what_was_learned_before_a_restart_narrows_the_limits() {
+        let oscillator = Oscillator::new(&TrustPolicy::default(), Some(&learned()));
+        let limits = oscillator.limits();
         assert!((limits.middle() - Rate::from_ppb(80_000)).abs() < Rate::from_ppb(1));
         assert_eq!(limits.error(), Rate::from_ppb(30_100));
+        assert_eq!(oscillator.rate(), Some(limits.middle()));
+        assert_eq!(Oscillator::new(&TrustPolicy::default(), None).rate(), None);
+    }
+
+    #[test]
+    fn what_was_learned_before_a_restart_is_not_lost_by_the_first_measurements() {
+        let mut oscillator = Oscillator::new(&TrustPolicy::default(), Some(&learned()));
+        for second in 100..110 {
+            oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
+            assert!(oscillator.limits().error() <= Rate::from_ppb(30_100), "{:?}", oscillator.limits());
+        }
+    }
+
+    #[test]
+    fn what_was_learned_says_nothing_after_a_day() {
+        let trust = TrustPolicy::default();
+        let mut oscillator = Oscillator::new(&trust, Some(&learned()));
+        let day = MEMORY_SPAN.as_seconds() as i64;
+        for second in [day + 1, day + 2] {
+            oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
+            assert_eq!(oscillator.limits(), RateLimits::around(Rate::ZERO, trust.max_rate));
+        }
+    }
+
+    #[test]
+    fn what_was_known_before_a_sleep_is_not_lost_by_the_first_measurements_after_it() {
+        let trust = TrustPolicy::default();
+        let mut oscillator = Oscillator::new(&trust, None);
+        for minute in 0..60 {
+            oscillator.learn(agreed(minute * 60, 80_000)).expect("nothing contradicts");
+        }
+        let before = oscillator.limits().error();
+        oscillator.interrupted();
+        for second in 4000..4010 {
+            oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
+        }
+        assert!(oscillator.limits().error() <= before + trust.max_drift, "{:?}", oscillator.limits());
     }
 }

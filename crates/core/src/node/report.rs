@@ -61,7 +61,7 @@ pub struct Report {
     pub tai_minus_utc: Option<i32>,
     /// Right time minus local clock.
     pub offset: Span,
-    /// The rate of true time against the raw counter.
+    /// The rate of true time against the raw counter, at first as an earlier life learned it.
     pub rate: Option<Rate>,
     /// The rate is known to within this.
     pub rate_error: Rate,
@@ -182,7 +182,7 @@ impl Node {
             reading,
             tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
             offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
-            rate: self.model_at(now).map(|model| model.rate),
+            rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate()),
             rate_error: self.oscillator.limits().error(),
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),

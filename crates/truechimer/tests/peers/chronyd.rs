@@ -1,0 +1,129 @@
+//! Debian's chronyd as a server of this machine's own clock, and as a client of ours.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::namespace::Namespace;
+use crate::place::{eventually, free_port};
+use crate::process::{Launch, Process};
+use crate::{ntp, place};
+
+/// The stratum that our chronyds claim to have.
+pub(crate) const STRATUM: u8 = 8;
+
+/// A loaded machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A chronyd at work, in a folder of its own.
+pub(crate) struct Chronyd {
+    /// Where it is asked.
+    pub(crate) place: SocketAddr,
+    /// The process.
+    pub(crate) process: Process,
+    folder: TempDir,
+    chronyc: PathBuf,
+}
+
+/// Where a chronyd runs and what is special about it.
+struct Kind<'a> {
+    lines: String,
+    environment: Vec<(&'static str, OsString)>,
+    namespace: Option<&'a Namespace>,
+    place: SocketAddr,
+}
+
+impl Chronyd {
+    /// A server of this machine's clock on loopback.
+    pub(crate) fn serving(peers: &Path) -> Self {
+        Self::on_loopback(peers, serving_lines(), Vec::new())
+    }
+
+    /// A server whose clock is ahead by so many seconds: libfaketime shifts what it reads, and nothing else.
+    pub(crate) fn ahead(peers: &Path, seconds: i32) -> Self {
+        let library = libfaketime(peers);
+        let environment = vec![
+            ("LD_PRELOAD", library.into_os_string()),
+            ("FAKETIME", format!("{seconds:+}s").into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ];
+        Self::on_loopback(peers, serving_lines(), environment)
+    }
+
+    /// A server of this machine's clock in another network.
+    pub(crate) fn in_network(peers: &Path, namespace: &Namespace, address: Ipv4Addr) -> Self {
+        let place = (address, 123).into();
+        let kind =
+            Kind { lines: serving_lines(), environment: Vec::new(), namespace: Some(namespace), place };
+        Self::start(peers, kind)
+    }
+
+    /// A client of one server, that serves nobody.
+    pub(crate) fn asking(peers: &Path, server: SocketAddr) -> Self {
+        let (address, port) = (server.ip(), server.port());
+        let lines = format!("server {address} port {port} minpoll 0 maxpoll 0 iburst\n");
+        let place = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
+    }
+
+    fn on_loopback(peers: &Path, lines: String, environment: Vec<(&'static str, OsString)>) -> Self {
+        let place = (Ipv4Addr::LOCALHOST, free_port()).into();
+        let chronyd = Self::start(peers, Kind { lines, environment, namespace: None, place });
+        eventually(PATIENCE, "chronyd answers", || ntp::answers(place));
+        chronyd
+    }
+
+    fn start(peers: &Path, kind: Kind<'_>) -> Self {
+        let folder = tempfile::Builder::new().prefix("truechimer-chronyd-").tempdir().unwrap();
+        let (path, place) = (folder.path(), kind.place);
+        // chronyd wants the folder of its socket for itself.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        let common = format!(
+            "port {}\nbindaddress {}\ncmdport 0\nbindcmdaddress {}\npidfile {}\n",
+            place.port(),
+            place.ip(),
+            path.join("chronyd.sock").display(),
+            path.join("pid").display(),
+        );
+        let config = path.join("chrony.conf");
+        fs::write(&config, common + &kind.lines).unwrap();
+        let user = place::user_name();
+        let process = Process::start(&Launch {
+            program: &peers.join("usr/sbin/chronyd"),
+            arguments: ["-x".into(), "-d".into(), "-u".into(), user.into(), "-f".into(), config.into()]
+                .into(),
+            environment: kind.environment,
+            namespace: kind.namespace,
+            log: path.join("log"),
+        });
+        Self { place, process, folder, chronyc: peers.join("usr/bin/chronyc") }
+    }
+
+    /// What its own program says about it, as comma separated values.
+    pub(crate) fn report(&self, what: &str) -> Vec<Vec<String>> {
+        let socket = self.folder.path().join("chronyd.sock");
+        let output = Command::new(&self.chronyc).args(["-c", "-n", "-h"]).arg(socket).arg(what).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    }
+}
+
+fn serving_lines() -> String {
+    format!("local stratum {STRATUM}\nallow all\n")
+}
+
+/// The library that shifts clocks; its folder is named after the machine's architecture.
+fn libfaketime(peers: &Path) -> PathBuf {
+    let folders = fs::read_dir(peers.join("usr/lib")).unwrap().flatten();
+    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+    libraries
+        .into_iter()
+        .find(|library| library.exists())
+        .expect("tests/peers/fetch has unpacked libfaketime")
+}

@@ -1,0 +1,29 @@
+//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, and networks that delay, lose and break.
+//!
+//! `tests/peers/fetch` gets the peers first; without them these tests fail, unless `TRUECHIMER_WITHOUT_PEERS=1` says
+//! that they may be left out. What needs root (networks of its own, another user) says so and is left out without.
+//!
+//! **Never here:** the clock of this machine is not set. Every process is started without the right to do so
+//! ([`process`]), and dies with the test. The truth is this machine's own clock, which the chronyds serve: they only
+//! read it (`-x`).
+
+// All of this is test, which clippy sees only where `#[test]` says so.
+#![allow(clippy::unwrap_used)]
+
+mod chronyd;
+mod daemon;
+mod namespace;
+mod ntp;
+mod ntpd;
+mod place;
+mod process;
+mod relay;
+mod truth;
+
+mod container;
+mod control;
+mod hostile;
+mod keeping;
+mod networks;
+mod querying;
+mod serving;

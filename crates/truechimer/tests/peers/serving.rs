@@ -1,0 +1,150 @@
+//! Our server, asked by Debian's chronyd, by those who may not ask, and by what is no question.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
+
+use truechimer_core::status::Status;
+
+use crate::chronyd::{self, Chronyd};
+use crate::daemon::{Daemon, Home, Wishes};
+use crate::ntp::{self, CLIENT};
+use crate::place::{self, eventually, free_place, free_port};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// On loopback nothing is further away than this, in seconds.
+const NEAR: f64 = 5e-3;
+
+/// An answer on loopback that has not come after this is not coming.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// A home whose daemon listens at a place and asks nobody who answers.
+fn listening(at: &str, allow: &str) -> Home {
+    let serve = format!("[serve]\nntp = [\"{at}\"]\nallow = [\"{allow}\"]\n");
+    Home::new(&Wishes { serve, ..Wishes::asking([free_place()]) })
+}
+
+fn asker(from: &str) -> UdpSocket {
+    let socket = UdpSocket::bind((from, 0)).unwrap();
+    socket.set_read_timeout(Some(SILENCE)).unwrap();
+    socket
+}
+
+fn answer_to(socket: &UdpSocket) -> Option<(Vec<u8>, SocketAddr)> {
+    let mut answer = [0; 2048];
+    let (len, from) = socket.recv_from(&mut answer).ok()?;
+    Some((answer[..len].to_vec(), from))
+}
+
+fn left_silent(daemon: &Daemon<'_>) -> u64 {
+    let server = daemon.status().server.expect("it serves");
+    server.silent.iter().map(|(_, count)| count).sum()
+}
+
+#[test]
+fn debians_chronyd_selects_us() {
+    let Some(peers) = place::peers() else { return };
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::serving(&peers)).collect();
+    let place = free_place();
+    let serve = format!("[serve]\nntp = [\"{place}\"]\n");
+    let home = Home::new(&Wishes { serve, ..Wishes::asking(servers.iter().map(|server| server.place)) });
+    let daemon = home.start();
+    daemon.truth().watch_until(PATIENCE, "synchronised", |sample| sample.status == Status::Synchronised);
+    it_is_selected(&peers, place);
+    let server = daemon.status().server.expect("it serves");
+    assert!(server.answered > 0 && server.silent.is_empty(), "{server:?}");
+    daemon.terminate();
+}
+
+fn it_is_selected(peers: &Path, place: SocketAddr) {
+    let client = Chronyd::asking(peers, place);
+    let ours = chronyd::STRATUM + 1;
+    eventually(PATIENCE, "chronyd selects us", || {
+        let sources = client.report("sources");
+        let [mode, state, _, stratum, ..] = sources.first()?.as_slice() else { return None };
+        (mode == "^" && state == "*" && *stratum == ours.to_string()).then_some(())
+    });
+    // chronyc(1), tracking: the stratum, the last offset, the root delay, the root dispersion and the leap status. The
+    // dispersion is large until chronyd has a notion of its own rate.
+    let tracking = eventually(PATIENCE, "chronyd tracks us closely", || {
+        let tracking = client.report("tracking").into_iter().next()?;
+        (number(&tracking, 11)? < NEAR).then_some(tracking)
+    });
+    assert_eq!(tracking[2], (ours + 1).to_string(), "{tracking:?}");
+    assert!(number(&tracking, 5).is_some_and(|offset| offset.abs() < 1e-3), "{tracking:?}");
+    assert!(number(&tracking, 10).is_some_and(|delay| delay < NEAR), "{tracking:?}");
+    assert_eq!(tracking[13], "Normal", "{tracking:?}");
+}
+
+fn number(row: &[String], column: usize) -> Option<f64> {
+    row.get(column)?.parse().ok()
+}
+
+#[test]
+fn bad_inputs_59_60_62_only_questions_are_answered() {
+    let place = free_place();
+    let home = listening(&place.to_string(), "127.0.0.0/8");
+    let daemon = home.start();
+    let socket = asker("127.0.0.1");
+    let mut bad: Vec<Vec<u8>> = [0, 1, 2, 4, 5, 6, 7].map(|mode| ntp::question(mode, 1).to_vec()).into();
+    bad.extend([0, 1, 12, 47].map(|len| ntp::question(CLIENT, 2)[..len].to_vec()));
+    bad.extend([0_u8, 5, 6, 7].map(|version| {
+        let mut question = ntp::question(CLIENT, 3);
+        question[0] = version << 3 | CLIENT;
+        question.to_vec()
+    }));
+    for question in &bad {
+        socket.send_to(question, place).unwrap();
+    }
+    socket.send_to(&ntp::question(CLIENT, 99), place).unwrap();
+    let (answer, _) = answer_to(&socket).expect("a question is answered");
+    assert_eq!((answer.len(), ntp::origin(&answer)), (48, 99), "and it alone");
+    assert_eq!(answer_to(&socket), None);
+    assert_eq!(left_silent(&daemon), bad.len() as u64, "each of them is counted");
+    daemon.terminate();
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    let port = free_port();
+    let home = listening(&format!("0.0.0.0:{port}"), "127.0.0.0/8");
+    let daemon = home.start();
+    let socket = asker("127.0.0.1");
+    for asked in
+        ["127.0.0.2", "127.0.0.1", "127.9.8.7"].map(|address| SocketAddr::new(address.parse().unwrap(), port))
+    {
+        socket.send_to(&ntp::question(CLIENT, 1), asked).unwrap();
+        let (_, from) = answer_to(&socket).expect("an answer");
+        assert_eq!(from, asked);
+    }
+    daemon.terminate();
+}
+
+#[test]
+fn who_is_not_allowed_hears_nothing() {
+    let port = free_port();
+    let home = listening(&format!("0.0.0.0:{port}"), "127.0.0.1/32");
+    let daemon = home.start();
+    let (stranger, friend) = (asker("127.0.0.3"), asker("127.0.0.1"));
+    for socket in [&stranger, &friend] {
+        socket.send_to(&ntp::question(CLIENT, 1), ("127.0.0.1", port)).unwrap();
+    }
+    assert!(answer_to(&friend).is_some());
+    assert_eq!(answer_to(&stranger), None);
+    assert_eq!(left_silent(&daemon), 1);
+    daemon.terminate();
+}
+
+#[test]
+fn who_knows_no_time_says_so_to_who_asks() {
+    let place = free_place();
+    let home = listening(&place.to_string(), "127.0.0.0/8");
+    let daemon = home.start();
+    let socket = asker("127.0.0.1");
+    socket.send_to(&ntp::question(CLIENT, 1), place).unwrap();
+    let (answer, _) = answer_to(&socket).expect("an answer");
+    // Leap indicator 3: unsynchronised (RFC 5905, figure 9).
+    assert_eq!(answer[0] >> 6, 3, "{answer:?}");
+    daemon.terminate();
+}
