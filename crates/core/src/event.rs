@@ -117,7 +117,7 @@ pub enum Event {
     },
     /// The error is below the panic limit again.
     Calmed,
-    /// The clock did not take what it was given.
+    /// The clock does not take what it is given. Told again when that has another reason, or was over meanwhile.
     SteeringFailed {
         /// What the kernel said.
         fault: SteeringFault,
