@@ -84,10 +84,7 @@ impl FromStr for Truth {
 
     fn from_str(line: &str) -> anyhow::Result<Self> {
         let (start, rate) = line.split_once(':').context("a truth is what `truth begin` printed")?;
-        Ok(Self {
-            start: Time::from_epoch(start.parse()?),
-            rate: Rate::from_attos_per_second(rate.parse()?),
-        })
+        Ok(Self { start: Time::from_epoch(start.parse()?), rate: Rate::from_attos_per_second(rate.parse()?) })
     }
 }
 
@@ -172,9 +169,8 @@ impl Look {
         let right = truth.at(now.raw);
         let page = page.and_then(|page| page.read().ok()).and_then(|words| Page::of_words(words).ok());
         let reading = page.and_then(|page| page.read(&now));
-        let claim = |reading: truechimer_core::discipline::model::Reading| {
-            (reading.bound(), reading.best - right)
-        };
+        let claim =
+            |reading: truechimer_core::discipline::model::Reading| (reading.bound(), reading.best - right);
         Ok(Self { error: now.realtime - local(right), kernel, page: reading.map(claim) })
     }
 
@@ -186,7 +182,8 @@ impl Look {
 
     fn row(&self, second: u32) -> String {
         let micros = |span: Span| format!("{:.1}", span.as_seconds() * 1e6);
-        let page = |part: fn(&(Span, Span)) -> Span| self.page.as_ref().map_or("-".into(), |p| micros(part(p)));
+        let page =
+            |part: fn(&(Span, Span)) -> Span| self.page.as_ref().map_or("-".into(), |p| micros(part(p)));
         let KernelClock { rate, status, maxerror, esterror, tai_offset, .. } = self.kernel;
         format!(
             "{second:>5} {:>14} {:>12} {:>12} {:>12} {:>10} {:>10.3} {:>6} {tai_offset:>4} {}",
@@ -206,7 +203,15 @@ fn judge(truth: Truth, seconds: u32) -> anyhow::Result<ExitCode> {
     let mut honest = true;
     println!(
         "{:>5} {:>14} {:>12} {:>12} {:>12} {:>10} {:>10} {:>6} {:>4} claims",
-        "s", "clock error us", "page off us", "page +- us", "maxerror us", "esterror", "rate ppm", "status", "tai"
+        "s",
+        "clock error us",
+        "page off us",
+        "page +- us",
+        "maxerror us",
+        "esterror",
+        "rate ppm",
+        "status",
+        "tai"
     );
     for second in 1..=seconds {
         thread::sleep(Duration::from_secs(1));

@@ -176,8 +176,7 @@ impl Keeper {
     }
 
     fn ask(&mut self, request: &Request) -> Result<Rate, SteeringFault> {
-        self.exchange(request)
-            .unwrap_or_else(|error| Err(SteeringFault::Other(error.raw_os_error().unwrap_or(5))))
+        self.exchange(request).unwrap_or(Err(SteeringFault::KeeperLost))
     }
 
     fn exchange(&mut self, request: &Request) -> io::Result<Result<Rate, SteeringFault>> {
@@ -288,6 +287,7 @@ fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; MESSAGE_LEN] {
         Err(SteeringFault::NotPermitted) => message(1, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Invalid) => message(2, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Vetoed) => message(3, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::KeeperLost) => message(5, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Other(errno)) => {
             message(4, Span::ZERO, Span::ZERO, u64::from(errno.unsigned_abs()))
         }
@@ -301,6 +301,7 @@ fn outcome_of(bytes: &[u8; MESSAGE_LEN]) -> Result<Rate, SteeringFault> {
         1 => Err(SteeringFault::NotPermitted),
         2 => Err(SteeringFault::Invalid),
         3 => Err(SteeringFault::Vetoed),
+        5 => Err(SteeringFault::KeeperLost),
         _ => Err(SteeringFault::Other(bits as i32)),
     }
 }
