@@ -117,7 +117,7 @@ pub enum Event {
     },
     /// The error is below the panic limit again.
     Calmed,
-    /// The clock did not take what it was given.
+    /// The clock does not take what it is given. Told again when that has another reason, or was over meanwhile.
     SteeringFailed {
         /// What the kernel said.
         fault: SteeringFault,
@@ -135,6 +135,8 @@ pub enum SteeringFault {
     Invalid,
     /// The keeper of the clock holds the command to be wrong: too large a step, too fast a rate, before the floor.
     Vetoed,
+    /// The keeper of the clock is gone, or does not answer.
+    KeeperLost,
     /// Anything else, by its error number.
     Other(i32),
 }

@@ -101,12 +101,13 @@ fn stamper(by: StampedBy) -> &'static str {
     }
 }
 
-/// A fault by number: the system's own where there is one, 0 for a veto of the keeper.
+/// A fault by number: the system's own where there is one, 0 for a veto of the keeper and 32 (EPIPE) for its loss.
 fn fault_code(fault: SteeringFault) -> i32 {
     match fault {
         SteeringFault::Vetoed => 0,
         SteeringFault::NotPermitted => 1,
         SteeringFault::Invalid => 22,
+        SteeringFault::KeeperLost => 32,
         SteeringFault::Other(errno) => errno,
     }
 }
@@ -116,6 +117,7 @@ fn fault_of(code: i32) -> SteeringFault {
         0 => SteeringFault::Vetoed,
         1 => SteeringFault::NotPermitted,
         22 => SteeringFault::Invalid,
+        32 => SteeringFault::KeeperLost,
         errno => SteeringFault::Other(errno),
     }
 }
@@ -338,6 +340,7 @@ mod tests {
                 outcome: Err(SteeringFault::Vetoed),
             },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
+            Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::KeeperLost) },
             Input::Ordered(Order::Burst),
             Input::Ordered(Order::Rest),
             Input::Ordered(Order::Step),

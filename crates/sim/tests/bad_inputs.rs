@@ -96,7 +96,7 @@ fn bad_input_105_116_a_kernel_that_refuses_is_reported_and_not_besieged() {
         assert_honest(&outcome);
         assert!(outcome.oracle.bounds_seen > 100);
         let told = |event: &Event| *event == Event::SteeringFailed { fault };
-        assert!(count(&outcome, told) > 0, "{fault:?} is told");
+        assert_eq!(count(&outcome, told), 1, "{fault:?} is told, once");
         assert_eq!(outcome.told.stepped, 0);
         assert!(
             outcome.happenings < 2 * obeying.happenings,

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
-use truechimer_core::event::Event;
+use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
@@ -99,6 +99,7 @@ pub struct Daemon {
     resolver: Resolver,
     page: Option<PageWriter>,
     published: Option<Page>,
+    report_fault: Option<SteeringFault>,
     control: Option<Control>,
     service: Option<Service>,
     recorder: Option<Recorder>,
@@ -147,6 +148,7 @@ impl Daemon {
             resolver: Resolver::new(names_and_ports(&config), simulated),
             page: setup.page,
             published: None,
+            report_fault: None,
             control: setup.control,
             service: setup.service,
             recorder,
@@ -264,12 +266,19 @@ impl Daemon {
     }
 
     fn publish(&mut self, publication: &Publication) {
-        if let Err(fault) = self.clock.report(publication) {
-            self.story
-                .say(Level::Error, &format!("cannot set the kernel's status: {}", story::fault_words(fault)));
-        }
+        let fault = self.clock.report(publication).err();
+        self.tell_report_fault(fault);
         self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
         self.write_page();
+    }
+
+    /// Once, and not at each publication.
+    fn tell_report_fault(&mut self, fault: Option<SteeringFault>) {
+        let before = std::mem::replace(&mut self.report_fault, fault);
+        if let Some(fault) = fault.filter(|_| fault != before) {
+            let why = story::fault_words(fault);
+            self.story.say(Level::Error, &format!("cannot set the kernel's status: {why}"));
+        }
     }
 
     fn write_page(&mut self) {

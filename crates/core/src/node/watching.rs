@@ -24,11 +24,12 @@ pub(super) struct ClockWatch {
     rate: Rate,
     watched: Time<Mono>,
     commands_out: u32,
+    fault: Option<SteeringFault>,
 }
 
 impl ClockWatch {
     pub(super) fn new(now: &Moment, rate: Rate) -> Self {
-        Self { anchor: *now, rate, watched: now.mono, commands_out: 0 }
+        Self { anchor: *now, rate, watched: now.mono, commands_out: 0, fault: None }
     }
 
     /// The rate of the clock against the raw counter, as it was last told.
@@ -126,15 +127,23 @@ impl Node {
 
     pub(super) fn steered(&mut self, now: &Moment, command: Steering, outcome: Result<Rate, SteeringFault>) {
         self.clock.commands_out = self.clock.commands_out.saturating_sub(1);
-        match outcome {
-            Ok(rate) => self.clock.rate = rate,
-            Err(fault) => self.tell(Event::SteeringFailed { fault }),
+        if let Ok(rate) = outcome {
+            self.clock.rate = rate;
         }
+        self.tell_fault(outcome.err());
         if let (Steering::Step(by), Ok(_)) = (command, outcome) {
             self.tell(Event::Stepped { by });
             self.publish_now(now);
         }
         self.anchor_clock(now);
+    }
+
+    /// A fault is told when it comes, and not at each command that it thwarts.
+    fn tell_fault(&mut self, fault: Option<SteeringFault>) {
+        let before = core::mem::replace(&mut self.clock.fault, fault);
+        if let Some(fault) = fault.filter(|_| fault != before) {
+            self.tell(Event::SteeringFailed { fault });
+        }
     }
 
     /// When a slew has gained what it should, the clock goes on at the model's rate, or once more towards it.

@@ -18,7 +18,7 @@ use truechimer_sys::adjust::{Leap, StatusReport};
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::process::{Channel, Child, Message, spawn_child};
 use truechimer_sys::{adjust, capability, clock, file, system};
-use truechimer_time::{LeapKind, Local, Rate, Span, Time};
+use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Time};
 
 use super::clock::{fault, steer_kernel};
 
@@ -31,13 +31,14 @@ const PATIENCE: Span = Span::from_secs(2);
 /// The ledger's name in the state folder.
 const LEDGER: &str = "steps";
 
-/// Messages are this long, both ways.
-const MESSAGE_LEN: usize = 1 + 16 + 16 + 8;
+/// Messages are this long, both ways: a number, and what is said.
+const MESSAGE_LEN: usize = 8 + BODY_LEN;
+const BODY_LEN: usize = 1 + 16 + 16 + 8;
 
 /// The daemon's end.
 pub struct Keeper {
     child: Child,
-    poll: PollSet<()>,
+    line: Line,
 }
 
 /// What the kernel is told about its clock.
@@ -162,7 +163,7 @@ impl Keeper {
     /// Splits the keeper off. To be called before any thread is started.
     pub fn start(rules: Rules) -> io::Result<Self> {
         let child = spawn_child(move |daemon| live(&daemon, &rules))?;
-        Ok(Self { child, poll: PollSet::new() })
+        Ok(Self { child, line: Line::new(PATIENCE) })
     }
 
     /// Has a command carried out. Returns the rate that the clock has then.
@@ -176,32 +177,49 @@ impl Keeper {
     }
 
     fn ask(&mut self, request: &Request) -> Result<Rate, SteeringFault> {
-        self.exchange(request)
-            .unwrap_or_else(|error| Err(SteeringFault::Other(error.raw_os_error().unwrap_or(5))))
+        self.line.exchange(&self.child.channel, request).unwrap_or(Err(SteeringFault::KeeperLost))
+    }
+}
+
+/// The daemon's side of the conversation. An answer bears the number of its question, so that one that comes too late
+/// (the disk of the ledger was busy) is not taken for the answer to the next.
+struct Line {
+    poll: PollSet<()>,
+    patience: Span,
+    asked: u64,
+}
+
+impl Line {
+    fn new(patience: Span) -> Self {
+        Self { poll: PollSet::new(), patience, asked: 0 }
     }
 
-    fn exchange(&mut self, request: &Request) -> io::Result<Result<Rate, SteeringFault>> {
-        self.child.channel.send(&request.to_bytes())?;
-        let deadline = clock::mono() + PATIENCE;
+    fn exchange(&mut self, channel: &Channel, request: &Request) -> io::Result<Result<Rate, SteeringFault>> {
+        self.asked += 1;
+        channel.send(&numbered(self.asked, request.to_bytes()))?;
+        let deadline = clock::mono() + self.patience;
         loop {
             let mut bytes = [0; MESSAGE_LEN];
-            match self.child.channel.receive(&mut bytes) {
-                Ok(Message::Whole(MESSAGE_LEN)) => return Ok(outcome_of(&bytes)),
+            match channel.receive(&mut bytes) {
+                Ok(Message::Whole(MESSAGE_LEN)) => match unnumbered(&bytes) {
+                    (number, body) if number == self.asked => return Ok(outcome_of(&body)),
+                    (_late, _body) => {}
+                },
                 Ok(Message::Whole(_) | Message::End) => return Err(io::ErrorKind::BrokenPipe.into()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(deadline)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(channel, deadline)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn wait(&mut self, deadline: Time<truechimer_time::Mono>) -> io::Result<()> {
+    fn wait(&mut self, channel: &Channel, deadline: Time<Mono>) -> io::Result<()> {
         let left = deadline - clock::mono();
         if left <= Span::ZERO {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.poll.clear();
-        self.poll.add(self.child.channel.as_fd(), Interest::Read, ());
+        self.poll.add(channel.as_fd(), Interest::Read, ());
         self.poll.wait(Some(left)).map(drop)
     }
 }
@@ -221,7 +239,7 @@ impl Request {
     ///   | step:  | by             |                |        |
     ///   | report:| maxerror       | esterror       | synchronised, leap, knows TAI, TAI offset |
     /// ```
-    fn to_bytes(self) -> [u8; MESSAGE_LEN] {
+    fn to_bytes(self) -> [u8; BODY_LEN] {
         match self {
             Self::Steer(Steering::Rate(rate)) => {
                 message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0)
@@ -231,7 +249,7 @@ impl Request {
         }
     }
 
-    fn of_bytes(bytes: &[u8; MESSAGE_LEN]) -> Option<Self> {
+    fn of_bytes(bytes: &[u8; BODY_LEN]) -> Option<Self> {
         let (kind, first, second, bits) = parts(bytes);
         match kind {
             0 => i64::try_from(first.as_attos())
@@ -267,8 +285,21 @@ impl Report {
     }
 }
 
-fn message(kind: u8, first: Span, second: Span, bits: u64) -> [u8; MESSAGE_LEN] {
+/// A message: the number of the question in eight bytes, and what is said.
+fn numbered(number: u64, body: [u8; BODY_LEN]) -> [u8; MESSAGE_LEN] {
     let mut bytes = [0; MESSAGE_LEN];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    bytes[8..].copy_from_slice(&body);
+    bytes
+}
+
+fn unnumbered(bytes: &[u8; MESSAGE_LEN]) -> (u64, [u8; BODY_LEN]) {
+    let number = u64::from_le_bytes(core::array::from_fn(|i| bytes[i]));
+    (number, core::array::from_fn(|i| bytes[8 + i]))
+}
+
+fn message(kind: u8, first: Span, second: Span, bits: u64) -> [u8; BODY_LEN] {
+    let mut bytes = [0; BODY_LEN];
     bytes[0] = kind;
     bytes[1..17].copy_from_slice(&first.as_attos().to_le_bytes());
     bytes[17..33].copy_from_slice(&second.as_attos().to_le_bytes());
@@ -276,31 +307,33 @@ fn message(kind: u8, first: Span, second: Span, bits: u64) -> [u8; MESSAGE_LEN] 
     bytes
 }
 
-fn parts(bytes: &[u8; MESSAGE_LEN]) -> (u8, Span, Span, u64) {
+fn parts(bytes: &[u8; BODY_LEN]) -> (u8, Span, Span, u64) {
     let span = |at: usize| Span::from_attos(i128::from_le_bytes(core::array::from_fn(|i| bytes[at + i])));
     (bytes[0], span(1), span(17), u64::from_le_bytes(core::array::from_fn(|i| bytes[33 + i])))
 }
 
 /// The answer: the rate that the clock has, or a fault by its number.
-fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; MESSAGE_LEN] {
+fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; BODY_LEN] {
     match outcome {
         Ok(rate) => message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0),
         Err(SteeringFault::NotPermitted) => message(1, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Invalid) => message(2, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Vetoed) => message(3, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::KeeperLost) => message(5, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Other(errno)) => {
             message(4, Span::ZERO, Span::ZERO, u64::from(errno.unsigned_abs()))
         }
     }
 }
 
-fn outcome_of(bytes: &[u8; MESSAGE_LEN]) -> Result<Rate, SteeringFault> {
+fn outcome_of(bytes: &[u8; BODY_LEN]) -> Result<Rate, SteeringFault> {
     let (kind, first, _, bits) = parts(bytes);
     match kind {
         0 => Ok(Rate::from_attos_per_second(first.as_attos() as i64)),
         1 => Err(SteeringFault::NotPermitted),
         2 => Err(SteeringFault::Invalid),
         3 => Err(SteeringFault::Vetoed),
+        5 => Err(SteeringFault::KeeperLost),
         _ => Err(SteeringFault::Other(bits as i32)),
     }
 }
@@ -313,15 +346,17 @@ fn live(daemon: &Channel, rules: &Rules) -> i32 {
     let boot = system::boot_id().unwrap_or_default();
     loop {
         let mut bytes = [0; MESSAGE_LEN];
-        let request = match daemon.receive(&mut bytes) {
-            Ok(Message::Whole(MESSAGE_LEN)) => Request::of_bytes(&bytes),
-            Ok(Message::Whole(_)) => None,
+        match daemon.receive(&mut bytes) {
+            Ok(Message::Whole(MESSAGE_LEN)) => {}
+            Ok(Message::Whole(_)) => return 111,
             Ok(Message::End) => return 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return 111,
-        };
+        }
+        let (number, body) = unnumbered(&bytes);
+        let request = Request::of_bytes(&body);
         let outcome = request.map_or(Err(SteeringFault::Vetoed), |request| serve(rules, &boot, request));
-        if daemon.send(&answer(outcome)).is_err() {
+        if daemon.send(&numbered(number, answer(outcome))).is_err() {
             return 0;
         }
     }
@@ -385,12 +420,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_late_answer_is_not_taken_for_the_answer_to_the_next_question() {
+        let (near, far) = Channel::pair().unwrap();
+        near.set_nonblocking().unwrap();
+        let mut line = Line::new(Span::from_millis(1));
+        let rates = [1, 2].map(Rate::from_ppb);
+        let ask = |line: &mut Line| line.exchange(&near, &Request::Steer(Steering::Step(Span::ZERO)));
+        assert_eq!(ask(&mut line).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        for (number, rate) in (1..).zip(rates) {
+            far.send(&numbered(number, answer(Ok(rate)))).unwrap();
+        }
+        assert_eq!(ask(&mut line).unwrap(), Ok(rates[1]));
+    }
+
     /// Bad input 132: whatever bytes come, they are a request or nothing.
     #[test]
     fn bad_input_132_any_bytes_are_a_request_that_is_judged_or_nothing() {
         for kind in 0..=255 {
             for fill in [0x00, 0x7f, 0x80, 0xff] {
-                let mut bytes = [fill; MESSAGE_LEN];
+                let mut bytes = [fill; BODY_LEN];
                 bytes[0] = kind;
                 if let Some(Request::Steer(command)) = Request::of_bytes(&bytes) {
                     let is_mild = matches!(command, Steering::Rate(rate) if rate.abs() <= rules().rate_max)

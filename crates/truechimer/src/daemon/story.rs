@@ -219,6 +219,9 @@ pub fn fault_words(fault: SteeringFault) -> String {
         SteeringFault::Vetoed => "its keeper vetoed the command (too fast a rate, too many steps in this boot, or a \
             step to before the floor); `truechimer step` as root renews the budget of steps"
             .to_owned(),
+        SteeringFault::KeeperLost => "the process that may set it is gone or does not answer; the clock goes on at the \
+            rate that it has, and `truechimer now` stays right; restart the daemon"
+            .to_owned(),
         SteeringFault::Other(errno) => std::io::Error::from_raw_os_error(errno).to_string(),
     }
 }
