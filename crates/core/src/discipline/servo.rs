@@ -115,6 +115,11 @@ impl Servo {
         self.base + self.slew.map_or(Rate::ZERO, |slew| slew.rate)
     }
 
+    /// The rate that the clock shall have apart from any slew.
+    pub fn base(&self) -> Rate {
+        self.base
+    }
+
     /// When the slew under way has gained what it should.
     pub fn slew_ends(&self) -> Option<Time<Mono>> {
         self.slew.map(|slew| slew.until)

@@ -169,9 +169,10 @@ impl Node {
 
     /// Does to the clock what the verdict says.
     pub(super) fn carry_out(&mut self, now: &Moment, verdict: Verdict) {
-        let base = self.model.map_or(self.clock.rate(), |model| model.rate);
+        let base = self.model.map_or(self.servo.base(), |model| model.rate);
         let rate = self.servo.begin(verdict, base, now.mono);
         if let Verdict::Step { by } = verdict {
+            self.abandon_exchanges();
             self.command(Steering::Step(by));
         }
         if rate != self.clock.rate() {

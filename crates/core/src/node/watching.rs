@@ -96,9 +96,11 @@ impl Node {
         self.clock.anchor = *now;
         self.model = None;
         self.oscillator.interrupted();
+        self.abandon_exchanges();
         for association in &mut self.associations {
             association.forget();
         }
+        self.carry_out(now, Verdict::Hold);
         self.tell(Event::Suspended { slept });
         self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
@@ -113,6 +115,7 @@ impl Node {
         };
         self.clock.anchor = *now;
         self.tell(event);
+        self.abandon_exchanges();
         self.ask_all_soon(now);
         self.steer_again(now);
         self.publish_now(now);
