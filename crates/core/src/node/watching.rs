@@ -24,11 +24,12 @@ pub(super) struct ClockWatch {
     rate: Rate,
     watched: Time<Mono>,
     commands_out: u32,
+    fault: Option<SteeringFault>,
 }
 
 impl ClockWatch {
     pub(super) fn new(now: &Moment, rate: Rate) -> Self {
-        Self { anchor: *now, rate, watched: now.mono, commands_out: 0 }
+        Self { anchor: *now, rate, watched: now.mono, commands_out: 0, fault: None }
     }
 
     /// The rate of the clock against the raw counter, as it was last told.
@@ -130,14 +131,22 @@ impl Node {
     pub(super) fn steered(&mut self, now: &Moment, command: Steering, outcome: Result<Rate, SteeringFault>) {
         self.clock.commands_out = self.clock.commands_out.saturating_sub(1);
         match outcome {
-            Ok(rate) => self.clock.rate = rate,
-            Err(fault) => self.tell(Event::SteeringFailed { fault }),
+            Ok(rate) => (self.clock.rate, self.clock.fault) = (rate, None),
+            Err(fault) => self.steering_failed(now, fault),
         }
         if let (Steering::Step(by), Ok(_)) = (command, outcome) {
             self.tell(Event::Stepped { by });
             self.publish_now(now);
         }
         self.anchor_clock(now);
+    }
+
+    /// It is tried again, and told once until another fault or a success.
+    fn steering_failed(&mut self, now: &Moment, fault: SteeringFault) {
+        self.servo.failed(now.mono);
+        if self.clock.fault.replace(fault) != Some(fault) {
+            self.tell(Event::SteeringFailed { fault });
+        }
     }
 
     /// When a slew has gained what it should, the clock goes on at the model's rate, or once more towards it.
