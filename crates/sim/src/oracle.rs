@@ -18,6 +18,8 @@ pub struct Oracle {
     pub bounds_false: u64,
     /// The worst excess of the error over the bound.
     pub worst_excess: Span,
+    /// How often the kernel was told less than the error of its clock.
+    pub claims_false: u64,
     /// The errors of the clock since it has settled, weighted by time.
     pub clock: Errors,
     /// The bounds since then.
@@ -74,6 +76,11 @@ impl Oracle {
             self.clock.add(clock_error, seconds);
             self.bound.add(says.map_or(Span::ZERO, Reading::bound), seconds);
         }
+    }
+
+    /// The kernel is told how far its clock, which is off by `clock_error`, can be from the truth.
+    pub fn hear_claim(&mut self, clock_error: Span, claimed: Span) {
+        self.claims_false += u64::from(clock_error.abs() > claimed);
     }
 
     /// The machine has slept until `truth`: nobody could read its clock meanwhile.

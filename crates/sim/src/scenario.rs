@@ -63,6 +63,8 @@ pub enum Change {
     },
     /// The kernel refuses to be steered, or no longer.
     KernelRefuses(Option<SteeringFault>),
+    /// The daemon is killed and started again with what it had learned. The clock keeps the rate that it had.
+    Restart,
 }
 
 const HOUR: i64 = 3600;

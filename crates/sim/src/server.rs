@@ -22,6 +22,40 @@ pub struct ServerSpec {
     pub dispersion: Span,
     /// The stratum that it claims.
     pub stratum: u8,
+    /// What else is wrong with it.
+    pub quirk: Quirk,
+}
+
+/// What can be wrong with a server beside its clock. Times count from the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Quirk {
+    /// Nothing.
+    #[default]
+    None,
+    /// Its clock jumps, once.
+    Jumps {
+        /// When.
+        after: Span,
+        /// Forward, if positive.
+        by: Span,
+    },
+    /// Two clocks answer in turn, as behind a balancer: one by `ServerSpec::error` off, the other right.
+    TwoFaced,
+    /// It says that its clock was never set (leap indicator 3).
+    NeverSet,
+    /// It answers with this kiss code.
+    Kisses([u8; 4]),
+    /// It answers with bytes that mean nothing.
+    Babbles,
+    /// It answers nothing for a while.
+    Silent {
+        /// From when on..
+        from: Span,
+        /// ..until when.
+        until: Span,
+    },
+    /// Each of its answers comes twice.
+    Stutters,
 }
 
 impl Default for ServerSpec {
@@ -34,6 +68,7 @@ impl Default for ServerSpec {
             ramp: Rate::ZERO,
             dispersion: Span::from_micros(1),
             stratum: 1,
+            quirk: Quirk::None,
         }
     }
 }
@@ -47,19 +82,21 @@ pub struct Server {
     spec: ServerSpec,
     start: Time<Tai>,
     leaps: LeapTable,
+    asked: u64,
 }
 
 impl Server {
     /// A server whose ramp starts at `start`.
     pub fn new(spec: ServerSpec, start: Time<Tai>) -> Self {
-        Self { spec, start, leaps: LeapTable::COMPILED }
+        Self { spec, start, leaps: LeapTable::COMPILED, asked: 0 }
     }
 
     /// The answer to a question that arrives at `now`, and when it leaves; `None` if there is none.
-    pub fn answer(&self, question: &[u8], now: Time<Tai>) -> Option<(Vec<u8>, Time<Tai>)> {
+    pub fn answer(&mut self, question: &[u8], now: Time<Tai>) -> Option<(Vec<u8>, Time<Tai>)> {
+        self.asked += 1;
         let leaves = now + RESIDENCE;
         let served = Served {
-            synchronised: true,
+            synchronised: self.spec.quirk != Quirk::NeverSet,
             leap: Leap::None,
             stratum: self.spec.stratum,
             precision: NtpPrecision { log2_seconds: -20 },
@@ -69,11 +106,52 @@ impl Server {
             root_dispersion: self.spec.dispersion,
         };
         let reply = answer(question, self.clock(now), self.clock(leaves), &served).ok()?;
-        Some((reply.to_vec(), leaves))
+        self.garbled(reply.to_vec(), now).map(|reply| (reply, leaves))
+    }
+
+    /// How often each of its answers is sent.
+    pub fn copies(&self) -> usize {
+        if self.spec.quirk == Quirk::Stutters { 2 } else { 1 }
+    }
+
+    /// What becomes of a proper answer.
+    fn garbled(&self, mut reply: Vec<u8>, now: Time<Tai>) -> Option<Vec<u8>> {
+        match self.spec.quirk {
+            Quirk::Kisses(code) => {
+                reply[1] = 0;
+                reply[12..16].copy_from_slice(&code);
+            }
+            Quirk::Babbles => {
+                let salt = self.asked.to_le_bytes();
+                reply.iter_mut().enumerate().skip(1).for_each(|(i, byte)| *byte ^= salt[i % 3] ^ i as u8);
+            }
+            Quirk::Silent { from, until } if from <= now - self.start && now - self.start < until => {
+                return None;
+            }
+            Quirk::None
+            | Quirk::Jumps { .. }
+            | Quirk::TwoFaced
+            | Quirk::NeverSet
+            | Quirk::Silent { .. }
+            | Quirk::Stutters => {}
+        }
+        Some(reply)
     }
 
     fn clock(&self, now: Time<Tai>) -> Time<Utc> {
-        let wrong = self.spec.error + self.spec.ramp.over(now - self.start);
+        let constant = match self.spec.quirk {
+            Quirk::Jumps { after, by } if after <= now - self.start => self.spec.error + by,
+            Quirk::TwoFaced if self.asked.is_multiple_of(2) => Span::ZERO,
+            Quirk::None
+            | Quirk::Jumps { .. }
+            | Quirk::TwoFaced
+            | Quirk::NeverSet
+            | Quirk::Kisses(_)
+            | Quirk::Babbles
+            | Quirk::Silent { .. }
+            | Quirk::Stutters => self.spec.error,
+        };
+        let wrong = constant + self.spec.ramp.over(now - self.start);
         self.leaps.utc_of_tai(now + wrong).time
     }
 }

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use truechimer_core::event::Event;
+use truechimer_core::learned::Learned;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
 use truechimer_core::source::association::ExchangeId;
 use truechimer_time::leap::LeapTable;
-use truechimer_time::{Local, Rate, Raw, Span, Tai, Time};
+use truechimer_time::{Local, Mono, Rate, Raw, Span, Tai, Time};
 
 use crate::chance::{Stream, key};
 use crate::kernel::Kernel;
@@ -48,6 +49,10 @@ pub struct World {
     node: Node,
     servers: Vec<(Server, Path)>,
     leaps: LeapTable,
+    scenario: Scenario,
+    seed: u64,
+    lives: u64,
+    learned: Option<Learned>,
     pending: VecDeque<Input>,
     outcome: Outcome,
 }
@@ -71,6 +76,8 @@ pub struct Outcome {
     pub falsetickers: Vec<usize>,
     /// Every event, if it was asked for.
     pub story: Option<Vec<(Span, Event)>>,
+    /// Every question if the story was asked for: when, by the monotonic clock, and to which server.
+    pub asked: Vec<(Time<Mono>, usize)>,
 }
 
 /// Events, counted by kind.
@@ -130,14 +137,6 @@ impl World {
         let leaps = LeapTable::COMPILED;
         let kernel = Kernel::new(raw, local_at(&leaps, start) - scenario.clock_error);
         let now = kernel.read(raw);
-        let birth = Birth {
-            policy: scenario.policy(),
-            seed: key(seed, "node"),
-            leaps: leaps.clone(),
-            learned: None,
-            floor: scenario.floor,
-            rate: Rate::ZERO,
-        };
         let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("path {index}"));
             (Server::new(spec.clone(), start), Path::new(spec.path.clone(), chance))
@@ -154,10 +153,14 @@ impl World {
                 raw,
                 Stream::new(seed, "oscillator"),
             ),
-            node: Node::new(birth, &now),
+            node: Node::new(birth(scenario, seed, 0, &leaps), &now),
             kernel,
             servers: scenario.servers.iter().enumerate().map(path).collect(),
             leaps,
+            scenario: scenario.clone(),
+            seed,
+            lives: 1,
+            learned: None,
             pending: VecDeque::new(),
             outcome: Outcome::default(),
         };
@@ -253,8 +256,9 @@ impl World {
         let now = self.now;
         let (host, path) = &mut self.servers[server];
         let Some((answer, leaves)) = host.answer(question, now) else { return };
-        if let Some(delay) = path.delay(Way::Back) {
-            self.plan(leaves + delay, Plan::AtClient { server, exchange, answer });
+        let arrivals: Vec<Span> = (0..host.copies()).filter_map(|_| path.delay(Way::Back)).collect();
+        for delay in arrivals {
+            self.plan(leaves + delay, Plan::AtClient { server, exchange, answer: answer.clone() });
         }
     }
 
@@ -277,7 +281,13 @@ impl World {
                 self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
             }
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
-            Action::Close(_) | Action::Publish(_) => {}
+            Action::Close(_) => {}
+            Action::Publish(publication) => {
+                if let Some(claimed) = publication.max_error() {
+                    let error = local_at(&self.leaps, self.now) - publication.at.local;
+                    self.outcome.oracle.hear_claim(error, claimed);
+                }
+            }
             Action::Steer(command) => {
                 let outcome = self.kernel.steer(self.oscillator.raw(), command);
                 self.pending.push_back(Input::Steered { command, outcome });
@@ -296,6 +306,9 @@ impl World {
         self.outcome.questions += 1;
         self.pending.push_back(Input::Sent { exchange, at: self.stamp() });
         let server = usize::from(to.port()) - 1;
+        if self.outcome.story.is_some() {
+            self.outcome.asked.push((self.moment().mono, server));
+        }
         if let Some(delay) = self.servers[server].1.delay(Way::There) {
             self.plan(self.now + delay, Plan::AtServer { server, exchange, question });
         }
@@ -315,7 +328,33 @@ impl World {
                 self.outcome.oracle.slept(self.now);
             }
             Change::KernelRefuses(fault) => self.kernel.refuse(fault),
+            Change::Restart => self.restart(),
         }
+    }
+
+    /// What is under way to or from the old daemon finds its sockets closed.
+    fn restart(&mut self) {
+        let now = self.moment();
+        self.plans.retain(|_, plan| matches!(plan, Plan::Change(_)));
+        self.learned = self.node.learned(&now).or(self.learned);
+        let first = birth(&self.scenario, self.seed, self.lives, &self.leaps);
+        let birth = Birth { learned: self.learned, rate: self.kernel.rate(), ..first };
+        self.lives += 1;
+        self.node = Node::new(birth, &now);
+        self.tell_node(Input::Wake);
+    }
+}
+
+/// What the daemon is born with in its first life, and with other chances in each later one.
+fn birth(scenario: &Scenario, seed: u64, life: u64, leaps: &LeapTable) -> Birth {
+    let name = if life == 0 { "node".into() } else { format!("node {life}") };
+    Birth {
+        policy: scenario.policy(),
+        seed: key(seed, &name),
+        leaps: leaps.clone(),
+        learned: None,
+        floor: scenario.floor,
+        rate: Rate::ZERO,
     }
 }
 

@@ -6,6 +6,9 @@
 //! it. It is wider than where *most* overlap (the *peak*), because a liar may join a part of the honest ones without
 //! the truth in it; the peak says only who goes with whom (RFC 5905, section 11.2.1, finds it).
 //!
+//! Those who have a vote and keep silent may all be honest, and then the liars are among those who speak. So where
+//! `v` speak and `f` may lie, the truth is only sure to lie where `v - f` overlap, and the agreement takes that in.
+//!
 //! Where no majority overlaps there is no selection, and the clock is left to its holdover.
 
 use alloc::vec::Vec;
@@ -56,14 +59,36 @@ pub enum NoMajority {
     RequiredMissing,
 }
 
-/// Counts the votes. `needed` is the number of operators that must agree.
-pub fn vote(voters: &[Voter], needed: usize) -> Result<Agreement, NoMajority> {
+/// How many have a vote, and how many of them must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    /// The operators that have a vote, whether they speak or not. More than half of them are taken to be honest.
+    pub operators: usize,
+    /// So many must agree.
+    pub needed: usize,
+}
+
+impl Quorum {
+    /// More than half.
+    pub fn majority_of(operators: usize) -> Self {
+        Self { operators, needed: operators / 2 + 1 }
+    }
+
+    /// Of so many that speak, so many are honest at least, if more than half of all are.
+    fn honest_among(self, speakers: usize) -> usize {
+        let liars_max = self.operators.saturating_sub(1) / 2;
+        speakers.saturating_sub(liars_max).clamp(1, self.needed)
+    }
+}
+
+/// Counts the votes.
+pub fn vote(voters: &[Voter], quorum: Quorum) -> Result<Agreement, NoMajority> {
     let trusted: Vec<Voter> = voters.iter().copied().filter(|voter| voter.trust).collect();
-    let (electorate, needed) = match trusted.is_empty() {
-        true => (voters, needed),
-        false => (&trusted[..], operators(&trusted) / 2 + 1),
+    let (electorate, quorum) = match trusted.is_empty() {
+        true => (voters, quorum),
+        false => (&trusted[..], Quorum::majority_of(operators(&trusted))),
     };
-    let (agreed, peak) = overlap(electorate, needed)?;
+    let (agreed, peak) = overlap(electorate, quorum)?;
     let agreement = classify(voters, agreed, peak);
     let required: SourceSet = voters.iter().filter(|v| v.require).map(|v| v.source).collect();
     match required.is_empty() || required.meets(agreement.truechimers) {
@@ -103,23 +128,25 @@ fn edges(voters: &[Voter]) -> Vec<Edge> {
     edges
 }
 
-/// The stretch from the first to the last point that `needed` operators hold, and the first stretch that the most
-/// of them hold.
-fn overlap(voters: &[Voter], needed: usize) -> Result<(Bracket, Bracket), NoMajority> {
+/// The stretch from the first to the last point that as many operators hold as are surely honest, and the first
+/// stretch that the most of them hold.
+fn overlap(voters: &[Voter], quorum: Quorum) -> Result<(Bracket, Bracket), NoMajority> {
+    let needed = quorum.needed;
+    let enough = quorum.honest_among(operators(voters));
     let edges = edges(voters);
     let mut holding = Holding::new(voters);
     let (mut most, mut peak) = (0, None);
     let (mut first, mut last) = (None, None);
     for (index, edge) in edges.iter().enumerate() {
         if edge.is_end {
-            if holding.count >= needed {
+            if holding.count >= enough {
                 last = Some(edge.instant);
             }
             holding.leave(edge.operator);
             continue;
         }
         holding.enter(edge.operator);
-        if holding.count >= needed {
+        if holding.count >= enough {
             first = first.or(Some(edge.instant));
         }
         if holding.count > most {
@@ -193,13 +220,16 @@ mod tests {
         brackets.iter().enumerate().map(voter).collect()
     }
 
+    const OF_FOUR: Quorum = Quorum { operators: 4, needed: 3 };
+
     fn set(sources: &[usize]) -> SourceSet {
         sources.iter().copied().collect()
     }
 
     #[test]
     fn a_falseticker_is_outvoted() {
-        let agreement = vote(&voters(&[(0, 10), (5, 12), (3000, 3001), (-2, 8)]), 3).expect("three agree");
+        let agreement =
+            vote(&voters(&[(0, 10), (5, 12), (3000, 3001), (-2, 8)]), OF_FOUR).expect("three agree");
         assert_eq!(agreement.agreed, bracket(5, 8));
         assert_eq!(agreement.falsetickers, set(&[2]));
         assert_eq!(agreement.truechimers, set(&[0, 1, 3]));
@@ -208,8 +238,8 @@ mod tests {
     #[test]
     fn half_is_no_majority() {
         let divided = voters(&[(0, 10), (5, 12), (3000, 3001), (2990, 3005)]);
-        assert_eq!(vote(&divided, 3), Err(NoMajority::TooFew { agree: 2, needed: 3 }));
-        assert_eq!(vote(&[], 1), Err(NoMajority::TooFew { agree: 0, needed: 1 }));
+        assert_eq!(vote(&divided, OF_FOUR), Err(NoMajority::TooFew { agree: 2, needed: 3 }));
+        assert_eq!(vote(&[], Quorum::majority_of(1)), Err(NoMajority::TooFew { agree: 0, needed: 1 }));
     }
 
     #[test]
@@ -218,23 +248,31 @@ mod tests {
         for sibling in &mut crowd[2..] {
             sibling.operator = 2;
         }
-        let agreement = vote(&crowd, 2).expect("two operators agree");
+        let agreement = vote(&crowd, Quorum::majority_of(3)).expect("two operators agree");
         assert_eq!(agreement.falsetickers, set(&[2, 3, 4]));
     }
 
     #[test]
     fn the_agreement_covers_what_a_liar_could_hide() {
         // The fourth joins the right part of three honest ones whose truth is at 1.
-        let agreement = vote(&voters(&[(0, 10), (0, 10), (0, 10), (8, 12)]), 3).expect("all overlap");
+        let agreement = vote(&voters(&[(0, 10), (0, 10), (0, 10), (8, 12)]), OF_FOUR).expect("all overlap");
         assert_eq!(agreement.agreed, bracket(0, 10));
         assert_eq!(agreement.peak, bracket(8, 10));
+    }
+
+    /// The third honest one of five has not spoken yet, and two liars cut the truth, at 0, from both of the others.
+    #[test]
+    fn liars_cannot_use_that_an_honest_one_keeps_silent() {
+        let early = voters(&[(-10, 10), (-10, 10), (2, 20), (2, 20)]);
+        let agreement = vote(&early, Quorum::majority_of(5)).expect("all overlap");
+        assert_eq!(agreement.agreed, bracket(-10, 20));
     }
 
     #[test]
     fn a_trusted_source_is_believed_against_a_majority() {
         let mut sources = voters(&[(0, 10), (5, 12), (3, 9), (500, 510)]);
         sources[3].trust = true;
-        let agreement = vote(&sources, 3).expect("the trusted one decides");
+        let agreement = vote(&sources, OF_FOUR).expect("the trusted one decides");
         assert_eq!(agreement.truechimers, set(&[3]));
     }
 
@@ -242,9 +280,9 @@ mod tests {
     fn a_majority_without_a_required_source_is_none() {
         let mut sources = voters(&[(0, 10), (5, 12), (3, 9), (500, 510)]);
         sources[3].require = true;
-        assert_eq!(vote(&sources, 3), Err(NoMajority::RequiredMissing));
+        assert_eq!(vote(&sources, OF_FOUR), Err(NoMajority::RequiredMissing));
         sources[0].require = true;
-        assert!(vote(&sources, 3).is_ok());
+        assert!(vote(&sources, OF_FOUR).is_ok());
     }
 
     proptest! {
@@ -253,13 +291,17 @@ mod tests {
         fn bad_input_138_the_truth_is_in_the_agreement_while_a_majority_is_honest(
             honest in proptest::collection::vec((0i64..1000, 0i64..1000), 3..6),
             liars in proptest::collection::vec((-1_000_000i64..1_000_000, 0i64..1_000_000), 0..3),
+            silent in 0usize..3,
         ) {
             prop_assume!(liars.len() < honest.len());
-            let brackets: Vec<(i64, i64)> = honest.iter().map(|&(before, after)| (-before, after))
+            let operators = honest.len() + liars.len();
+            let silent = silent.min(honest.len() - 1);
+            let brackets: Vec<(i64, i64)> = honest[silent..].iter().map(|&(before, after)| (-before, after))
                 .chain(liars.iter().map(|&(from, width)| (from, from + width)))
                 .collect();
-            let needed = brackets.len() / 2 + 1;
-            let agreement = vote(&voters(&brackets), needed).expect("the honest overlap");
+            let agreed = vote(&voters(&brackets), Quorum::majority_of(operators));
+            prop_assert!(agreed.is_ok() || silent > 0, "the honest overlap");
+            let Ok(agreement) = agreed else { return Ok(()) };
             prop_assert!(agreement.agreed.earliest <= Time::EPOCH && Time::EPOCH <= agreement.agreed.latest);
             prop_assert!(agreement.agreed.meet(agreement.peak).is_some());
         }

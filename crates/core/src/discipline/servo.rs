@@ -15,6 +15,9 @@ pub const SLEW_MIN: Span = Span::from_secs(4);
 /// ..and no more than this, unless the slew would be too fast.
 pub const SLEW_MAX: Span = Span::from_secs(64);
 
+/// A clock that did not take its rate is told again after this.
+const RETRY: Span = Span::from_secs(16);
+
 /// An error below this is noise of reading two clocks: not worth a slew.
 const NOISE: Span = Span::from_nanos(200);
 
@@ -83,6 +86,9 @@ impl Servo {
 
     /// What to do about what is left of an error when a slew has ended. Never a step.
     pub fn correct(&self, error: Span, interval: Span) -> Verdict {
+        if error.abs() > self.policy.panic {
+            return Verdict::Refuse { error };
+        }
         if error.abs() <= NOISE {
             return Verdict::Hold;
         }
@@ -113,6 +119,16 @@ impl Servo {
     /// The rate that the clock shall have now: the model's, and the slew's on top.
     pub fn rate(&self) -> Rate {
         self.base + self.slew.map_or(Rate::ZERO, |slew| slew.rate)
+    }
+
+    /// The clock did not take its rate: whatever it does now, it is looked at again after a while.
+    pub fn failed(&mut self, now: Time<Mono>) {
+        self.slew = Some(Slew { until: now + RETRY, rate: Rate::ZERO });
+    }
+
+    /// The rate that the clock shall have apart from any slew.
+    pub fn base(&self) -> Rate {
+        self.base
     }
 
     /// When the slew under way has gained what it should.
@@ -192,6 +208,12 @@ mod tests {
         assert_eq!(servo.begin(verdict, base, Time::EPOCH), base + Rate::from_ppb(62_500));
         assert_eq!(servo.slew_ends(), Some(Time::EPOCH + Span::from_secs(16)));
         assert_eq!(servo.begin(Verdict::Hold, base, Time::EPOCH), base);
+    }
+
+    #[test]
+    fn an_error_beyond_the_panic_limit_is_not_slewed_between_updates_either() {
+        let error = Span::from_secs(1001);
+        assert_eq!(settled().correct(error, INTERVAL), Verdict::Refuse { error });
     }
 
     #[test]

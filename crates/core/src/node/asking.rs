@@ -46,6 +46,15 @@ impl Node {
         }
     }
 
+    /// Lets go of all questions under way: the counter stood still between their stamps, or the clock by which the
+    /// kernel takes stamps was set. No source is to blame.
+    pub(super) fn abandon_exchanges(&mut self) {
+        for association in &mut self.associations {
+            let underway = association.underway.take();
+            self.actions.extend(underway.map(|underway| Action::Close(underway.id)));
+        }
+    }
+
     fn ask(&mut self, now: &Moment, index: usize) {
         let scatter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
         let association = &mut self.associations[index];

@@ -9,7 +9,7 @@ use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Contradiction;
-use crate::discipline::select::{Agreement, NoMajority, Voter, vote};
+use crate::discipline::select::{Agreement, NoMajority, Quorum, Voter, vote};
 use crate::discipline::servo::Verdict;
 use crate::event::{Event, Update};
 use crate::learned::Learned;
@@ -57,15 +57,15 @@ impl Node {
             })
         };
         let voters: Vec<Voter> = self.associations.iter().filter_map(voter).collect();
-        vote(&voters, self.majority())
+        vote(&voters, self.quorum())
     }
 
     /// So many operators must agree: more than half of those that are not known to be dead, and never one alone where
     /// there were several to begin with.
-    fn majority(&self) -> usize {
+    fn quorum(&self) -> Quorum {
         let all = count_operators(self.associations.iter());
         let alive = count_operators(self.associations.iter().filter(|association| association.counts()));
-        (alive / 2 + 1).max(all.min(2))
+        Quorum { operators: alive, needed: (alive / 2 + 1).max(all.min(2)) }
     }
 
     fn adopt(&mut self, now: &Moment, agreement: Agreement) {
@@ -169,9 +169,10 @@ impl Node {
 
     /// Does to the clock what the verdict says.
     pub(super) fn carry_out(&mut self, now: &Moment, verdict: Verdict) {
-        let base = self.model.map_or(self.clock.rate(), |model| model.rate);
+        let base = self.model.map_or(self.servo.base(), |model| model.rate);
         let rate = self.servo.begin(verdict, base, now.mono);
         if let Verdict::Step { by } = verdict {
+            self.abandon_exchanges();
             self.command(Steering::Step(by));
         }
         if rate != self.clock.rate() {

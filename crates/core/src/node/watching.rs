@@ -97,9 +97,11 @@ impl Node {
         self.clock.anchor = *now;
         self.model = None;
         self.oscillator.interrupted();
+        self.abandon_exchanges();
         for association in &mut self.associations {
             association.forget();
         }
+        self.carry_out(now, Verdict::Hold);
         self.tell(Event::Suspended { slept });
         self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
@@ -114,6 +116,7 @@ impl Node {
         };
         self.clock.anchor = *now;
         self.tell(event);
+        self.abandon_exchanges();
         self.ask_all_soon(now);
         self.steer_again(now);
         self.publish_now(now);
@@ -127,10 +130,10 @@ impl Node {
 
     pub(super) fn steered(&mut self, now: &Moment, command: Steering, outcome: Result<Rate, SteeringFault>) {
         self.clock.commands_out = self.clock.commands_out.saturating_sub(1);
-        if let Ok(rate) = outcome {
-            self.clock.rate = rate;
+        match outcome {
+            Ok(rate) => (self.clock.rate, self.clock.fault) = (rate, None),
+            Err(fault) => self.steering_failed(now, fault),
         }
-        self.tell_fault(outcome.err());
         if let (Steering::Step(by), Ok(_)) = (command, outcome) {
             self.tell(Event::Stepped { by });
             self.publish_now(now);
@@ -138,10 +141,10 @@ impl Node {
         self.anchor_clock(now);
     }
 
-    /// A fault is told when it comes, and not at each command that it thwarts.
-    fn tell_fault(&mut self, fault: Option<SteeringFault>) {
-        let before = core::mem::replace(&mut self.clock.fault, fault);
-        if let Some(fault) = fault.filter(|_| fault != before) {
+    /// It is tried again, and told once until another fault or a success.
+    fn steering_failed(&mut self, now: &Moment, fault: SteeringFault) {
+        self.servo.failed(now.mono);
+        if self.clock.fault.replace(fault) != Some(fault) {
             self.tell(Event::SteeringFailed { fault });
         }
     }

@@ -1,7 +1,9 @@
 //! When to ask a source again.
 //!
 //! An acquaintance begins with a short burst. After that the interval doubles while the estimate can afford it and
-//! falls back at once when something surprising was heard. A source's wish to be asked less (`RATE`) is granted, one
+//! falls back at once when something surprising was heard. Questions that come earlier than the shortest interval,
+//! for a burst or out of surprise, are paid from a purse that holds a burst and one more, and gets one question back for each
+//! shortest interval that passes: whatever happens, nobody is asked more often in the long run. A source's wish to be asked less (`RATE`) is granted, one
 //! doubling at a time and never beyond [`RATE_LIMIT`], so that a forged wish cannot silence us (RFC 8633, section 5.4).
 
 use truechimer_time::{Mono, Span, Time};
@@ -15,6 +17,9 @@ pub const RATE_LIMIT: Span = Span::from_secs(1 << 13);
 /// So many good samples at one interval before a longer one is tried.
 const PATIENCE: u8 = 4;
 
+/// No interval is shorter, so that a loop over what is due ends.
+const INTERVAL_MIN: Span = Span::from_millis(100);
+
 /// When one source is asked.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -22,8 +27,10 @@ pub struct Schedule {
     most: Span,
     interval: Span,
     due: Time<Mono>,
+    asked: Option<Time<Mono>>,
     burst: u8,
     burst_size: u8,
+    purse: f64,
     good: u8,
     warned: bool,
 }
@@ -31,7 +38,19 @@ pub struct Schedule {
 impl Schedule {
     /// The first question of a burst is due at once.
     pub fn new(least: Span, most: Span, burst_size: u8, now: Time<Mono>) -> Self {
-        Self { least, most, interval: least, due: now, burst: burst_size, burst_size, good: 0, warned: false }
+        let least = least.max(INTERVAL_MIN);
+        Self {
+            least,
+            most: most.max(least),
+            interval: least,
+            due: now,
+            asked: None,
+            burst: burst_size,
+            burst_size,
+            purse: f64::from(burst_size) + 1.0,
+            good: 0,
+            warned: false,
+        }
     }
 
     /// When the next question is due.
@@ -47,9 +66,26 @@ impl Schedule {
     /// A question goes out now; the next one is due an interval later. `scatter` (0 to 1) spreads the questions of
     /// many clients: up to 2 % of the interval earlier.
     pub fn asked(&mut self, now: Time<Mono>, scatter: f64) {
+        self.purse = self.purse_at(now) - 1.0;
+        self.asked = Some(now);
         self.burst = self.burst.saturating_sub(1);
-        let wait = if self.burst > 0 { self.spacing() } else { self.interval };
+        let wait = if self.burst > 0 { self.soonest(now) - now } else { self.interval };
         self.due = now + wait - Span::from_seconds(wait.as_seconds() * 0.02 * scatter);
+    }
+
+    /// How many questions could be asked now.
+    fn purse_at(&self, now: Time<Mono>) -> f64 {
+        let most = f64::from(self.burst_size) + 1.0;
+        let passed = self.asked.map_or(Span::ZERO, |asked| now - asked);
+        (self.purse + passed.as_seconds() / self.least.as_seconds()).min(most)
+    }
+
+    /// When an urgent question may be asked: a burst's spacing after the last one, or as soon as it can be paid.
+    fn soonest(&self, now: Time<Mono>) -> Time<Mono> {
+        let Some(asked) = self.asked else { return now };
+        let missing = (1.0 - self.purse).max(0.0);
+        let saved = Span::from_seconds(self.least.as_seconds() * missing);
+        now.max(asked + self.spacing().max(saved))
     }
 
     /// A good sample came. `affordable` tells whether the estimate could do with half as many.
@@ -74,14 +110,14 @@ impl Schedule {
     pub fn surprised(&mut self, now: Time<Mono>) {
         self.interval = self.least;
         self.good = 0;
-        self.due = self.due.min(now + self.spacing());
+        self.due = self.due.min(self.soonest(now));
     }
 
-    /// Asks in a burst, beginning now; a source that wished to be asked less is asked just once, when it is due.
+    /// Asks in a burst, beginning as soon as may be; a source that wished to be asked less is asked just once, when it is due.
     pub fn burst(&mut self, now: Time<Mono>) {
         if !self.warned {
             self.burst = self.burst_size.max(1);
-            self.due = self.due.min(now);
+            self.due = self.due.min(self.soonest(now));
         }
     }
 
@@ -156,6 +192,41 @@ mod tests {
         }
         assert_eq!(schedule.interval(), RATE_LIMIT);
         assert_eq!(schedule.due(), START + RATE_LIMIT, "still asked");
+    }
+
+    /// How often a source is asked in a day if something happens at each of its answers.
+    fn questions_of_a_day(happens: impl Fn(&mut Schedule, Time<Mono>)) -> i64 {
+        let mut schedule = schedule();
+        let mut questions = 0;
+        while schedule.due() < START + Span::from_secs(86_400) {
+            let now = schedule.due();
+            schedule.asked(now, 1.0);
+            happens(&mut schedule, now + Span::from_millis(20));
+            questions += 1;
+        }
+        questions
+    }
+
+    #[test]
+    fn a_source_that_surprises_with_each_answer_is_not_hammered() {
+        let most = 86_400 * 100 / (64 * 98) + 6;
+        assert!(questions_of_a_day(|schedule, now| schedule.surprised(now)) <= most);
+        assert!(questions_of_a_day(|schedule, now| schedule.burst(now)) <= most);
+    }
+
+    #[test]
+    fn bursts_that_are_ordered_again_and_again_keep_their_spacing() {
+        let mut schedule = schedule();
+        schedule.asked(START, 0.0);
+        schedule.burst(START + Span::from_millis(100));
+        assert_eq!(schedule.due(), START + BURST_SPACING);
+    }
+
+    #[test]
+    fn an_interval_of_nothing_does_not_spin() {
+        let mut schedule = Schedule::new(Span::ZERO, Span::ZERO, 4, START);
+        schedule.asked(START, 1.0);
+        assert!(schedule.due() > START);
     }
 
     #[test]

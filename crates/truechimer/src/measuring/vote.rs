@@ -2,7 +2,7 @@
 
 use truechimer_core::discipline::bracket::Bracket;
 use truechimer_core::discipline::oscillator::RateLimits;
-use truechimer_core::discipline::select::{Agreement, NoMajority, Voter, vote};
+use truechimer_core::discipline::select::{Agreement, NoMajority, Quorum, Voter, vote};
 use truechimer_core::policy::TrustPolicy;
 use truechimer_time::{Local, Rate, Span, Time};
 
@@ -69,7 +69,8 @@ impl Verdict {
     pub fn of(servers: &[Server]) -> Self {
         let operators = operators(servers);
         let votes = if operators.len() > 1 { operators.len() } else { servers.len() };
-        let needed = votes / 2 + 1;
+        let quorum = Quorum::majority_of(votes);
+        let needed = quorum.needed;
         let readings: Vec<(usize, &Reading)> = servers
             .iter()
             .enumerate()
@@ -84,7 +85,7 @@ impl Verdict {
             require: false,
         };
         let voters: Vec<Voter> = readings.iter().map(voter).collect();
-        let agreement = vote(&voters, needed).map_err(too_few);
+        let agreement = vote(&voters, quorum).map_err(too_few);
         let stands =
             (0..servers.len()).map(|source| stand(source, &voters, agreement.as_ref().ok())).collect();
         let outcome = match (agreement, last) {

@@ -1,0 +1,90 @@
+//! What users would have seen, each once and never again.
+
+use truechimer_core::event::{Event, SteeringFault};
+use truechimer_sim::network::PathSpec;
+use truechimer_sim::scenario::{Change, Scenario};
+use truechimer_sim::server::ServerSpec;
+use truechimer_sim::world::{Outcome, World};
+use truechimer_time::Span;
+
+const HOUR: i64 = 3600;
+
+/// The answers come while nobody is there to hear them; their stamps and the counter's standstill make an hour of
+/// error with a bound of milliseconds.
+#[test]
+fn an_answer_that_waits_through_a_sleep_is_not_believed() {
+    let path = PathSpec { base: Span::from_millis(500), ..PathSpec::default() };
+    // A question of the first burst leaves each two seconds.
+    let sleep = Change::Sleep { slept: Span::from_secs(HOUR), rtc_error: Span::ZERO };
+    for millis in (4_000..6_000).step_by(200) {
+        let outcome = run(Scenario {
+            servers: four(&path),
+            duration: Span::from_secs(2 * HOUR),
+            changes: vec![(Span::from_millis(millis), sleep)],
+            ..Scenario::default()
+        });
+        assert_honest(&outcome);
+    }
+}
+
+/// The clock is 0.4 s off when the machine falls asleep in the midst of the slew. Nobody answers after that.
+#[test]
+fn a_slew_that_was_slept_through_does_not_leave_the_clock_running_wild() {
+    let outcome = run(Scenario {
+        clock_error: Span::ZERO,
+        duration: Span::from_secs(30 * HOUR),
+        changes: vec![
+            (Span::from_secs(HOUR), Change::StepByOthers(Span::from_secs(20))),
+            (Span::from_secs(2 * HOUR), Change::CutAll(true)),
+            (
+                Span::from_secs(2 * HOUR + 1),
+                Change::Sleep { slept: Span::from_secs(60), rtc_error: Span::ZERO },
+            ),
+        ],
+        ..Scenario::default()
+    });
+    assert!(outcome.rate_error.abs() < 1e-6, "{} ppm", outcome.rate_error * 1e6);
+}
+
+/// The kernel refuses the very command that ends a slew, and is asked by rare updates only.
+#[test]
+fn a_slew_whose_end_is_refused_does_not_go_on_until_the_next_update() {
+    let day = Span::from_secs(24 * HOUR);
+    let step = Span::from_millis(30);
+    let outcome = run(Scenario {
+        clock_error: Span::ZERO,
+        duration: day,
+        changes: vec![
+            (Span::from_secs(12 * HOUR), Change::StepByOthers(step)),
+            (Span::from_secs(12 * HOUR + 80), Change::KernelRefuses(Some(SteeringFault::Other(16)))),
+            (Span::from_secs(12 * HOUR + 95), Change::KernelRefuses(None)),
+        ],
+        ..Scenario::default()
+    });
+    assert!(outcome.oracle.clock.worst() < step * 4, "{}", outcome.oracle.clock.worst());
+}
+
+#[test]
+fn a_clock_that_may_not_be_set_is_told_of_once() {
+    let outcome = run(Scenario {
+        changes: vec![(Span::from_secs(HOUR), Change::KernelRefuses(Some(SteeringFault::NotPermitted)))],
+        ..Scenario::default()
+    });
+    let failed = |(_, event): &&(Span, Event)| matches!(event, Event::SteeringFailed { .. });
+    assert_eq!(outcome.story.iter().flatten().filter(failed).count(), 1);
+}
+
+fn run(scenario: Scenario) -> Outcome {
+    World::new(&scenario, 1).with_story().run()
+}
+
+/// Four honest servers of four operators.
+fn four(path: &PathSpec) -> Vec<ServerSpec> {
+    (0..4).map(|operator| ServerSpec { operator, path: path.clone(), ..ServerSpec::default() }).collect()
+}
+
+fn assert_honest(outcome: &Outcome) {
+    let oracle = &outcome.oracle;
+    assert!(oracle.bounds_seen > 0, "something was said");
+    assert_eq!(oracle.bounds_false, 0, "by up to {}", oracle.worst_excess);
+}
