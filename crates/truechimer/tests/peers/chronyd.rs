@@ -93,11 +93,12 @@ impl Chronyd {
         );
         let config = path.join("chrony.conf");
         fs::write(&config, common + &kind.lines).unwrap();
-        let user = place::user_name();
+        // -U: it need not be root, for it sets no clock and has a port above 1024.
+        let mut arguments: Vec<OsString> = ["-x", "-d", "-U", "-u"].map(OsString::from).into();
+        arguments.extend([place::user_name().into(), "-f".into(), config.into()]);
         let process = Process::start(&Launch {
             program: &peers.join("usr/sbin/chronyd"),
-            arguments: ["-x".into(), "-d".into(), "-u".into(), user.into(), "-f".into(), config.into()]
-                .into(),
+            arguments,
             environment: kind.environment,
             namespace: kind.namespace,
             log: path.join("log"),

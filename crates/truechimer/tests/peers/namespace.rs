@@ -24,7 +24,7 @@ impl Namespace {
         let name = format!("{PREFIX}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let made = Command::new("ip").args(["netns", "add", &name]).status();
         if !made.is_ok_and(|status| status.success()) {
-            eprintln!("SKIPPED, NOT TESTED: a network of its own (`ip netns add` does not work here)");
+            place::not_tested("a network of its own (`ip netns add` does not work here)");
             return None;
         }
         let namespace = Self { name };

@@ -1,5 +1,6 @@
 //! Where things are: the peers, ports that are free, and how long to wait for them.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -26,7 +27,7 @@ pub(crate) fn peers() -> Option<PathBuf> {
     let may_lack = std::env::var_os("TRUECHIMER_WITHOUT_PEERS").is_some_and(|value| value == "1");
     assert!(found.is_some() || may_lack, "the real peers are missing: run tests/peers/fetch first");
     if found.is_none() {
-        eprintln!("SKIPPED, NOT TESTED: there are no real peers here (TRUECHIMER_WITHOUT_PEERS=1)");
+        not_tested("there are no real peers here (TRUECHIMER_WITHOUT_PEERS=1)");
     }
     found
 }
@@ -35,9 +36,16 @@ pub(crate) fn peers() -> Option<PathBuf> {
 pub(crate) fn is_root(or_without: &str) -> bool {
     let is_root = truechimer_sys::user::effective_uid() == 0;
     if !is_root {
-        eprintln!("SKIPPED, NOT TESTED: {or_without} (needs root)");
+        not_tested(&format!("{or_without} (needs root)"));
     }
     is_root
+}
+
+/// Says what is left out, and in which test. Not by a macro: what those print, a test that passes keeps to itself.
+pub(crate) fn not_tested(what: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "SKIPPED, NOT TESTED: {test}: {what}");
 }
 
 /// A UDP port of loopback that nobody has, and that no other test of this process is given.
