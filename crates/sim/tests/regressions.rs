@@ -46,24 +46,6 @@ fn a_slew_that_was_slept_through_does_not_leave_the_clock_running_wild() {
     assert!(outcome.rate_error.abs() < 1e-6, "{} ppm", outcome.rate_error * 1e6);
 }
 
-/// The kernel refuses the very command that ends a slew, and is asked by rare updates only.
-#[test]
-fn a_slew_whose_end_is_refused_does_not_go_on_until_the_next_update() {
-    let day = Span::from_secs(24 * HOUR);
-    let step = Span::from_millis(30);
-    let outcome = run(Scenario {
-        clock_error: Span::ZERO,
-        duration: day,
-        changes: vec![
-            (Span::from_secs(12 * HOUR), Change::StepByOthers(step)),
-            (Span::from_secs(12 * HOUR + 80), Change::KernelRefuses(Some(SteeringFault::Other(16)))),
-            (Span::from_secs(12 * HOUR + 95), Change::KernelRefuses(None)),
-        ],
-        ..Scenario::default()
-    });
-    assert!(outcome.oracle.clock.worst() < step * 4, "{}", outcome.oracle.clock.worst());
-}
-
 #[test]
 fn a_clock_that_may_not_be_set_is_told_of_once() {
     let outcome = run(Scenario {

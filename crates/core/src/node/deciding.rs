@@ -57,7 +57,12 @@ impl Node {
             })
         };
         let voters: Vec<Voter> = self.associations.iter().filter_map(voter).collect();
-        vote(&voters, self.quorum())
+        let agreement = vote(&voters, self.quorum())?;
+        let is_required = self.associations.iter().any(|association| association.policy.require);
+        match is_required && voters.iter().all(|voter| !voter.require) {
+            true => Err(NoMajority::RequiredMissing),
+            false => Ok(agreement),
+        }
     }
 
     /// So many operators must agree: more than half of those that are not known to be dead, and never one alone where
@@ -248,7 +253,7 @@ impl Node {
         let reading = model.read(now.raw);
         Some(Learned {
             rate: model.rate,
-            rate_error: model.limits.error(),
+            rate_error: (model.limits.max - model.rate).max(model.rate - model.limits.min),
             wander: Rate::from_ratio(self.wander()),
             at: reading.best,
             bound: reading.bound(),

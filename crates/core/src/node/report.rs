@@ -136,7 +136,7 @@ pub enum Standing {
     Undecided,
     /// It has said nothing that counts.
     Mute,
-    /// It has not answered its last eight polls.
+    /// It did not answer eight polls in a row, or refused us, and has not answered since.
     Unreachable,
 }
 
@@ -289,7 +289,7 @@ impl Node {
     fn standing(&self, association: &Association, says_something: bool) -> Standing {
         let index = association.id.index();
         match says_something {
-            _ if association.reach.is_dead() => Standing::Unreachable,
+            _ if association.is_absent => Standing::Unreachable,
             false => Standing::Mute,
             true if !self.selected.has_majority => Standing::Undecided,
             true if self.selected.truechimers.contains(index) => Standing::Truechimer,

@@ -61,8 +61,11 @@ pub struct Association {
     pub refusals: [u32; REFUSALS],
     /// Its name is being looked up.
     pub is_resolving: bool,
+    /// It was found dead, or refused us, and has not answered since, wherever it was sought.
+    pub is_absent: bool,
     addresses: Vec<SocketAddr>,
     current: usize,
+    turns: usize,
     estimator: Option<Estimator>,
     bracket: Option<Bracket>,
 }
@@ -89,8 +92,10 @@ impl Association {
             last: None,
             refusals: [0; REFUSALS],
             is_resolving: false,
+            is_absent: false,
             addresses: policy.address.into_iter().collect(),
             current: 0,
+            turns: 0,
             estimator: None,
             bracket: None,
             policy,
@@ -109,6 +114,7 @@ impl Association {
         let kept = addresses.iter().position(|&address| Some(address) == before);
         self.addresses = addresses.iter().copied().take(ADDRESSES_MAX).collect();
         self.current = kept.filter(|&index| index < ADDRESSES_MAX).unwrap_or(0);
+        self.turns = 0;
         let moved = self.address() != before;
         if moved {
             self.forget();
@@ -116,10 +122,11 @@ impl Association {
         moved
     }
 
-    /// Turns to the next address of the name, if there is another. What was heard at the old one does not count for
-    /// the new one.
+    /// Turns to the next address of the name, unless all have been tried since the name was looked up. What was heard
+    /// at the old one does not count for the new one.
     pub fn turn(&mut self) -> bool {
-        if self.addresses.len() < 2 {
+        self.turns += 1;
+        if self.turns >= self.addresses.len() {
             return false;
         }
         self.current = (self.current + 1) % self.addresses.len();
@@ -182,9 +189,10 @@ impl Association {
         self.estimator.as_ref()
     }
 
-    /// Does it count when the size of a majority is reckoned? Not if it has been dead for eight polls.
+    /// Does it count when the size of a majority is reckoned? Not from its death until its next answer, though it be
+    /// sought elsewhere meanwhile.
     pub fn counts(&self) -> bool {
-        !self.reach.is_dead()
+        !self.is_absent
     }
 }
 
