@@ -1,7 +1,9 @@
 //! What users would have seen, each once and never again.
 
 use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::status::Status;
 use truechimer_sim::network::PathSpec;
+use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
 use truechimer_sim::world::{Outcome, World};
@@ -54,6 +56,29 @@ fn a_clock_that_may_not_be_set_is_told_of_once() {
     });
     let failed = |(_, event): &&(Span, Event)| matches!(event, Event::SteeringFailed { .. });
     assert_eq!(outcome.story.iter().flatten().filter(failed).count(), 1);
+}
+
+/// The rate leaps by 60 ppm, which it is assumed not to do, so bounds may be false until that shows. From then on the
+/// time is not known until it is measured anew; it is not guessed from what the leap has spoilt.
+#[test]
+fn what_contradicts_the_assumptions_makes_the_time_unknown_until_it_is_measured_anew() {
+    let leap = vec![(Span::from_secs(6 * HOUR), 60.0)];
+    let outcome = run(Scenario {
+        oscillator: OscillatorSpec { steps: leap, ..OscillatorSpec::default() },
+        ..Scenario::default()
+    });
+    let story = outcome.story.expect("it was asked for");
+    let doubted = story.iter().position(|(_, event)| *event == Event::OscillatorDoubted).expect("it shows");
+    let next = story[doubted + 1..].iter().find_map(|(_, event)| match event {
+        Event::StatusChanged { to, .. } => Some(*to),
+        _ => None,
+    });
+    assert_eq!(next, Some(Status::Disrupted));
+    let last = story.iter().rev().find_map(|(_, event)| match event {
+        Event::StatusChanged { to, .. } => Some(*to),
+        _ => None,
+    });
+    assert_eq!(last, Some(Status::Synchronised));
 }
 
 fn run(scenario: Scenario) -> Outcome {

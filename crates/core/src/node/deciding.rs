@@ -76,7 +76,9 @@ impl Node {
     fn adopt(&mut self, now: &Moment, agreement: Agreement) {
         self.select(&agreement);
         if let Err(Contradiction) = self.oscillator.learn(agreement.agreed) {
-            self.tell(Event::OscillatorDoubted);
+            // The brackets were carried by limits that are wrong, and so was what has been agreed upon.
+            self.oscillator.forget();
+            return self.void(now, Event::OscillatorDoubted);
         }
         let Some(model) = self.combine(&agreement) else { return };
         self.model = Some(model);
