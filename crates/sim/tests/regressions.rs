@@ -81,6 +81,27 @@ fn what_contradicts_the_assumptions_makes_the_time_unknown_until_it_is_measured_
     assert_eq!(last, Some(Status::Synchronised));
 }
 
+/// The rate swings by 30 ppm in eight days, but never by more than 15 in one, as is assumed.
+#[test]
+fn the_bound_holds_through_a_holdover_of_many_days() {
+    let day = 24 * HOUR;
+    for hours in (0..192).step_by(24) {
+        let cut = Span::from_secs(hours * HOUR + day);
+        let outcome = run(Scenario {
+            oscillator: OscillatorSpec {
+                sine_ppm: 15.0,
+                sine_period: Span::from_secs(8 * day),
+                walk: 0.0,
+                ..OscillatorSpec::default()
+            },
+            duration: cut + Span::from_secs(8 * day),
+            changes: vec![(cut, Change::CutAll(true))],
+            ..Scenario::default()
+        });
+        assert_honest(&outcome);
+    }
+}
+
 fn run(scenario: Scenario) -> Outcome {
     World::new(&scenario, 1).with_story().run()
 }

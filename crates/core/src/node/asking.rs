@@ -230,7 +230,7 @@ impl Node {
     }
 
     fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
         let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
         let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error(now, &answer)) {
             Ok(sample) => sample,

@@ -45,7 +45,7 @@ impl Node {
     }
 
     fn vote(&self, now: &Moment) -> Result<Agreement, NoMajority> {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
         let vaguest = self.policy.trust.max_distance;
         let voter = |association: &Association| {
             association.say(now.raw, limits, vaguest).map(|bracket| Voter {
@@ -149,7 +149,7 @@ impl Node {
             mean.add(estimate.tai, estimate.sigma, asymmetry);
             mean.add_rate(estimate.rate, estimate.rate_sigma);
         }
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(at);
         let best = likely.nearest(mean.time()?);
         Some(Model {
             best,

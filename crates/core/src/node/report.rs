@@ -183,7 +183,7 @@ impl Node {
             tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
             offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
             rate: self.model_at(now).map(|model| model.rate),
-            rate_error: self.oscillator.limits().error(),
+            rate_error: self.oscillator.limits(now.raw).error(),
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
@@ -252,7 +252,7 @@ impl Node {
     }
 
     fn source_report(&self, association: &Association, now: &Moment) -> SourceReport {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
         let bracket = association.say(now.raw, limits, self.policy.trust.max_distance);
         let estimate = association.estimator().map(|estimator| estimator.estimate(now.raw));
         let furthest = |from: Time<Tai>| {

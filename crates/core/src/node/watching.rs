@@ -95,7 +95,7 @@ impl Node {
     /// The raw counter stood still while the machine slept: nothing that was said about it holds any more.
     fn slept(&mut self, now: &Moment, slept: Span) {
         self.clock.anchor = *now;
-        self.oscillator.interrupted();
+        self.oscillator.interrupted(now.raw, slept);
         self.void(now, Event::Suspended { slept });
     }
 
