@@ -69,16 +69,11 @@ fn what_contradicts_the_assumptions_makes_the_time_unknown_until_it_is_measured_
     });
     let story = outcome.story.expect("it was asked for");
     let doubted = story.iter().position(|(_, event)| *event == Event::OscillatorDoubted).expect("it shows");
-    let next = story[doubted + 1..].iter().find_map(|(_, event)| match event {
-        Event::StatusChanged { to, .. } => Some(*to),
-        _ => None,
-    });
-    assert_eq!(next, Some(Status::Disrupted));
-    let last = story.iter().rev().find_map(|(_, event)| match event {
-        Event::StatusChanged { to, .. } => Some(*to),
-        _ => None,
-    });
-    assert_eq!(last, Some(Status::Synchronised));
+    let becomes = |(_, event): &(Span, Event)| {
+        if let Event::StatusChanged { to, .. } = event { Some(*to) } else { None }
+    };
+    assert_eq!(story[doubted + 1..].iter().find_map(becomes), Some(Status::Disrupted));
+    assert_eq!(story.iter().rev().find_map(becomes), Some(Status::Synchronised));
 }
 
 /// The rate swings by 30 ppm in eight days, but never by more than 15 in one, as is assumed.
