@@ -81,7 +81,8 @@ pub enum Event {
     Unselected(NoMajority),
     /// The model was made anew.
     Updated(Update),
-    /// The agreement of the sources contradicts the assumptions about the oscillator; its rate is learned anew.
+    /// The agreement of the sources contradicts the assumptions about the oscillator; the time is measured and its rate
+    /// learned anew.
     OscillatorDoubted,
     /// The status has changed.
     StatusChanged {

@@ -66,7 +66,7 @@ pub struct TrustPolicy {
     /// Assumption A1: the raw counter's rate is at most so far from one second per second.
     pub max_rate: Rate,
     /// Assumption A2: the raw counter's rate stays within this of what it was on average over any stretch of the
-    /// past that is still remembered (at most a day). RFC 5905 calls it PHI and takes 15 ppm.
+    /// last day. RFC 5905 calls it PHI and takes 15 ppm.
     pub max_drift: Rate,
     /// An exchange that took longer is not used.
     pub max_delay: Span,

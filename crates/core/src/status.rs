@@ -13,8 +13,8 @@ pub enum Status {
     Degraded,
     /// Nobody answers, or no majority agrees: the time is kept by what was learned, the bound grows.
     Holdover,
-    /// The counter was interrupted (suspend, another machine under the same guest): what was known is void until it is
-    /// measured anew.
+    /// The counter was interrupted (suspend, another machine under the same guest), or the evidence contradicts the
+    /// assumptions about it: what was known is void until it is measured anew.
     Disrupted,
 }
 

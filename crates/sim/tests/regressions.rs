@@ -1,7 +1,9 @@
 //! What users would have seen, each once and never again.
 
 use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::status::Status;
 use truechimer_sim::network::PathSpec;
+use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
 use truechimer_sim::world::{Outcome, World};
@@ -46,24 +48,6 @@ fn a_slew_that_was_slept_through_does_not_leave_the_clock_running_wild() {
     assert!(outcome.rate_error.abs() < 1e-6, "{} ppm", outcome.rate_error * 1e6);
 }
 
-/// The kernel refuses the very command that ends a slew, and is asked by rare updates only.
-#[test]
-fn a_slew_whose_end_is_refused_does_not_go_on_until_the_next_update() {
-    let day = Span::from_secs(24 * HOUR);
-    let step = Span::from_millis(30);
-    let outcome = run(Scenario {
-        clock_error: Span::ZERO,
-        duration: day,
-        changes: vec![
-            (Span::from_secs(12 * HOUR), Change::StepByOthers(step)),
-            (Span::from_secs(12 * HOUR + 80), Change::KernelRefuses(Some(SteeringFault::Other(16)))),
-            (Span::from_secs(12 * HOUR + 95), Change::KernelRefuses(None)),
-        ],
-        ..Scenario::default()
-    });
-    assert!(outcome.oracle.clock.worst() < step * 4, "{}", outcome.oracle.clock.worst());
-}
-
 #[test]
 fn a_clock_that_may_not_be_set_is_told_of_once() {
     let outcome = run(Scenario {
@@ -72,6 +56,45 @@ fn a_clock_that_may_not_be_set_is_told_of_once() {
     });
     let failed = |(_, event): &&(Span, Event)| matches!(event, Event::SteeringFailed { .. });
     assert_eq!(outcome.story.iter().flatten().filter(failed).count(), 1);
+}
+
+/// The rate leaps by 60 ppm, which it is assumed not to do, so bounds may be false until that shows. From then on the
+/// time is not known until it is measured anew; it is not guessed from what the leap has spoilt.
+#[test]
+fn what_contradicts_the_assumptions_makes_the_time_unknown_until_it_is_measured_anew() {
+    let leap = vec![(Span::from_secs(6 * HOUR), 60.0)];
+    let outcome = run(Scenario {
+        oscillator: OscillatorSpec { steps: leap, ..OscillatorSpec::default() },
+        ..Scenario::default()
+    });
+    let story = outcome.story.expect("it was asked for");
+    let doubted = story.iter().position(|(_, event)| *event == Event::OscillatorDoubted).expect("it shows");
+    let becomes = |(_, event): &(Span, Event)| {
+        if let Event::StatusChanged { to, .. } = event { Some(*to) } else { None }
+    };
+    assert_eq!(story[doubted + 1..].iter().find_map(becomes), Some(Status::Disrupted));
+    assert_eq!(story.iter().rev().find_map(becomes), Some(Status::Synchronised));
+}
+
+/// The rate swings by 30 ppm in eight days, but never by more than 15 in one, as is assumed.
+#[test]
+fn the_bound_holds_through_a_holdover_of_many_days() {
+    let day = 24 * HOUR;
+    for hours in (0..192).step_by(24) {
+        let cut = Span::from_secs(hours * HOUR + day);
+        let outcome = run(Scenario {
+            oscillator: OscillatorSpec {
+                sine_ppm: 15.0,
+                sine_period: Span::from_secs(8 * day),
+                walk: 0.0,
+                ..OscillatorSpec::default()
+            },
+            duration: cut + Span::from_secs(8 * day),
+            changes: vec![(cut, Change::CutAll(true))],
+            ..Scenario::default()
+        });
+        assert_honest(&outcome);
+    }
 }
 
 fn run(scenario: Scenario) -> Outcome {

@@ -170,7 +170,7 @@ impl Page {
         let clock = UserClock { anchor, local, rate: words.take_rate() };
         let clock = has_clock.then_some(clock);
         let tai_minus_utc = knows_utc.then_some(tai_minus_utc);
-        let model = if has_model { Some(words.take_model()?) } else { None };
+        let model = if has_model { Some(words.take_model(max_drift)?) } else { None };
         Ok(Self { status, model, asleep, tai_minus_utc, leap, offset, max_rate, max_drift, clock })
     }
 }
@@ -222,7 +222,7 @@ impl Words {
         Rate::from_attos_per_second(self.take().cast_signed())
     }
 
-    fn take_model(&mut self) -> Result<Model, Unreadable> {
+    fn take_model(&mut self, drift: Rate) -> Result<Model, Unreadable> {
         let at = Time::from_epoch(self.take_span());
         let best = Time::from_epoch(self.take_span());
         let (before, after) = (self.take_span(), self.take_span());
@@ -231,7 +231,7 @@ impl Words {
         }
         let sigma = Span::from_nanos(self.take().cast_signed());
         let rate = self.take_rate();
-        let limits = RateLimits { min: self.take_rate(), max: self.take_rate() };
+        let limits = RateLimits { min: self.take_rate(), max: self.take_rate(), drift };
         let rate_sigma = self.take_rate();
         let bracket = Bracket { at, earliest: best - before, latest: best + after };
         Ok(Model { best, rate, bracket, limits, sigma, rate_sigma })
@@ -282,7 +282,8 @@ mod tests {
                 earliest: best - Span::from_micros(700),
                 latest: best + Span::from_micros(900),
             },
-            limits: RateLimits::around(Rate::from_ppb(-60_000), Rate::from_ppb(15_000)),
+            limits: RateLimits::around(Rate::from_ppb(-60_000), Rate::from_ppb(15_000))
+                .drifting(Rate::from_ppb(15_000)),
             sigma: Span::from_micros(7),
             rate_sigma: Rate::from_ppb(3),
         }

@@ -90,8 +90,10 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
             Some(b'm' | b'x' | b'u') => life.compare(lines.number, line),
             // The next file: it continues this life, or another begins.
             Some(_) if line == FORMAT => {
-                life.expect_nothing_left(lines.number);
-                node = read_birth(&mut lines)?.unwrap_or(node);
+                if let Some(born) = read_birth(&mut lines)? {
+                    life.expect_nothing_left(lines.number);
+                    node = born;
+                }
             }
             Some(_) | None => {
                 return Err(ReplayError::Line { line: lines.number, error: RecordError::NotAnInput });

@@ -111,7 +111,11 @@ fn model() -> Model {
             earliest: best - Span::from_micros(700),
             latest: best + Span::from_micros(900),
         },
-        limits: RateLimits { min: Rate::from_ppb(-75_000), max: Rate::from_ppb(-45_000) },
+        limits: RateLimits {
+            min: Rate::from_ppb(-75_000),
+            max: Rate::from_ppb(-45_000),
+            drift: Rate::from_ppb(15_000),
+        },
         sigma: Span::from_micros(7),
         rate_sigma: Rate::from_ppb(3),
     }

@@ -26,10 +26,11 @@ impl Bracket {
     pub fn carried_to(self, at: Time<Raw>, limits: RateLimits) -> Self {
         let passed = at - self.at;
         let (least, most) = (limits.min.over(passed), limits.max.over(passed));
+        let drift = limits.drift_over(passed.abs());
         Self {
             at,
-            earliest: self.earliest + passed + least.min(most),
-            latest: self.latest + passed + least.max(most),
+            earliest: self.earliest + passed + least.min(most) - drift,
+            latest: self.latest + passed + least.max(most) + drift,
         }
     }
 
@@ -64,7 +65,7 @@ mod tests {
     use truechimer_time::Rate;
 
     fn limits(min: i64, max: i64) -> RateLimits {
-        RateLimits { min: Rate::from_ppb(min), max: Rate::from_ppb(max) }
+        RateLimits { min: Rate::from_ppb(min), max: Rate::from_ppb(max), drift: Rate::ZERO }
     }
 
     fn bracket(earliest: i64, latest: i64) -> Bracket {

@@ -7,7 +7,7 @@
 use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
 use super::bracket::Bracket;
-use super::oscillator::RateLimits;
+use super::oscillator::{MEMORY_SPAN, RateLimits};
 
 /// True time against the raw counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +66,25 @@ impl Model {
         let margin = (limit - self.read(raw).bound()).as_seconds();
         let growth = (self.limits.max - self.rate).max(self.rate - self.limits.min).as_ratio();
         match margin > 0.0 {
-            true => Span::from_seconds(margin / growth.max(1e-12)),
+            true => self.holds_within(raw, limit, Span::from_seconds(margin / growth.max(1e-12))),
             false => Span::ZERO,
         }
+    }
+
+    /// The limits of the rate widen in the long run, so the bound gets there no later than `longest`: by halving.
+    fn holds_within(&self, raw: Time<Raw>, limit: Span, longest: Span) -> Span {
+        if longest <= MEMORY_SPAN {
+            return longest;
+        }
+        let (mut holds, mut breaks) = (Span::ZERO, longest);
+        while breaks - holds > Span::from_secs(1) {
+            let between = holds + (breaks - holds).half();
+            match self.read(raw + between).bound() <= limit {
+                true => holds = between,
+                false => breaks = between,
+            }
+        }
+        holds
     }
 }
 

@@ -6,12 +6,13 @@
 //! - **A1**: the raw counter is never further than `max_rate` from one second per second.
 //! - **A2**: its rate now is within `max_drift` of its average over any stretch of the last day.
 //!
-//! Brackets that the vote has agreed upon are remembered, densely for the last minutes and thinly for the last day.
-//! Any two of them limit the average rate between them; A2 carries that limit to the present.
+//! Brackets that the vote has agreed upon are remembered, densely for the last minutes and thinly for half a day.
+//! Any two of them limit the average rate between them; A2 carries that limit to the present, and for half a day
+//! beyond: then the first of the two is a day old. For each day after that A2 lets the rate go by `max_drift` more.
 
 use alloc::vec::Vec;
 
-use truechimer_time::{Rate, Span, Tai, Time};
+use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
 use super::bracket::Bracket;
 use crate::learned::Learned;
@@ -20,28 +21,56 @@ use crate::policy::TrustPolicy;
 /// The most brackets remembered.
 pub const MEMORY_MAX: usize = 24;
 
-/// Nothing older speaks about the present rate (A2).
-pub const MEMORY_SPAN: Span = Span::from_secs(86_400);
+/// Nothing older is remembered, so that what is remembered speaks about the rate for as long again (A2).
+pub const MEMORY_SPAN: Span = Span::from_secs(43_200);
 
-/// Seconds of TAI gained on each second of the raw counter: no less than `min`, no more than `max`.
+/// A2 speaks about so long a stretch.
+const DAY: Span = Span::from_secs(86_400);
+
+/// Seconds of TAI gained on each second of the raw counter: no less than `min`, no more than `max`, for half a day
+/// ([`MEMORY_SPAN`]) from when they were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// The least it can be.
     pub min: Rate,
     /// The most it can be.
     pub max: Rate,
+    /// By so much they widen on both sides for each day after that; zero for what holds always (A1).
+    pub drift: Rate,
 }
 
 impl RateLimits {
     /// As far as `error` on either side of `rate`.
     pub fn around(rate: Rate, error: Rate) -> Self {
-        Self { min: rate - error, max: rate + error }
+        Self { min: rate - error, max: rate + error, drift: Rate::ZERO }
     }
 
     /// Both at once, `None` if they contradict each other.
     pub fn meet(self, other: Self) -> Option<Self> {
         let (min, max) = (self.min.max(other.min), self.max.min(other.max));
-        (min <= max).then_some(Self { min, max })
+        (min <= max).then_some(Self { min, max, drift: self.drift.max(other.drift) })
+    }
+
+    /// The same limits, of which it is known that they hold for half a day only.
+    pub fn drifting(self, drift: Rate) -> Self {
+        Self { drift, ..self }
+    }
+
+    /// What these limits have become after so long.
+    pub fn after(self, passed: Span) -> Self {
+        let over = (passed - MEMORY_SPAN).max(Span::ZERO);
+        let days = (over.as_attos() + DAY.as_attos() - 1) / DAY.as_attos();
+        let wider = Rate::from_ratio(self.drift.as_ratio() * days as f64);
+        Self { min: self.min - wider, max: self.max + wider, drift: self.drift }
+    }
+
+    /// What the rate can have gained within so long beyond these limits, because they widen.
+    pub fn drift_over(self, passed: Span) -> Span {
+        let over = (passed - MEMORY_SPAN).max(Span::ZERO);
+        let days = i64::try_from(over.as_attos() / DAY.as_attos()).unwrap_or(i64::MAX);
+        let rest = over - DAY * days;
+        let whole = self.drift.over(DAY) * (days.saturating_mul(days.saturating_add(1)) / 2);
+        whole + self.drift.over(rest) * days.saturating_add(1)
     }
 
     /// The rate within the limits that is nearest to `rate`.
@@ -72,6 +101,7 @@ pub struct Oscillator {
     max_rate: Rate,
     max_drift: Rate,
     limits: RateLimits,
+    found: Option<Time<Raw>>,
     prior: Option<Prior>,
     memory: Vec<Bracket>,
 }
@@ -84,25 +114,35 @@ struct Prior {
 }
 
 impl Oscillator {
-    /// An oscillator that is known by assumption A1, and by what was learned of it before a restart.
+    /// An oscillator that is known by assumption A1. What was learned of it before a restart counts from the first
+    /// agreement on: until then nobody knows for certain how long ago that was.
     pub fn new(trust: &TrustPolicy, learned: Option<&Learned>) -> Self {
         let anything = RateLimits::around(Rate::ZERO, trust.max_rate);
         let prior = learned.and_then(|known| {
             let limits = RateLimits::around(known.rate, known.rate_error + trust.max_drift + trust.max_drift);
-            limits.meet(anything).map(|limits| Prior { at: known.at, limits })
+            let limits = limits.drifting(trust.max_drift).meet(anything)?;
+            Some(Prior { at: known.at, limits })
         });
-        let limits = prior.map_or(anything, |prior| prior.limits);
-        Self { max_rate: trust.max_rate, max_drift: trust.max_drift, limits, prior, memory: Vec::new() }
+        let (max_rate, max_drift) = (trust.max_rate, trust.max_drift);
+        Self { max_rate, max_drift, limits: anything, found: None, prior, memory: Vec::new() }
     }
 
-    /// The rate as far as it is known better than by assumption A1.
-    pub fn rate(&self) -> Option<Rate> {
-        (self.limits != RateLimits::around(Rate::ZERO, self.max_rate)).then(|| self.limits.middle())
+    /// The rate as far as it is likely, before it is certain: what was learned in an earlier life stands until the first
+    /// agreement. Not for bounds.
+    pub fn likely(&self, at: Time<Raw>) -> RateLimits {
+        let earlier = self.prior.filter(|_| self.found.is_none());
+        earlier.map_or_else(|| self.limits(at), |prior| prior.limits)
     }
 
-    /// The limits of the present rate.
-    pub fn limits(&self) -> RateLimits {
-        self.limits
+    /// The rate as far as anything is known of it beyond assumption A1.
+    pub fn rate(&self, at: Time<Raw>) -> Option<Rate> {
+        let likely = self.likely(at);
+        (likely.error() < self.max_rate).then(|| likely.middle())
+    }
+
+    /// The limits of the rate at a reading of the counter, not before the last agreement.
+    pub fn limits(&self, at: Time<Raw>) -> RateLimits {
+        self.limits.after(self.found.map_or(Span::ZERO, |found| at - found))
     }
 
     /// Takes in what the vote agreed upon.
@@ -110,7 +150,7 @@ impl Oscillator {
         self.memory.retain(|old| agreed.at - old.at <= MEMORY_SPAN);
         let outcome = self.limits_from_memory(agreed);
         match outcome {
-            Some(limits) => self.limits = limits,
+            Some(limits) => (self.limits, self.found) = (limits, Some(agreed.at)),
             None => self.forget(),
         }
         self.remember(agreed);
@@ -120,26 +160,30 @@ impl Oscillator {
     /// Forgets all that was measured: the counter itself may have changed (suspend, migration).
     pub fn forget(&mut self) {
         self.memory.clear();
+        self.found = None;
         self.prior = None;
         self.limits = RateLimits::around(Rate::ZERO, self.max_rate);
     }
 
-    /// The counter was interrupted: nothing can be measured across the gap. The same oscillator goes on, in other
-    /// circumstances.
-    pub fn interrupted(&mut self) {
-        let wider =
-            RateLimits { min: self.limits.min - self.max_drift, max: self.limits.max + self.max_drift };
-        self.limits = wider.meet(RateLimits::around(Rate::ZERO, self.max_rate)).unwrap_or(wider);
+    /// The counter stood still at a reading for so long: nothing can be measured across the gap. The same oscillator
+    /// goes on, in other circumstances, and A2 knows of each day that has passed.
+    pub fn interrupted(&mut self, at: Time<Raw>, slept: Span) {
+        let anything = RateLimits::around(Rate::ZERO, self.max_rate);
+        let wider = self.limits(at).drifting(self.max_drift).after(MEMORY_SPAN + slept);
         let newest = self.memory.last().map(|newest| newest.earliest);
         let known_at = newest.or(self.prior.map(|prior| prior.at));
-        self.prior = known_at.map(|at| Prior { at, limits: self.limits });
         self.memory.clear();
+        self.found = Some(at);
+        self.limits = wider.meet(anything).unwrap_or(anything);
+        self.prior = known_at.map(|at| Prior { at, limits: self.limits });
     }
 
     fn limits_from_memory(&self, agreed: Bracket) -> Option<RateLimits> {
         let anything = RateLimits::around(Rate::ZERO, self.max_rate);
-        let prior = self.prior.filter(|prior| agreed.latest - prior.at <= MEMORY_SPAN);
-        let known = prior.map_or(anything, |prior| prior.limits);
+        let known = match self.prior {
+            Some(prior) => prior.limits.after(agreed.latest - prior.at).meet(anything)?,
+            None => anything,
+        };
         self.memory.iter().try_fold(known, |limits, &old| limits.meet(self.limits_between(old, agreed)))
     }
 
@@ -154,6 +198,7 @@ impl Oscillator {
         RateLimits {
             min: slope(new.earliest - old.latest - counted) - self.max_drift,
             max: slope(new.latest - old.earliest - counted) + self.max_drift,
+            drift: self.max_drift,
         }
     }
 
@@ -178,7 +223,8 @@ impl Oscillator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use truechimer_time::{Raw, Tai, Time};
+    use proptest::prelude::*;
+    use truechimer_time::Tai;
 
     /// A bracket of ± 1 ms around a clock that runs `ppb` fast against the counter.
     fn agreed(seconds: i64, ppb: i64) -> Bracket {
@@ -193,10 +239,10 @@ mod tests {
         let mut oscillator = Oscillator::new(&trust, None);
         for minute in 0..600 {
             oscillator.learn(agreed(minute * 60, 80_000)).expect("nothing contradicts");
-            let limits = oscillator.limits();
+            let limits = oscillator.limits(agreed(minute * 60, 0).at);
             assert!(limits.min <= Rate::from_ppb(80_000) && Rate::from_ppb(80_000) <= limits.max);
         }
-        assert!(oscillator.limits().error() < trust.max_drift + Rate::from_ppb(200));
+        assert!(oscillator.limits(agreed(36_000, 0).at).error() < trust.max_drift + Rate::from_ppb(200));
         assert!(oscillator.memory.len() <= MEMORY_MAX);
         assert_eq!(oscillator.memory[0].at, Time::EPOCH, "the longest stretch is worth most");
     }
@@ -211,7 +257,34 @@ mod tests {
         let jumped = Bracket { earliest: agreed(3600, 0).earliest + Span::from_secs(9), ..agreed(3600, 0) };
         let jumped = Bracket { latest: jumped.latest + Span::from_secs(9), ..jumped };
         assert_eq!(oscillator.learn(jumped), Err(Contradiction));
-        assert_eq!(oscillator.limits(), RateLimits::around(Rate::ZERO, trust.max_rate));
+        assert_eq!(oscillator.limits(jumped.at), RateLimits::around(Rate::ZERO, trust.max_rate));
+    }
+
+    #[test]
+    fn a_sleep_of_days_widens_the_limits_by_the_assumed_drift_of_each() {
+        let mut oscillator = Oscillator::new(&TrustPolicy::default(), None);
+        for minute in 0..600 {
+            oscillator.learn(agreed(minute * 60, 0)).expect("nothing contradicts");
+        }
+        let at = agreed(36_000, 0).at;
+        let before = oscillator.limits(at).error();
+        oscillator.interrupted(at, DAY * 3);
+        let wider = oscillator.limits(at).error() - before;
+        assert!((wider - Rate::from_ppb(45_000)).abs() < Rate::from_ppb(1), "{wider}");
+    }
+
+    proptest! {
+        /// A rate that follows the limits to their edge for days gains no more than a bracket widens.
+        #[test]
+        fn a_bracket_carried_for_days_takes_in_what_the_limits_allow(hours in 1i64..400) {
+            let drift = Rate::from_ppb(15_000);
+            let limits = RateLimits::around(Rate::ZERO, drift).drifting(drift);
+            let hour = Span::from_secs(3600);
+            let gained: Span = (1..=hours).map(|h| limits.after(hour * h).max.over(hour)).sum();
+            let carried = agreed(0, 0).carried_to(Time::EPOCH + hour * hours, limits);
+            let most = carried.latest - agreed(0, 0).latest - hour * hours;
+            prop_assert!((most - gained).abs() < Span::from_micros(1), "{most} {gained}");
+        }
     }
 
     /// What was learned of a clock that runs 80 ppm fast, at the first second of TAI.
@@ -226,47 +299,40 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_before_a_restart_narrows_the_limits() {
-        let oscillator = Oscillator::new(&TrustPolicy::default(), Some(&learned()));
-        let limits = oscillator.limits();
-        assert!((limits.middle() - Rate::from_ppb(80_000)).abs() < Rate::from_ppb(1));
-        assert_eq!(limits.error(), Rate::from_ppb(30_100));
-        assert_eq!(oscillator.rate(), Some(limits.middle()));
-        assert_eq!(Oscillator::new(&TrustPolicy::default(), None).rate(), None);
-    }
-
-    #[test]
-    fn what_was_learned_before_a_restart_is_not_lost_by_the_first_measurements() {
-        let mut oscillator = Oscillator::new(&TrustPolicy::default(), Some(&learned()));
-        for second in 100..110 {
-            oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
-            assert!(oscillator.limits().error() <= Rate::from_ppb(30_100), "{:?}", oscillator.limits());
-        }
-    }
-
-    #[test]
-    fn what_was_learned_says_nothing_after_a_day() {
+    fn what_was_learned_before_a_restart_is_likely_at_once_and_certain_from_the_first_agreement() {
         let trust = TrustPolicy::default();
         let mut oscillator = Oscillator::new(&trust, Some(&learned()));
-        let day = MEMORY_SPAN.as_seconds() as i64;
-        for second in [day + 1, day + 2] {
+        assert_eq!(oscillator.likely(Time::EPOCH).error(), Rate::from_ppb(30_100));
+        let rate = oscillator.rate(Time::EPOCH).expect("it is known");
+        assert!((rate - Rate::from_ppb(80_000)).abs() < Rate::from_ppb(1));
+        assert_eq!(oscillator.limits(Time::EPOCH).error(), trust.max_rate);
+        for second in 100..110 {
             oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
-            assert_eq!(oscillator.limits(), RateLimits::around(Rate::ZERO, trust.max_rate));
+            let limits = oscillator.limits(agreed(second, 0).at);
+            assert!(limits.error() <= Rate::from_ppb(30_100), "{limits:?}");
         }
+        assert_eq!(Oscillator::new(&trust, None).rate(Time::EPOCH), None);
+    }
+
+    #[test]
+    fn what_was_learned_widens_by_the_assumed_drift_of_each_day() {
+        let mut oscillator = Oscillator::new(&TrustPolicy::default(), Some(&learned()));
+        let days = 3 * 86_400;
+        oscillator.learn(agreed(days, 80_000)).expect("nothing contradicts");
+        assert_eq!(oscillator.limits(agreed(days, 0).at).error(), Rate::from_ppb(30_100 + 3 * 15_000));
     }
 
     #[test]
     fn what_was_known_before_a_sleep_is_not_lost_by_the_first_measurements_after_it() {
-        let trust = TrustPolicy::default();
-        let mut oscillator = Oscillator::new(&trust, None);
-        for minute in 0..60 {
+        let mut oscillator = Oscillator::new(&TrustPolicy::default(), None);
+        for minute in 0..600 {
             oscillator.learn(agreed(minute * 60, 80_000)).expect("nothing contradicts");
         }
-        let before = oscillator.limits().error();
-        oscillator.interrupted();
-        for second in 4000..4010 {
+        oscillator.interrupted(agreed(36_000, 0).at, Span::from_secs(60));
+        for second in 36_100..36_110 {
             oscillator.learn(agreed(second, 80_000)).expect("nothing contradicts");
+            let limits = oscillator.limits(agreed(second, 0).at);
+            assert!(limits.error() < Rate::from_ppb(50_000), "{limits:?}");
         }
-        assert!(oscillator.limits().error() <= before + trust.max_drift, "{:?}", oscillator.limits());
     }
 }

@@ -217,6 +217,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_did_not_take_the_end_of_its_slew_is_told_again_soon() {
+        let mut servo = settled();
+        let verdict = servo.judge(Span::from_millis(1), INTERVAL);
+        servo.begin(verdict, Rate::ZERO, Time::EPOCH);
+        servo.begin(Verdict::Hold, Rate::ZERO, Time::EPOCH);
+        servo.failed(Time::EPOCH);
+        assert_eq!(servo.slew_ends(), Some(Time::EPOCH + RETRY));
+        assert_eq!(servo.rate(), Rate::ZERO, "what it shall do has not changed");
+    }
+
+    #[test]
     fn noise_is_left_alone() {
         assert_eq!(settled().judge(Span::from_nanos(150), INTERVAL), Verdict::Hold);
     }

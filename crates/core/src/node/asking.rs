@@ -14,6 +14,7 @@ use crate::measure::sample::Sample;
 use crate::moment::{Moment, Stamp, StampedBy};
 use crate::source::SourceId;
 use crate::source::association::{ExchangeId, NearLeap, Underway, sample_of};
+use crate::source::reach::Reach;
 use crate::source::schedule::RATE_LIMIT;
 
 /// A name that could not be looked up is tried again after this.
@@ -89,10 +90,28 @@ impl Node {
         if answered && !answered_before {
             self.tell(Event::Reachable { source });
         }
+        if answered {
+            self.is_present(index);
+        }
         if dies {
-            self.tell(Event::Unreachable { source });
+            if !core::mem::replace(&mut self.associations[index].is_absent, true) {
+                self.tell(Event::Unreachable { source });
+            }
             self.replace(index);
         }
+    }
+
+    /// A source answers. If it is the first one after all were dead, the way was cut and nobody is known to be dead:
+    /// otherwise those who happen to be heard first would be all that count, and decide alone.
+    fn is_present(&mut self, index: usize) {
+        if self.associations.iter().all(|association| association.is_absent) {
+            for association in &mut self.associations {
+                association.is_absent = false;
+                association.reach = Reach::default();
+            }
+            self.associations[index].reach.ended(true);
+        }
+        self.associations[index].is_absent = false;
     }
 
     /// A source that does not answer any more is sought at its other addresses, then by its name.
@@ -205,6 +224,7 @@ impl Node {
                     association.forget();
                     association.schedule.rest(now.mono, RATE_LIMIT);
                 }
+                association.is_absent = true;
             }
             KissCode::NtsNak | KissCode::Other(_) => {}
         }
@@ -214,14 +234,15 @@ impl Node {
     }
 
     fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
+        let likely = self.oscillator.likely(now.raw);
         let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
         let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error(now, &answer)) {
             Ok(sample) => sample,
             Err(NearLeap) => return,
         };
         let association = &mut self.associations[index];
-        let hearing = association.hear(&sample, limits);
+        let hearing = association.hear(&sample, limits, likely);
         let source = association.id;
         if let Some(gap) = hearing.contradiction {
             self.tell(Event::Contradicted { source, gap });

@@ -45,7 +45,7 @@ impl Node {
     }
 
     fn vote(&self, now: &Moment) -> Result<Agreement, NoMajority> {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
         let vaguest = self.policy.trust.max_distance;
         let voter = |association: &Association| {
             association.say(now.raw, limits, vaguest).map(|bracket| Voter {
@@ -57,7 +57,12 @@ impl Node {
             })
         };
         let voters: Vec<Voter> = self.associations.iter().filter_map(voter).collect();
-        vote(&voters, self.quorum())
+        let agreement = vote(&voters, self.quorum())?;
+        let is_required = self.associations.iter().any(|association| association.policy.require);
+        match is_required && voters.iter().all(|voter| !voter.require) {
+            true => Err(NoMajority::RequiredMissing),
+            false => Ok(agreement),
+        }
     }
 
     /// So many operators must agree: more than half of those that are not known to be dead, and never one alone where
@@ -71,7 +76,9 @@ impl Node {
     fn adopt(&mut self, now: &Moment, agreement: Agreement) {
         self.select(&agreement);
         if let Err(Contradiction) = self.oscillator.learn(agreement.agreed) {
-            self.tell(Event::OscillatorDoubted);
+            // The brackets were carried by limits that are wrong, and so was what has been agreed upon.
+            self.oscillator.forget();
+            return self.void(now, Event::OscillatorDoubted);
         }
         let Some(model) = self.combine(&agreement) else { return };
         self.model = Some(model);
@@ -142,7 +149,7 @@ impl Node {
             mean.add(estimate.tai, estimate.sigma, asymmetry);
             mean.add_rate(estimate.rate, estimate.rate_sigma);
         }
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(at);
         let best = likely.nearest(mean.time()?);
         Some(Model {
             best,
@@ -248,7 +255,7 @@ impl Node {
         let reading = model.read(now.raw);
         Some(Learned {
             rate: model.rate,
-            rate_error: model.limits.error(),
+            rate_error: (model.limits.max - model.rate).max(model.rate - model.limits.min),
             wander: Rate::from_ratio(self.wander()),
             at: reading.best,
             bound: reading.bound(),

@@ -136,7 +136,7 @@ pub enum Standing {
     Undecided,
     /// It has said nothing that counts.
     Mute,
-    /// It has not answered its last eight polls.
+    /// It did not answer eight polls in a row, or refused us, and has not answered since.
     Unreachable,
 }
 
@@ -182,8 +182,8 @@ impl Node {
             reading,
             tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
             offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
-            rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate()),
-            rate_error: self.oscillator.limits().error(),
+            rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate(now.raw)),
+            rate_error: self.oscillator.likely(now.raw).error(),
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
@@ -252,7 +252,7 @@ impl Node {
     }
 
     fn source_report(&self, association: &Association, now: &Moment) -> SourceReport {
-        let limits = self.oscillator.limits();
+        let limits = self.oscillator.limits(now.raw);
         let bracket = association.say(now.raw, limits, self.policy.trust.max_distance);
         let estimate = association.estimator().map(|estimator| estimator.estimate(now.raw));
         let furthest = |from: Time<Tai>| {
@@ -289,7 +289,7 @@ impl Node {
     fn standing(&self, association: &Association, says_something: bool) -> Standing {
         let index = association.id.index();
         match says_something {
-            _ if association.reach.is_dead() => Standing::Unreachable,
+            _ if association.is_absent => Standing::Unreachable,
             false => Standing::Mute,
             true if !self.selected.has_majority => Standing::Undecided,
             true if self.selected.truechimers.contains(index) => Standing::Truechimer,

@@ -95,14 +95,19 @@ impl Node {
     /// The raw counter stood still while the machine slept: nothing that was said about it holds any more.
     fn slept(&mut self, now: &Moment, slept: Span) {
         self.clock.anchor = *now;
+        self.oscillator.interrupted(now.raw, slept);
+        self.void(now, Event::Suspended { slept });
+    }
+
+    /// What is known of the time is void: it is measured anew.
+    pub(super) fn void(&mut self, now: &Moment, because: Event) {
         self.model = None;
-        self.oscillator.interrupted();
         self.abandon_exchanges();
         for association in &mut self.associations {
             association.forget();
         }
         self.carry_out(now, Verdict::Hold);
-        self.tell(Event::Suspended { slept });
+        self.tell(because);
         self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
     }

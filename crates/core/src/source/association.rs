@@ -63,8 +63,11 @@ pub struct Association {
     pub is_resolving: bool,
     /// Its name had no address when it was last looked up.
     pub is_lost: bool,
+    /// It was found dead, or refused us, and has not answered since, wherever it was sought.
+    pub is_absent: bool,
     addresses: Vec<SocketAddr>,
     current: usize,
+    turns: usize,
     estimator: Option<Estimator>,
     bracket: Option<Bracket>,
 }
@@ -92,8 +95,10 @@ impl Association {
             refusals: [0; REFUSALS],
             is_resolving: false,
             is_lost: false,
+            is_absent: false,
             addresses: policy.address.into_iter().collect(),
             current: 0,
+            turns: 0,
             estimator: None,
             bracket: None,
             policy,
@@ -112,6 +117,7 @@ impl Association {
         let kept = addresses.iter().position(|&address| Some(address) == before);
         self.addresses = addresses.iter().copied().take(ADDRESSES_MAX).collect();
         self.current = kept.filter(|&index| index < ADDRESSES_MAX).unwrap_or(0);
+        self.turns = 0;
         let moved = self.address() != before;
         if moved {
             self.forget();
@@ -119,10 +125,11 @@ impl Association {
         moved
     }
 
-    /// Turns to the next address of the name, if there is another. What was heard at the old one does not count for
-    /// the new one.
+    /// Turns to the next address of the name, unless all have been tried since the name was looked up. What was heard
+    /// at the old one does not count for the new one.
     pub fn turn(&mut self) -> bool {
-        if self.addresses.len() < 2 {
+        self.turns += 1;
+        if self.turns >= self.addresses.len() {
             return false;
         }
         self.current = (self.current + 1) % self.addresses.len();
@@ -146,8 +153,8 @@ impl Association {
         self.reach = Reach::default();
     }
 
-    /// Takes a sample in.
-    pub fn hear(&mut self, sample: &Sample, limits: RateLimits) -> Hearing {
+    /// Takes a sample in. The rate is within `limits` for certain; an estimate begins with what is `likely`.
+    pub fn hear(&mut self, sample: &Sample, limits: RateLimits, likely: RateLimits) -> Hearing {
         let contradiction = self.narrow(sample.bracket(), limits);
         if contradiction.is_some() {
             self.estimator = None;
@@ -155,7 +162,7 @@ impl Association {
         let reception = match &mut self.estimator {
             Some(estimator) => estimator.hear(sample),
             None => {
-                self.estimator = Some(Estimator::new(sample, limits));
+                self.estimator = Some(Estimator::new(sample, likely));
                 Reception::Taken
             }
         };
@@ -185,9 +192,10 @@ impl Association {
         self.estimator.as_ref()
     }
 
-    /// Does it count when the size of a majority is reckoned? Not if it has been dead for eight polls.
+    /// Does it count when the size of a majority is reckoned? Not from its death until its next answer, though it be
+    /// sought elsewhere meanwhile.
     pub fn counts(&self) -> bool {
-        !self.reach.is_dead()
+        !self.is_absent
     }
 }
 
