@@ -91,7 +91,7 @@ pub struct Child {
 }
 
 /// Starts a second process that runs `life` with its end of the connection, and exits with what that returns (111 if
-/// it panics). It is killed when the parent dies.
+/// it panics). It is killed when the parent dies, unless it chooses to [`outlive_parent`].
 ///
 /// To be called before any thread is started: of a process with threads, a fork copies one, and every lock that the
 /// others hold. Where `/proc` can tell that there are threads, that is an error.
@@ -132,6 +132,14 @@ fn parent_is_gone(parent: pid_t) -> bool {
 pub(crate) fn die_with_parent() -> io::Result<()> {
     // SAFETY: takes numbers.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong) }).map(drop)
+}
+
+/// For a child that has something to put right when its parent has died: it is not killed with it. It learns of the
+/// end by its channel ([`Message::End`]), and is to end then by itself.
+pub fn outlive_parent() -> io::Result<()> {
+    let none: c_ulong = 0;
+    // SAFETY: takes numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, none) }).map(drop)
 }
 
 /// Was that asked for, and not forgotten?
@@ -235,6 +243,18 @@ mod tests {
         let (near, _far) = Channel::pair().unwrap();
         near.set_nonblocking().unwrap();
         assert_eq!(near.receive(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    /// On a thread of its own, since it belongs to the thread.
+    #[test]
+    fn who_is_to_die_with_his_parent_can_choose_to_outlive_it() {
+        let dies_before_and_after = || {
+            die_with_parent().unwrap();
+            let before = dies_with_parent().unwrap();
+            outlive_parent().unwrap();
+            (before, dies_with_parent().unwrap())
+        };
+        assert_eq!(std::thread::spawn(dies_before_and_after).join().unwrap(), (true, false));
     }
 
     #[test]

@@ -67,7 +67,11 @@ impl LocalClock {
     /// Lets the kernel know how good its clock is. A clock of our own tells nobody but the page.
     pub fn report(&mut self, publication: &Publication) -> Result<(), SteeringFault> {
         match self {
-            Self::Kept(keeper) => keeper.report(&Report::of(publication)),
+            Self::Kept(keeper) => {
+                let rate = publication.model.map(|model| model.rate);
+                rate.map_or(Ok(()), |rate| keeper.rest_at(rate))?;
+                keeper.report(&Report::of(publication))
+            }
             Self::Kernel => adjust::set_status(&Report::of(publication).status()).map(drop).map_err(fault),
             Self::User(_) => Ok(()),
         }

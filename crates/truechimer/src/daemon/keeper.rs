@@ -2,7 +2,8 @@
 //!
 //! It is forked before anything else, keeps CAP_SYS_TIME and nothing more, and hears nobody but the daemon, by a
 //! socket pair. It believes nothing: each command is judged by rules that need no trust in the asker, and vetoed if
-//! it breaks them. If the daemon dies the keeper ends, and the clock goes on at the rate that it has.
+//! it breaks them. A slew is a rate that somebody has to end: if the daemon dies in the middle of one, the keeper lets
+//! the clock run at the rate of the last model before it ends too.
 //!
 //! **Invariant:** nothing that comes from the network is ever parsed here.
 
@@ -16,7 +17,7 @@ use truechimer_core::node::report::Publication;
 use truechimer_core::policy::{ClockPolicy, TrustPolicy};
 use truechimer_sys::adjust::{Leap, StatusReport};
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::process::{Channel, Child, Message, spawn_child};
+use truechimer_sys::process::{Channel, Child, Message, outlive_parent, spawn_child};
 use truechimer_sys::{adjust, capability, clock, file, system};
 use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Time};
 
@@ -39,6 +40,17 @@ const BODY_LEN: usize = 1 + 16 + 16 + 8;
 pub struct Keeper {
     child: Child,
     line: Line,
+    rest: Option<Rate>,
+}
+
+impl Drop for Keeper {
+    /// The keeper is killed with this value; what it would do at the daemon's death is to be done before.
+    fn drop(&mut self) {
+        if let Some(rate) = self.rest {
+            // There is nobody to tell of a failure any more.
+            let _steered = self.steer(Steering::Rate(rate));
+        }
+    }
 }
 
 /// What the kernel is told about its clock.
@@ -162,8 +174,8 @@ pub fn judge(rules: &Rules, ledger: &Ledger, command: Steering, now: Time<Local>
 impl Keeper {
     /// Splits the keeper off. To be called before any thread is started.
     pub fn start(rules: Rules) -> io::Result<Self> {
-        let child = spawn_child(move |daemon| live(&daemon, &rules))?;
-        Ok(Self { child, line: Line::new(PATIENCE) })
+        let child = spawn_child(move |daemon| live(&daemon, rules))?;
+        Ok(Self { child, line: Line::new(PATIENCE), rest: None })
     }
 
     /// Has a command carried out. Returns the rate that the clock has then.
@@ -174,6 +186,16 @@ impl Keeper {
     /// Has the kernel told how good its clock is.
     pub fn report(&mut self, report: &Report) -> Result<(), SteeringFault> {
         self.ask(&Request::Report(*report)).map(drop)
+    }
+
+    /// Leaves word of the rate that the clock shall have when the daemon is gone.
+    pub fn rest_at(&mut self, rate: Rate) -> Result<(), SteeringFault> {
+        if self.rest == Some(rate) {
+            return Ok(());
+        }
+        self.ask(&Request::Rest(rate))?;
+        self.rest = Some(rate);
+        Ok(())
     }
 
     fn ask(&mut self, request: &Request) -> Result<Rate, SteeringFault> {
@@ -229,6 +251,7 @@ impl Line {
 enum Request {
     Steer(Steering),
     Report(Report),
+    Rest(Rate),
 }
 
 impl Request {
@@ -237,14 +260,14 @@ impl Request {
     ///   | kind   | first, as      | second, as     | bits   |
     ///   | rate:  | rate           |                |        |
     ///   | step:  | by             |                |        |
+    ///   | rest:  | rate           |                |        |
     ///   | report:| maxerror       | esterror       | synchronised, leap, knows TAI, TAI offset |
     /// ```
     fn to_bytes(self) -> [u8; BODY_LEN] {
         match self {
-            Self::Steer(Steering::Rate(rate)) => {
-                message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0)
-            }
+            Self::Steer(Steering::Rate(rate)) => message(0, rate_span(rate), Span::ZERO, 0),
             Self::Steer(Steering::Step(by)) => message(1, by, Span::ZERO, 0),
+            Self::Rest(rate) => message(3, rate_span(rate), Span::ZERO, 0),
             Self::Report(report) => message(2, report.maxerror, report.esterror, report.bits()),
         }
     }
@@ -252,11 +275,10 @@ impl Request {
     fn of_bytes(bytes: &[u8; BODY_LEN]) -> Option<Self> {
         let (kind, first, second, bits) = parts(bytes);
         match kind {
-            0 => i64::try_from(first.as_attos())
-                .ok()
-                .map(|rate| Self::Steer(Steering::Rate(Rate::from_attos_per_second(rate)))),
+            0 => span_rate(first).map(|rate| Self::Steer(Steering::Rate(rate))),
             1 => Some(Self::Steer(Steering::Step(first))),
             2 => Report::of_bits(first, second, bits).map(Self::Report),
+            3 => span_rate(first).map(Self::Rest),
             _ => None,
         }
     }
@@ -283,6 +305,15 @@ impl Report {
         let tai_offset = (bits & 1 << 3 != 0).then_some((bits >> 16) as u16);
         Some(Self { synchronised: bits & 1 != 0, maxerror, esterror, tai_offset, leap })
     }
+}
+
+/// A rate as what it gains in a second.
+fn rate_span(rate: Rate) -> Span {
+    Span::from_attos(rate.as_attos_per_second().into())
+}
+
+fn span_rate(gained: Span) -> Option<Rate> {
+    i64::try_from(gained.as_attos()).ok().map(Rate::from_attos_per_second)
 }
 
 /// A message: the number of the question in eight bytes, and what is said.
@@ -315,7 +346,7 @@ fn parts(bytes: &[u8; BODY_LEN]) -> (u8, Span, Span, u64) {
 /// The answer: the rate that the clock has, or a fault by its number.
 fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; BODY_LEN] {
     match outcome {
-        Ok(rate) => message(0, Span::from_attos(rate.as_attos_per_second().into()), Span::ZERO, 0),
+        Ok(rate) => message(0, rate_span(rate), Span::ZERO, 0),
         Err(SteeringFault::NotPermitted) => message(1, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Invalid) => message(2, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Vetoed) => message(3, Span::ZERO, Span::ZERO, 0),
@@ -338,48 +369,79 @@ fn outcome_of(bytes: &[u8; BODY_LEN]) -> Result<Rate, SteeringFault> {
     }
 }
 
-/// The keeper's life: answers until the daemon is gone.
-fn live(daemon: &Channel, rules: &Rules) -> i32 {
-    if capability::drop_capabilities_but(&[capability::Capability::SetTime]).is_err() {
-        return 111;
-    }
-    let boot = system::boot_id().unwrap_or_default();
-    loop {
-        let mut bytes = [0; MESSAGE_LEN];
-        match daemon.receive(&mut bytes) {
-            Ok(Message::Whole(MESSAGE_LEN)) => {}
-            Ok(Message::Whole(_)) => return 111,
-            Ok(Message::End) => return 0,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return 111,
-        }
-        let (number, body) = unnumbered(&bytes);
-        let request = Request::of_bytes(&body);
-        let outcome = request.map_or(Err(SteeringFault::Vetoed), |request| serve(rules, &boot, request));
-        if daemon.send(&numbered(number, answer(outcome))).is_err() {
-            return 0;
-        }
+/// The keeper's life: answers until the daemon is gone, and then puts the clock to rest.
+fn live(daemon: &Channel, rules: Rules) -> i32 {
+    let is_ready = capability::drop_capabilities_but(&[capability::Capability::SetTime])
+        .and_then(|()| outlive_parent())
+        .is_ok();
+    let mut guard = Guard { rules, boot: system::boot_id().unwrap_or_default(), rest: None };
+    let ended = if is_ready { guard.converse(daemon) } else { 111 };
+    match guard.rest.map(|rate| steer_kernel(Steering::Rate(rate))) {
+        None | Some(Ok(_)) => ended,
+        Some(Err(_)) => 111,
     }
 }
 
-fn serve(rules: &Rules, boot: &str, request: Request) -> Result<Rate, SteeringFault> {
-    match request {
-        Request::Steer(command) => steer(rules, boot, command),
-        Request::Report(report) => adjust::set_status(&report.status()).map(|_| Rate::ZERO).map_err(fault),
-    }
+/// The keeper's own: what it judges by, and the rate that the clock shall have without the daemon.
+struct Guard {
+    rules: Rules,
+    boot: String,
+    rest: Option<Rate>,
 }
 
-/// Writes a step down before it is made: a power cut between the two costs a step of the budget, never gives one.
-fn steer(rules: &Rules, boot: &str, command: Steering) -> Result<Rate, SteeringFault> {
-    let mut ledger = Ledger::load(&rules.ledger, boot);
-    if !judge(rules, &ledger, command, clock::realtime()) {
-        return Err(SteeringFault::Vetoed);
+impl Guard {
+    fn converse(&mut self, daemon: &Channel) -> i32 {
+        loop {
+            let mut bytes = [0; MESSAGE_LEN];
+            match daemon.receive(&mut bytes) {
+                Ok(Message::Whole(MESSAGE_LEN)) => {}
+                Ok(Message::Whole(_)) => return 111,
+                Ok(Message::End) => return 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return 111,
+            }
+            let (number, body) = unnumbered(&bytes);
+            let request = Request::of_bytes(&body);
+            let outcome = request.map_or(Err(SteeringFault::Vetoed), |request| self.serve(request));
+            if daemon.send(&numbered(number, answer(outcome))).is_err() {
+                return 0;
+            }
+        }
     }
-    if let Steering::Step(_) = command {
-        ledger.steps += 1;
-        ledger.save(&rules.ledger).map_err(|_| SteeringFault::Vetoed)?;
+
+    fn serve(&mut self, request: Request) -> Result<Rate, SteeringFault> {
+        match request {
+            Request::Steer(command) => self.steer(command),
+            Request::Report(report) => {
+                adjust::set_status(&report.status()).map(|_| Rate::ZERO).map_err(fault)
+            }
+            Request::Rest(rate) => self.rest_at(rate),
+        }
     }
-    steer_kernel(command).map_err(fault)
+
+    /// Judged as if it were to be done now.
+    fn rest_at(&mut self, rate: Rate) -> Result<Rate, SteeringFault> {
+        let ledger = Ledger::new(&self.boot);
+        if !judge(&self.rules, &ledger, Steering::Rate(rate), clock::realtime()) {
+            return Err(SteeringFault::Vetoed);
+        }
+        self.rest = Some(rate);
+        Ok(rate)
+    }
+
+    /// Writes a step down before it is made: a power cut between the two costs a step of the budget, never gives one.
+    fn steer(&self, command: Steering) -> Result<Rate, SteeringFault> {
+        let path = &self.rules.ledger;
+        let mut ledger = Ledger::load(path, &self.boot);
+        if !judge(&self.rules, &ledger, command, clock::realtime()) {
+            return Err(SteeringFault::Vetoed);
+        }
+        if let Steering::Step(_) = command {
+            ledger.steps += 1;
+            ledger.save(path).map_err(|_| SteeringFault::Vetoed)?;
+        }
+        steer_kernel(command).map_err(fault)
+    }
 }
 
 #[cfg(test)]
@@ -410,6 +472,7 @@ mod tests {
             Request::Steer(Steering::Step(Span::from_secs(-5))),
             Request::Report(report),
             Request::Report(blank),
+            Request::Rest(Rate::from_ppb(-60_123)),
         ];
         for request in requests {
             assert_eq!(Request::of_bytes(&request.to_bytes()), Some(request));
@@ -486,5 +549,15 @@ mod tests {
         assert!(judge(&rules(), &Ledger::new("boot"), Steering::Rate(limit), now()));
         let beyond = Steering::Rate(-limit - Rate::from_ppb(1));
         assert!(!judge(&rules(), &Ledger::new("boot"), beyond, now()));
+    }
+
+    #[test]
+    fn the_clock_is_never_left_at_a_rate_that_it_might_not_be_given() {
+        let limit = rules().rate_max;
+        let mut guard = Guard { rules: rules(), boot: "boot".to_owned(), rest: None };
+        let beyond = limit + Rate::from_ppb(1);
+        assert_eq!(guard.rest_at(limit), Ok(limit));
+        assert_eq!(guard.rest_at(beyond), Err(SteeringFault::Vetoed));
+        assert_eq!(guard.rest, Some(limit));
     }
 }
