@@ -102,9 +102,10 @@ fn a_restart_begins_with_what_was_learned() {
 /// The rate is known about as well as before the restart, and is about the same.
 #[track_caller]
 fn is_as_before(now: &StatusReply, before: &StatusReply) {
-    // The oscillator may have drifted since, and may do so again: twice [assume] max_drift.
+    // The oscillator may have drifted since, and may do so again: twice [assume] max_drift. What was known may have been
+    // a little worse at the last agreement, which was kept, than when we asked.
     let drift = 2.0 * now.assumptions.max_drift_ppm;
-    assert!(now.counter_error_ppm < before.counter_error_ppm + 1.1 * drift, "{now:?}\n{before:?}");
+    assert!(now.counter_error_ppm < 1.5 * before.counter_error_ppm + drift, "{now:?}\n{before:?}");
     let [rate, rate_before] = [now, before].map(|status| status.counter_ppm.expect("a rate is known"));
     assert!((rate - rate_before).abs() < before.counter_error_ppm + drift, "{now:?}\n{before:?}");
 }
