@@ -16,6 +16,7 @@ use crate::source::SourceId;
 use crate::source::association::{ExchangeId, NearLeap, Underway, sample_of};
 use crate::source::reach::Reach;
 use crate::source::schedule::RATE_LIMIT;
+use crate::status::Status;
 
 /// A name that could not be looked up is tried again after this.
 const RESOLVE_AGAIN: Span = Span::from_secs(16);
@@ -31,7 +32,7 @@ impl Node {
             let is_due = self.associations[index].schedule.due() <= now.mono;
             let underway = self.associations[index].underway.as_ref();
             if underway.is_some_and(|underway| is_due || underway.ends <= now.mono) {
-                self.end(index, false);
+                self.end(now, index, false);
                 self.review(now);
             }
             if is_due {
@@ -80,7 +81,7 @@ impl Node {
     }
 
     /// The exchange of a source is over.
-    fn end(&mut self, index: usize, answered: bool) {
+    fn end(&mut self, now: &Moment, index: usize, answered: bool) {
         let association = &mut self.associations[index];
         let Some(underway) = association.underway.take() else { return };
         let (answered_before, dead_before) = (association.reach.answers(), association.reach.is_dead());
@@ -91,7 +92,7 @@ impl Node {
             self.tell(Event::Reachable { source });
         }
         if answered {
-            self.is_present(index);
+            self.is_present(now, index);
         }
         if dies {
             if !core::mem::replace(&mut self.associations[index].is_absent, true) {
@@ -101,17 +102,21 @@ impl Node {
         }
     }
 
-    /// A source answers. If it is the first one after all were dead, the way was cut and nobody is known to be dead:
-    /// otherwise those who happen to be heard first would be all that count, and decide alone.
-    fn is_present(&mut self, index: usize) {
-        if self.associations.iter().all(|association| association.is_absent) {
-            for association in &mut self.associations {
+    /// A source answers. If it was dead while no majority could be heard, then the way was cut, and nobody is known to
+    /// be dead: otherwise those who happen to be heard first would be all that count, and decide alone.
+    fn is_present(&mut self, now: &Moment, index: usize) {
+        let was_absent = core::mem::replace(&mut self.associations[index].is_absent, false);
+        let was_cut = match self.status {
+            Status::Synchronised | Status::Degraded => false,
+            Status::Unknown | Status::Holdover | Status::Disrupted => was_absent,
+        };
+        if was_cut {
+            for association in self.associations.iter_mut().filter(|association| association.is_absent) {
                 association.is_absent = false;
                 association.reach = Reach::default();
+                association.schedule.burst(now.mono);
             }
-            self.associations[index].reach.ended(true);
         }
-        self.associations[index].is_absent = false;
     }
 
     /// A source that does not answer any more is sought at its other addresses, then by its name.
@@ -161,7 +166,7 @@ impl Node {
         let Some(index) = self.whose(exchange) else { return };
         let source = self.associations[index].id;
         self.tell(Event::NotSent { source, errno });
-        self.end(index, false);
+        self.end(now, index, false);
         self.review(now);
     }
 
@@ -184,7 +189,7 @@ impl Node {
         let Some(underway) = &mut self.associations[index].underway else { return };
         match underway.exchange.hear(from, at, datagram, &rules) {
             Ok(Heard::Answer(answer)) => {
-                self.end(index, true);
+                self.end(now, index, true);
                 self.answered(now, index, answer);
             }
             Ok(Heard::Kiss(kiss)) => self.kissed(now, index, kiss),
@@ -207,14 +212,14 @@ impl Node {
         let source = association.id;
         self.tell(Event::Refused { source, refusal });
         if refusal.proves_reach() {
-            self.end(index, true);
+            self.end(now, index, true);
             self.review(now);
         }
     }
 
     /// RFC 8633, section 5.4: a wish to be asked less is granted, a refusal of service respected, the rest ignored.
     fn kissed(&mut self, now: &Moment, index: usize, kiss: Kiss) {
-        self.end(index, true);
+        self.end(now, index, true);
         let association = &mut self.associations[index];
         match kiss.code {
             KissCode::Rate => association.schedule.asked_too_often(now.mono),

@@ -66,11 +66,12 @@ impl Node {
     }
 
     /// So many operators must agree: more than half of those that are not known to be dead, and never one alone where
-    /// there were several to begin with.
+    /// there were several to begin with. But more than half of *all* are taken to be honest, so that the fewer are
+    /// alive the wider is what they agree upon.
     fn quorum(&self) -> Quorum {
         let all = count_operators(self.associations.iter());
         let alive = count_operators(self.associations.iter().filter(|association| association.counts()));
-        Quorum { operators: alive, needed: (alive / 2 + 1).max(all.min(2)) }
+        Quorum { operators: all, needed: (alive / 2 + 1).max(all.min(2)) }
     }
 
     fn adopt(&mut self, now: &Moment, agreement: Agreement) {
