@@ -211,7 +211,8 @@ impl Node {
         let reading = model.read(now.raw);
         let delay = answer.root_delay + answer.delay.max(Span::ZERO);
         Served {
-            synchronised: reading.bound() < self.policy.trust.max_distance,
+            // A stratum beyond 15 is none: two servers that had their time from each other would count up to it.
+            synchronised: reading.bound() < self.policy.trust.max_distance && answer.stratum < 15,
             leap: match self.leap_of_the_day(reading.best) {
                 None => Leap::None,
                 Some(LeapKind::Inserted) => Leap::Insert,
