@@ -9,6 +9,7 @@
 
 pub mod chance;
 pub mod kernel;
+pub mod lab;
 pub mod network;
 pub mod oracle;
 pub mod oscillator;

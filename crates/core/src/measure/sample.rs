@@ -20,6 +20,12 @@ pub const ROUNDING: Span = Span::from_nanos(22_889);
 /// question had yet to travel at `t1`. The server's own uncertainty goes on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
+    /// When the question left (`t1`).
+    pub sent: Time<Raw>,
+    /// When it came to the server, by its clock (`t2`).
+    pub received: Time<Tai>,
+    /// When the answer left, by the server's clock (`t3`).
+    pub transmitted: Time<Tai>,
     /// When the answer was heard (`t4`).
     pub at: Time<Raw>,
     /// True time then was not before this, if the server is right about its distance.

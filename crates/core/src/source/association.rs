@@ -223,6 +223,9 @@ pub fn sample_of(
         + crate::measure::sample::ROUNDING
         + stamp_error;
     Ok(Sample {
+        sent: answer.sent.at,
+        received: t2,
+        transmitted: t3,
         at: answer.heard.at,
         earliest: t3 - distance,
         latest: (t2 + waited + fastest.max.over(waited)).max(t3) + distance,

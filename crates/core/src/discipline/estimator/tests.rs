@@ -8,6 +8,9 @@ fn sample(seconds: f64, rate: f64, there: f64, back: f64) -> Sample {
     let truth = Time::<Tai>::EPOCH + Span::from_seconds(seconds) + Span::from_seconds(seconds * rate);
     let micros = |value: f64| Span::from_seconds(value * 1e-6);
     Sample {
+        sent: at - micros(there + back),
+        received: truth - micros(back),
+        transmitted: truth - micros(back),
         at,
         earliest: truth - micros(back),
         latest: truth + micros(there),
