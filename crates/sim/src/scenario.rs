@@ -1,7 +1,7 @@
 //! Scenarios: each names only what differs from a quiet LAN with four honest servers.
 
 use truechimer_core::event::SteeringFault;
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
@@ -34,6 +34,8 @@ pub struct Scenario {
     pub intervals: (Span, Span),
     /// The accuracy target.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub rhythm: Rhythm,
     /// How often at least the machine looks whether somebody else moves its clock.
     pub watch: Span,
 }
@@ -99,6 +101,7 @@ impl Default for Scenario {
             changes: Vec::new(),
             intervals: (Span::from_secs(64), Span::from_secs(1024)),
             accuracy: None,
+            rhythm: Rhythm::Adaptive,
             watch: Span::from_secs(16),
         }
     }
@@ -242,6 +245,7 @@ impl Scenario {
         Policy {
             sources: self.servers.iter().enumerate().map(source).collect(),
             accuracy: self.accuracy,
+            rhythm: self.rhythm,
             clock: ClockPolicy::default(),
             trust: TrustPolicy::default(),
             watch: self.watch,

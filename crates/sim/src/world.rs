@@ -85,6 +85,8 @@ pub struct Outcome {
 pub struct Told {
     /// Samples taken.
     pub measured: u64,
+    /// Intervals changed.
+    pub paced: u64,
     /// Models made.
     pub updated: u64,
     /// Datagrams dropped, kisses heard, questions that could not be sent.
@@ -107,6 +109,7 @@ impl Told {
     fn count(&mut self, event: &Event) {
         let counter = match event {
             Event::Measured(_) => &mut self.measured,
+            Event::Paced(_) => &mut self.paced,
             Event::Updated(_) => &mut self.updated,
             Event::Refused { .. } | Event::Kissed { .. } | Event::NotSent { .. } => &mut self.refused,
             Event::Addressed { .. }
