@@ -4,6 +4,7 @@ use truechimer_core::event::SteeringFault;
 use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
+use crate::kernel::KernelSpec;
 use crate::network::PathSpec;
 use crate::oscillator::OscillatorSpec;
 use crate::oscillator::course::Sine;
@@ -39,6 +40,11 @@ pub struct Scenario {
     pub rhythm: Rhythm,
     /// How often at least the machine looks whether somebody else moves its clock.
     pub watch: Span,
+    /// The machine's kernel.
+    pub kernel: KernelSpec,
+    /// The daemon is killed, and started again with what it had learned, just before these of all the things that happen
+    /// to it, counted from its first birth on; in ascending order.
+    pub deaths: Vec<u64>,
 }
 
 /// Something that changes on the way.
@@ -68,6 +74,10 @@ pub enum Change {
     KernelRefuses(Option<SteeringFault>),
     /// The daemon is killed and started again with what it had learned. The clock keeps the rate that it had.
     Restart,
+    /// What the daemon has learned goes to the disk.
+    Save,
+    /// The same as a restart, but with what is on the disk, if anything.
+    Crash,
 }
 
 const HOUR: i64 = 3600;
@@ -105,6 +115,8 @@ impl Default for Scenario {
             accuracy: None,
             rhythm: Rhythm::Adaptive,
             watch: Span::from_secs(16),
+            kernel: KernelSpec::default(),
+            deaths: Vec::new(),
         }
     }
 }
