@@ -36,6 +36,8 @@ pub struct Scenario {
     pub accuracy: Option<Span>,
     /// How often at least the machine looks whether somebody else moves its clock.
     pub watch: Span,
+    /// So many operators must agree. `None`: a majority of all.
+    pub min_operators: Option<usize>,
 }
 
 /// Something that changes on the way.
@@ -100,6 +102,7 @@ impl Default for Scenario {
             intervals: (Span::from_secs(64), Span::from_secs(1024)),
             accuracy: None,
             watch: Span::from_secs(16),
+            min_operators: None,
         }
     }
 }
@@ -235,15 +238,15 @@ impl Scenario {
             min_interval: self.intervals.0,
             max_interval: self.intervals.1,
             burst: 6,
-            prefer: false,
-            trust: false,
-            require: false,
+            prefer: server.wish.prefer,
+            trust: server.wish.trust,
+            require: server.wish.require,
         };
         Policy {
             sources: self.servers.iter().enumerate().map(source).collect(),
             accuracy: self.accuracy,
             clock: ClockPolicy::default(),
-            trust: TrustPolicy::default(),
+            trust: TrustPolicy { min_operators: self.min_operators, ..TrustPolicy::default() },
             watch: self.watch,
         }
     }
