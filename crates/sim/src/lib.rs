@@ -17,3 +17,4 @@ pub mod scenario;
 pub mod server;
 pub mod table;
 pub mod world;
+pub mod yardstick;
