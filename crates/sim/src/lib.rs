@@ -19,3 +19,4 @@ pub mod sheet;
 pub mod table;
 pub mod work;
 pub mod world;
+pub mod yardstick;

@@ -89,6 +89,8 @@ pub struct Outcome {
     pub falsetickers: Vec<usize>,
     /// Every event, if it was asked for.
     pub story: Option<Vec<(Span, Event)>>,
+    /// When the daemon was born again, by the time since the start.
+    pub births: Vec<Span>,
     /// Every question if the story was asked for: when, by the monotonic clock, and to which server.
     pub asked: Vec<(Time<Mono>, usize)>,
 }
@@ -129,6 +131,8 @@ impl Told {
             | Event::NotFound { .. }
             | Event::Reachable { .. }
             | Event::Unreachable { .. }
+            | Event::SameServer { .. }
+            | Event::Loops { .. }
             | Event::Contradicted { .. } => &mut self.reach_changed,
             Event::Selected { .. } | Event::Unselected(_) => &mut self.votes_changed,
             Event::Stepped { .. } => &mut self.stepped,
@@ -219,7 +223,10 @@ impl World {
         let report = self.node.report(&now);
         self.outcome.falsetickers = (0..report.sources.len())
             .filter(|&index| {
-                report.sources[index].standing == truechimer_core::node::report::Standing::Falseticker
+                matches!(
+                    report.sources[index].standing,
+                    truechimer_core::node::report::Standing::Falseticker { .. }
+                )
             })
             .collect();
         self.outcome
@@ -251,6 +258,9 @@ impl World {
     /// change of the rate in its midst shows at its end. Where the rate is not well within the limits, or the truth is
     /// near an edge, the oracle looks each second.
     fn watch_until(&mut self, to: Time<Tai>) {
+        if self.is_watched {
+            self.look();
+        }
         while self.is_watched && to - self.now > SECOND && !self.is_calm() {
             self.advance(self.now + SECOND);
             self.look();
@@ -400,6 +410,7 @@ impl World {
     /// What is under way to or from the old daemon finds its sockets closed.
     fn restart(&mut self) {
         let now = self.moment();
+        self.outcome.births.push(self.now - self.start);
         self.plans.retain(|_, plan| matches!(plan, Plan::Change(_)));
         let first = birth(&self.scenario, self.seed, self.lives, &self.leaps);
         let birth = Birth { learned: self.learned, rate: self.kernel.rate(), ..first };
