@@ -20,3 +20,4 @@ pub mod table;
 pub mod work;
 pub mod world;
 pub mod yardstick;
+pub mod years;
