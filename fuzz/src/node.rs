@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use truechimer_core::discipline::drift::Seen;
 use truechimer_core::discipline::model::Reading;
 use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::learned::Learned;
@@ -254,6 +255,7 @@ fn learned(script: &mut Script<'_>) -> Option<Learned> {
         wander: Rate::from_ppb(1),
         at: LeapTable::COMPILED.tai_of_utc(NOW),
         bound: Span::from_millis(1),
+        seen: Seen::default(),
     })
 }
 

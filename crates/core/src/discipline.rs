@@ -1,6 +1,7 @@
 //! Samples to a model, a model to a verdict.
 
 pub mod bracket;
+pub mod drift;
 pub mod estimator;
 pub mod holdover;
 pub mod model;

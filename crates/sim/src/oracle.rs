@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_false_bound_is_found() {
         let mut oracle = Oracle::default();
-        let reading = Reading { earliest: at(10), best: at(11), latest: at(12), sigma: Span::ZERO };
+        let reading =
+            Reading { earliest: at(10), best: at(11), latest: at(12), sigma: Span::ZERO, age: Span::ZERO };
         for truth in [10, 12, 13, 8] {
             oracle.look(at(truth).max(at(10)), Some(&reading), Span::ZERO);
         }

@@ -9,12 +9,15 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use truechimer_core::node::report::{Report, SourceReport};
 use truechimer_core::wire::ntp::Leap;
-use truechimer_time::{LeapTable, Mono, Span, Time};
+use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
 use crate::ui::stamp;
 
 /// The version of these objects.
 pub const VERSION: u32 = 1;
+
+/// The version of the assumptions under which a bound is true. 2: A2's number may be learned.
+pub const ASSUMPTIONS: u32 = 2;
 
 /// The longest request that is read, its end included.
 pub const REQUEST_MAX: usize = 4096;
@@ -85,6 +88,8 @@ pub struct StatusReply {
     pub bound: Option<f64>,
     /// One standard deviation of it.
     pub sigma: Option<f64>,
+    /// A majority was last heard so long ago.
+    pub age: Option<f64>,
     /// How much faster than true time the raw counter runs, ppm.
     pub counter_ppm: Option<f64>,
     /// The counter's rate is known to within this, ppm.
@@ -117,9 +122,12 @@ pub struct Forecast {
 /// What the bound rests on, beside an honest majority.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assumptions {
+    /// The version of the set of assumptions: what A1 and A2 say. 2: A2's number may be learned.
+    pub version: u32,
     /// A1: the raw counter's rate is at most so far from nominal, ppm.
     pub max_rate_ppm: f64,
-    /// A2: it stays within this of its average over any stretch of the last day, ppm.
+    /// A2: it stays within this of its average over any stretch of the last day, ppm. At most what is configured, less
+    /// where the oscillator has been watched for days.
     pub max_drift_ppm: f64,
 }
 
@@ -201,7 +209,7 @@ pub struct SourceReply {
 
 impl StatusReply {
     /// The reply from a report.
-    pub fn of(report: &Report, assumptions: Assumptions, leaps: &LeapTable) -> Self {
+    pub fn of(report: &Report, max_rate: Rate, leaps: &LeapTable) -> Self {
         let count = |word: &str| report.sources.iter().filter(|s| s.standing.word() == word).count();
         let reading = report.reading.as_ref();
         Self {
@@ -213,6 +221,7 @@ impl StatusReply {
             offset: reading.map(|_| report.offset.as_seconds()),
             bound: reading.map(|reading| reading.bound().as_seconds()),
             sigma: reading.map(|reading| reading.sigma.as_seconds()),
+            age: reading.map(|reading| reading.age.as_seconds()),
             counter_ppm: report.rate.map(|rate| (-rate).as_ppm()),
             counter_error_ppm: report.rate_error.as_ppm(),
             clock_ppm: report.clock_rate.as_ppm(),
@@ -222,7 +231,11 @@ impl StatusReply {
                 .iter()
                 .map(|(bound, holds)| Forecast { bound: bound.as_seconds(), holds: holds.as_seconds() })
                 .collect(),
-            assumptions,
+            assumptions: Assumptions {
+                version: ASSUMPTIONS,
+                max_rate_ppm: max_rate.as_ppm(),
+                max_drift_ppm: report.drift_allowed.as_ppm(),
+            },
             sources: SourceCounts {
                 configured: report.sources.len(),
                 truechimers: count("truechimer"),

@@ -8,7 +8,7 @@ use super::report::Publication;
 use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
 use crate::discipline::model::Model;
-use crate::discipline::oscillator::Contradiction;
+use crate::discipline::oscillator::{Contradiction, Likely};
 use crate::discipline::select::{Agreement, NoMajority, Quorum, Voter, vote};
 use crate::discipline::servo::Verdict;
 use crate::event::{Event, Update};
@@ -83,6 +83,12 @@ impl Node {
         }
         let Some(model) = self.combine(&agreement) else { return };
         self.model = Some(model);
+        self.oscillator.observe(Likely {
+            time: model.best,
+            sigma: model.sigma,
+            rate: model.rate,
+            rate_sigma: model.rate_sigma,
+        });
         let reading = model.read(now.raw);
         let was_panicking = self.servo.is_panicking();
         let error = self.local_of(reading.best) - now.local;
@@ -159,6 +165,7 @@ impl Node {
             limits,
             sigma: mean.sigma(),
             rate_sigma: mean.rate_sigma(),
+            wander: Rate::from_ratio(self.wander()),
         })
     }
 
@@ -260,6 +267,7 @@ impl Node {
             wander: Rate::from_ratio(self.wander()),
             at: reading.best,
             bound: reading.bound(),
+            seen: self.oscillator.drift_seen(),
         })
     }
 }

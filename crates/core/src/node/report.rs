@@ -65,6 +65,8 @@ pub struct Report {
     pub rate: Option<Rate>,
     /// The rate is known to within this.
     pub rate_error: Rate,
+    /// The number of assumption A2 that is in force.
+    pub drift_allowed: Rate,
     /// The rate at which the local clock runs against the raw counter.
     pub clock_rate: Rate,
     /// The clock is left alone because its error is beyond the panic limit.
@@ -184,6 +186,7 @@ impl Node {
             offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
             rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate(now.raw)),
             rate_error: self.oscillator.likely(now.raw).error(),
+            drift_allowed: self.oscillator.drift_allowed(),
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),

@@ -98,7 +98,7 @@ fn status_text(status: &StatusReply) -> String {
     line(
         "assumed",
         format!(
-            "a majority of operators is honest; the counter is within {} ppm of nominal and drifts less than {} ppm a day",
+            "a majority of operators is honest; the counter is within {} ppm of nominal and drifts less than {:.1} ppm a day",
             assumed.max_rate_ppm, assumed.max_drift_ppm
         ),
     );

@@ -195,11 +195,14 @@ fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
     let rate = Limits { what: "max_rate", least: Rate::from_ppb(1), most: RATE_MAX };
     let max_rate = within(&assume.max_rate, defaults.max_rate, rate)?;
     let drift = Limits { what: "max_drift", least: Rate::from_ppb(1), most: max_rate };
+    let max_drift = within(&assume.max_drift, defaults.max_drift.min(max_rate), drift)?;
+    let sudden = Limits { what: "sudden", least: Rate::from_ppb(1), most: max_rate };
     let delay = Limits { what: "max_delay", least: MILLISECOND, most: DISTANCE_MAX };
     let distance = Limits { what: "max_distance", least: MILLISECOND, most: DISTANCE_MAX };
     Ok(TrustPolicy {
         max_rate,
-        max_drift: within(&assume.max_drift, defaults.max_drift.min(max_rate), drift)?,
+        max_drift,
+        sudden: within(&assume.sudden, defaults.sudden.min(max_rate), sudden)?,
         max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
         max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
     })

@@ -27,7 +27,11 @@ fn written(config: &Config) -> Written {
             max_slew: spelled(clock.policy.max_slew),
             panic: spelled(clock.policy.panic),
         },
-        assume: WrittenAssume { max_rate: spelled(trust.max_rate), max_drift: spelled(trust.max_drift) },
+        assume: WrittenAssume {
+            max_rate: spelled(trust.max_rate),
+            max_drift: spelled(trust.max_drift),
+            sudden: spelled(trust.sudden),
+        },
         select: WrittenSelect {
             max_delay: spelled(trust.max_delay),
             max_distance: spelled(trust.max_distance),

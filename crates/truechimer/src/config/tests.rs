@@ -92,6 +92,7 @@ fn every_key_is_shown_and_read_back() {
         [assume]
         max_rate = "100000ppm"
         max_drift = "1ppb"
+        sudden = "1ppb"
         [select]
         max_delay = "1ms"
         max_distance = "16s"

@@ -71,6 +71,7 @@ pub(super) struct WrittenClock {
 pub(super) struct WrittenAssume {
     pub(super) max_rate: Key<Spelling<Rate>>,
     pub(super) max_drift: Key<Spelling<Rate>>,
+    pub(super) sudden: Key<Spelling<Rate>>,
 }
 
 /// `[select]`

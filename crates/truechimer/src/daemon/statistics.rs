@@ -49,8 +49,13 @@ impl Head {
         let birth = input_line(&self.now, &Input::Wake);
         let learned = self.learned.map_or("none".to_owned(), |known| {
             let [rate, error, wander] =
-                [known.rate, known.rate_error, known.wander].map(|rate| rate.as_attos_per_second());
-            format!("{rate} {error} {wander} {} {}", known.at, known.bound)
+                [known.rate, known.rate_error, known.wander].map(Rate::as_attos_per_second);
+            let seen = known.seen;
+            let [largest, before] = [seen.largest, seen.largest_before].map(Rate::as_attos_per_second);
+            format!(
+                "{rate} {error} {wander} {largest} {before} {} {} {}",
+                known.at, known.bound, seen.watched
+            )
         });
         let leap = |leap: &truechimer_time::Leap| {
             let sign = if leap.kind() == LeapKind::Inserted { '+' } else { '-' };
