@@ -23,11 +23,13 @@ use crate::learned::Learned;
 use crate::moment::{Moment, Stamp};
 use crate::policy::{Policy, SOURCES_MAX};
 use crate::source::association::{Association, ExchangeId};
+use crate::source::pace::Pace;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
 mod asking;
 mod deciding;
+mod pacing;
 mod watching;
 
 pub mod report;
@@ -151,6 +153,7 @@ pub struct Node {
     rng: ChaCha8Rng,
     associations: Vec<Association>,
     exchanges: u64,
+    pace: Option<Pace>,
     oscillator: Oscillator,
     model: Option<Model>,
     selected: Selection,
@@ -182,6 +185,7 @@ impl Node {
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),
+            pace: pacing::pace_of(&policy),
             policy,
             leaps,
             floor,

@@ -14,14 +14,27 @@ pub const SOURCES_MAX: usize = 32;
 pub struct Policy {
     /// Whom to ask, at most [`SOURCES_MAX`].
     pub sources: Vec<SourcePolicy>,
-    /// How right the clock shall be. `None`: as right as the longest polite interval gives.
+    /// How right the clock shall be: its standard error over all time. `None`: as right as the longest polite interval
+    /// gives.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub rhythm: Rhythm,
     /// What may be done to the clock.
     pub clock: ClockPolicy,
     /// When an answer, a source or a map is good enough.
     pub trust: TrustPolicy,
     /// How often at least to look whether somebody else moves the clock.
     pub watch: Span,
+}
+
+/// By what rule the sources are asked again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rhythm {
+    /// As rarely as the accuracy allows; without one, ever more rarely up to the longest interval.
+    #[default]
+    Adaptive,
+    /// clockspeed's: the interval doubles with each good answer, whatever it says. For clocks known to be steady.
+    Classic,
 }
 
 /// One source, as the operator named it.

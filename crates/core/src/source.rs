@@ -3,6 +3,7 @@
 use crate::policy::SOURCES_MAX;
 
 pub mod association;
+pub mod pace;
 pub mod reach;
 pub mod schedule;
 

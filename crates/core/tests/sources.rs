@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use truechimer_core::event::Event;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, NtpPrecision, Rate, Span, Time};
@@ -80,6 +80,7 @@ impl Lab {
         let mut policy = Policy {
             sources: (0..sources).map(source).collect(),
             accuracy: None,
+            rhythm: Rhythm::Adaptive,
             clock: ClockPolicy::default(),
             trust: TrustPolicy::default(),
             watch: Span::from_secs(16),

@@ -106,8 +106,33 @@ pub struct StatusReply {
     pub sources: SourceCounts,
     /// The stratum that is served to others; 16: unsynchronised.
     pub stratum: u8,
+    /// What the sources are asked.
+    pub traffic: TrafficReply,
+    /// The standard error of the clock over all time at the present pace, where an accuracy is configured.
+    pub rms: Option<f64>,
     /// What the server has done.
     pub server: Option<ServerCounts>,
+}
+
+/// How much is asked, of one source or of all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficReply {
+    /// Questions asked since the start.
+    pub questions: u64,
+    /// Questions answered since the start.
+    pub answers: u64,
+    /// Questions a day at the present intervals.
+    pub per_day: f64,
+}
+
+impl TrafficReply {
+    fn of<'a>(sources: impl IntoIterator<Item = &'a SourceReport>) -> Self {
+        sources.into_iter().fold(Self::default(), |sum, source| Self {
+            questions: sum.questions + source.traffic.questions,
+            answers: sum.answers + source.traffic.answers,
+            per_day: sum.per_day + source.questions_per_day(),
+        })
+    }
 }
 
 /// How long a bound holds.
@@ -181,6 +206,8 @@ pub struct SourceReply {
     pub reach: u8,
     /// How often it is asked.
     pub interval: f64,
+    /// How much it is asked.
+    pub traffic: TrafficReply,
     /// Until it is asked next.
     pub due: f64,
     /// How many samples its estimate rests on.
@@ -242,6 +269,8 @@ impl StatusReply {
                 falsetickers: count("falseticker"),
             },
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
+            traffic: TrafficReply::of(&report.sources),
+            rms: report.rms.map(Span::as_seconds),
             server: None,
         }
     }
@@ -260,6 +289,7 @@ impl SourceReply {
             standing: source.standing.word().to_owned(),
             reach: source.reach,
             interval: source.interval.as_seconds(),
+            traffic: TrafficReply::of([source]),
             due: (source.due - now).max(Span::ZERO).as_seconds(),
             samples: source.samples,
             offset: seconds(source.offset),

@@ -169,7 +169,7 @@ impl Node {
         })
     }
 
-    fn preferred(&self, truechimers: SourceSet) -> SourceSet {
+    pub(super) fn preferred(&self, truechimers: SourceSet) -> SourceSet {
         let preferred: SourceSet =
             truechimers.iter().filter(|&index| self.associations[index].policy.prefer).collect();
         if preferred.is_empty() { truechimers } else { preferred }
@@ -195,12 +195,12 @@ impl Node {
         }
     }
 
-    fn reconsider_status(&mut self, now: &Moment) {
+    pub(super) fn reconsider_status(&mut self, now: &Moment) {
         let status = match &self.model {
             None if self.status == Status::Disrupted => Status::Disrupted,
             None => Status::Unknown,
             Some(_) if !self.selected.has_majority || self.is_silent() => Status::Holdover,
-            Some(model) if self.servo.is_panicking() || self.misses_target(model) => Status::Degraded,
+            Some(_) if self.servo.is_panicking() || self.misses_target() => Status::Degraded,
             Some(_) => Status::Synchronised,
         };
         self.change_status(now, status);
@@ -211,8 +211,8 @@ impl Node {
         self.selected.truechimers.iter().all(|index| !self.associations[index].reach.answers_lately())
     }
 
-    fn misses_target(&self, model: &Model) -> bool {
-        self.policy.accuracy.is_some_and(|target| model.sigma * 3 > target)
+    fn misses_target(&self) -> bool {
+        self.pace.is_some_and(|pace| pace.misses_target())
     }
 
     pub(super) fn change_status(&mut self, now: &Moment, to: Status) {

@@ -12,6 +12,7 @@ use crate::measure::exchange::Refusal;
 use crate::moment::Moment;
 use crate::server::ntp::Served;
 use crate::source::association::Association;
+use crate::source::schedule::Traffic;
 use crate::status::Status;
 use crate::wire::ntp::{Leap, reference_id_of};
 
@@ -75,6 +76,8 @@ pub struct Report {
     pub forecast: Vec<(Span, Span)>,
     /// What we serve to others.
     pub served: Served,
+    /// The standard error of the clock over all time at the present pace, where there is a target.
+    pub rms: Option<Span>,
     /// The sources.
     pub sources: Vec<SourceReport>,
 }
@@ -94,6 +97,8 @@ pub struct SourceReport {
     pub reach: u8,
     /// How often it is asked.
     pub interval: Span,
+    /// How much it was asked and how much it answered.
+    pub traffic: Traffic,
     /// When it is asked next.
     pub due: Time<Mono>,
     /// How many samples its estimate rests on.
@@ -108,6 +113,13 @@ pub struct SourceReport {
     pub bound: Option<Span>,
     /// How many datagrams were refused, by reason, those that occurred.
     pub refusals: Vec<(Refusal, u32)>,
+}
+
+impl SourceReport {
+    /// How many questions a day it is asked at its present interval.
+    pub fn questions_per_day(&self) -> f64 {
+        86_400.0 / self.interval.as_seconds()
+    }
 }
 
 /// Some of the last answer.
@@ -191,6 +203,7 @@ impl Node {
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
             served: self.served(now),
+            rms: self.pace.and_then(|pace| pace.rms()),
             sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
         }
     }
@@ -269,6 +282,7 @@ impl Node {
             standing: self.standing(association, bracket.is_some()),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
+            traffic: association.schedule.traffic(),
             due: association.schedule.due(),
             samples: association.estimator().map_or(0, |estimator| estimator.samples()),
             last: association.last.as_ref().map(|answer| LastAnswer {

@@ -16,6 +16,7 @@ fn written(config: &Config) -> Written {
     let (clock, trust) = (&config.clock, &config.trust);
     Written {
         accuracy: config.accuracy.and_then(spelled),
+        schedule: spelled(config.schedule),
         user: spelled(config.user.clone()),
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),

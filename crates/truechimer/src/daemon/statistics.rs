@@ -127,6 +127,7 @@ impl Recorder {
 pub fn line_of(event: &Event, status: Status) -> Option<String> {
     match event {
         Event::Measured(measurement) => Some(measurement.to_string()),
+        Event::Paced(paced) => Some(paced.to_string()),
         Event::Refused { source, refusal } => Some(refusal_line(*source, *refusal)),
         Event::Updated(update) => Some(update_line(update, status)),
         Event::Addressed { .. }
