@@ -73,14 +73,28 @@ pub enum Event {
         /// How far the new bracket is from where the old one would be.
         gap: Span,
     },
+    /// A source is at the address of another one: it is the same server under two names, and is not asked twice.
+    SameServer {
+        /// The one that is left out.
+        source: SourceId,
+        /// The one that is asked.
+        of: SourceId,
+    },
+    /// A source has its time from us, or is ourselves: it is left out as long as that is so.
+    Loops {
+        /// Which.
+        source: SourceId,
+    },
     /// The vote has a majority, with other members than before.
     Selected {
-        /// Who agrees.
+        /// Who agrees and is believed.
         truechimers: SourceSet,
-        /// Who does not.
+        /// Who does not agree.
         falsetickers: SourceSet,
+        /// There are trusted sources, but none of them says anything, so the others have decided.
+        without_trusted: bool,
     },
-    /// The vote has no majority any more.
+    /// The vote has no majority any more, or still none, but for another reason.
     Unselected(NoMajority),
     /// The model was made anew.
     Updated(Update),

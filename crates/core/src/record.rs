@@ -7,6 +7,7 @@
 //! ```text
 //! i mono raw local asleep width  wake
 //! i ..                           resolved source address[,address]..|-
+//! i ..                           here exchange address own|other
 //! i ..                           sent exchange raw kernel|program
 //! i ..                           unsent exchange errno
 //! i ..                           heard exchange from raw kernel|program hex
@@ -29,7 +30,7 @@ use truechimer_time::{Rate, Span, Time};
 use crate::discipline::estimator::Reception;
 use crate::discipline::servo::Verdict;
 use crate::event::{Measurement, Paced, SteeringFault, Update};
-use crate::measure::exchange::Refusal;
+use crate::measure::exchange::{Here, Refusal};
 use crate::moment::{Moment, Stamp, StampedBy};
 use crate::node::{Input, Order, Steering};
 use crate::source::association::{ADDRESSES_MAX, ExchangeId};
@@ -56,6 +57,10 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
         Input::Resolved { source, addresses } => {
             write!(line, "resolved {} ", source.0)?;
             write_list(line, addresses)
+        }
+        Input::Here { exchange, here } => {
+            let whose = if here.is_own_server { "own" } else { "other" };
+            write!(line, "here {} {} {whose}", exchange.0, here.address)
         }
         Input::Sent { exchange, at } => {
             write!(line, "sent {} {} {}", exchange.0, at.at, stamper(at.by))
@@ -252,6 +257,7 @@ impl<'a> Columns<'a> {
             "resolved" => {
                 Input::Resolved { source: SourceId(self.parse("source")?), addresses: self.list()? }
             }
+            "here" => Input::Here { exchange: ExchangeId(self.parse("exchange")?), here: self.here()? },
             "sent" => Input::Sent { exchange: ExchangeId(self.parse("exchange")?), at: self.stamp()? },
             "unsent" => {
                 Input::Unsent { exchange: ExchangeId(self.parse("exchange")?), errno: self.parse("errno")? }
@@ -266,6 +272,15 @@ impl<'a> Columns<'a> {
             "ordered" => Input::Ordered(self.order()?),
             _ => return Err(RecordError::Unreadable("happening")),
         })
+    }
+
+    fn here(&mut self) -> Result<Here, RecordError> {
+        let address = self.parse("address")?;
+        match self.word("whose server")? {
+            "own" => Ok(Here { address, is_own_server: true }),
+            "other" => Ok(Here { address, is_own_server: false }),
+            _ => Err(RecordError::Unreadable("whose server")),
+        }
     }
 
     fn list(&mut self) -> Result<Vec<SocketAddr>, RecordError> {
@@ -339,6 +354,8 @@ mod tests {
             Input::Wake,
             Input::Resolved { source: SourceId(3), addresses: vec![v4, v6] },
             Input::Resolved { source: SourceId(0), addresses: vec![] },
+            Input::Here { exchange: ExchangeId(7), here: Here { address: v6.ip(), is_own_server: false } },
+            Input::Here { exchange: ExchangeId(7), here: Here { address: v4.ip(), is_own_server: true } },
             Input::Sent { exchange: ExchangeId(7), at: Stamp { by: StampedBy::Program, ..at } },
             Input::Unsent { exchange: ExchangeId(u64::MAX), errno: 111 },
             Input::Heard { exchange: ExchangeId(1), from: v6, at, datagram: vec![0, 0xff, 0x24] },

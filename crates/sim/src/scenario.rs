@@ -45,6 +45,8 @@ pub struct Scenario {
     /// The daemon is killed, and started again with what it had learned, just before these of all the things that happen
     /// to it, counted from its first birth on; in ascending order.
     pub deaths: Vec<u64>,
+    /// So many operators must agree. `None`: a majority of all.
+    pub min_operators: Option<usize>,
 }
 
 /// Something that changes on the way.
@@ -117,6 +119,7 @@ impl Default for Scenario {
             watch: Span::from_secs(16),
             kernel: KernelSpec::default(),
             deaths: Vec::new(),
+            min_operators: None,
         }
     }
 }
@@ -252,16 +255,16 @@ impl Scenario {
             min_interval: self.intervals.0,
             max_interval: self.intervals.1,
             burst: 6,
-            prefer: false,
-            trust: false,
-            require: false,
+            prefer: server.wish.prefer,
+            trust: server.wish.trust,
+            require: server.wish.require,
         };
         Policy {
             sources: self.servers.iter().enumerate().map(source).collect(),
             accuracy: self.accuracy,
             rhythm: self.rhythm,
             clock: ClockPolicy::default(),
-            trust: TrustPolicy::default(),
+            trust: TrustPolicy { min_operators: self.min_operators, ..TrustPolicy::default() },
             watch: self.watch,
         }
     }

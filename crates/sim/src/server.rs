@@ -12,6 +12,8 @@ use crate::network::PathSpec;
 pub struct ServerSpec {
     /// Who runs it; servers of the same number have one vote.
     pub operator: u8,
+    /// What the operator of the simulated machine thinks of it.
+    pub wish: Wish,
     /// The way to it.
     pub path: PathSpec,
     /// So far its clock is from the truth, constantly..
@@ -24,6 +26,18 @@ pub struct ServerSpec {
     pub stratum: u8,
     /// What else is wrong with it.
     pub quirk: Quirk,
+}
+
+/// What the operator of the simulated machine thinks of a server: see
+/// [`SourcePolicy`](truechimer_core::policy::SourcePolicy).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Lean on it.
+    pub prefer: bool,
+    /// Believe it against any majority.
+    pub trust: bool,
+    /// Select nothing without it.
+    pub require: bool,
 }
 
 /// What can be wrong with a server beside its clock. Times count from the start.
@@ -67,6 +81,7 @@ impl Default for ServerSpec {
     fn default() -> Self {
         Self {
             operator: 0,
+            wish: Wish::default(),
             path: PathSpec::default(),
             error: Span::ZERO,
             ramp: Rate::ZERO,

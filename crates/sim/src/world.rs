@@ -129,6 +129,8 @@ impl Told {
             | Event::NotFound { .. }
             | Event::Reachable { .. }
             | Event::Unreachable { .. }
+            | Event::SameServer { .. }
+            | Event::Loops { .. }
             | Event::Contradicted { .. } => &mut self.reach_changed,
             Event::Selected { .. } | Event::Unselected(_) => &mut self.votes_changed,
             Event::Stepped { .. } => &mut self.stepped,
@@ -219,7 +221,10 @@ impl World {
         let report = self.node.report(&now);
         self.outcome.falsetickers = (0..report.sources.len())
             .filter(|&index| {
-                report.sources[index].standing == truechimer_core::node::report::Standing::Falseticker
+                matches!(
+                    report.sources[index].standing,
+                    truechimer_core::node::report::Standing::Falseticker { .. }
+                )
             })
             .collect();
         self.outcome

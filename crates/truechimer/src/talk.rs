@@ -7,11 +7,11 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use truechimer_core::node::report::{Report, SourceReport};
+use truechimer_core::node::report::{Report, SourceReport, Standing};
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
-use crate::ui::stamp;
+use crate::ui::{stamp, units};
 
 /// The version of these objects.
 pub const VERSION: u32 = 1;
@@ -198,10 +198,12 @@ pub struct SourceReply {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
-    /// `*` truechimer, `x` falseticker, `~` undecided, `?` nothing heard.
+    /// `*` truechimer, `-` on probation, `x` falseticker, `~` undecided, `?` nothing that counts.
     pub mark: char,
-    /// The same in a word.
+    /// The same in a word or two.
     pub standing: String,
+    /// More about it, where there is more to say.
+    pub why: Option<String>,
     /// Which of the last eight polls it answered, the newest in the lowest bit.
     pub reach: u8,
     /// How often it is asked.
@@ -276,6 +278,25 @@ impl StatusReply {
     }
 }
 
+/// What the word for a standing leaves open.
+fn why(standing: Standing) -> Option<String> {
+    Some(match standing {
+        Standing::Falseticker { by } if by < Span::ZERO => {
+            format!("behind the majority by {} at least", units::span(-by))
+        }
+        Standing::Falseticker { by } => format!("ahead of the majority by {} at least", units::span(by)),
+        Standing::OnProbation { answers } => format!("believed after {answers} more answers that agree"),
+        Standing::TooVague { distance } => format!("may be off by {}", units::span(distance)),
+        Standing::SameServer { of } => format!("as source {} of the list", of.index() + 1),
+        Standing::Loop => "it has its time from us".to_owned(),
+        Standing::Truechimer
+        | Standing::Undecided
+        | Standing::Mute
+        | Standing::Unreachable
+        | Standing::NotFound => return None,
+    })
+}
+
 impl SourceReply {
     /// The reply from a report.
     pub fn of(source: &SourceReport, now: Time<Mono>) -> Self {
@@ -287,6 +308,7 @@ impl SourceReply {
             address: source.address,
             mark: source.standing.mark(),
             standing: source.standing.word().to_owned(),
+            why: why(source.standing),
             reach: source.reach,
             interval: source.interval.as_seconds(),
             traffic: TrafficReply::of([source]),

@@ -54,7 +54,7 @@ impl Node {
 
     /// Whose estimates are combined.
     fn members(&self) -> SourceSet {
-        let believed = match self.selected.has_majority {
+        let believed = match self.selected.has_majority() {
             true => self.preferred(self.selected.truechimers),
             false => SourceSet::default(),
         };

@@ -11,6 +11,7 @@ use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
 use crate::moment::Moment;
 use crate::server::ntp::Served;
+use crate::source::SourceId;
 use crate::source::association::Association;
 use crate::source::schedule::Traffic;
 use crate::status::Status;
@@ -139,19 +140,41 @@ pub struct LastAnswer {
     pub root_distance: Span,
 }
 
-/// What a source is to the vote.
+/// What a source is to the vote, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It votes with the majority.
     Truechimer,
+    /// It votes with the majority, but has been outvoted of late.
+    OnProbation {
+        /// After so many more answers that agree it is believed.
+        answers: u8,
+    },
     /// It votes against the majority.
-    Falseticker,
+    Falseticker {
+        /// By so much it is ahead of where the majority is (behind, if negative), the nearest it can mean.
+        by: Span,
+    },
     /// It says something, but there is no majority.
     Undecided,
-    /// It has said nothing that counts.
+    /// It has said nothing yet.
     Mute,
+    /// What it says is too vague to count.
+    TooVague {
+        /// It may be so far from the truth.
+        distance: Span,
+    },
     /// It did not answer eight polls in a row, or refused us, and has not answered since.
     Unreachable,
+    /// Its name has no address.
+    NotFound,
+    /// It has its time from us, or is ourselves.
+    Loop,
+    /// It is the same server as another source.
+    SameServer {
+        /// As this one.
+        of: SourceId,
+    },
 }
 
 impl Standing {
@@ -159,9 +182,15 @@ impl Standing {
     pub fn mark(self) -> char {
         match self {
             Self::Truechimer => '*',
-            Self::Falseticker => 'x',
+            Self::OnProbation { .. } => '-',
+            Self::Falseticker { .. } => 'x',
             Self::Undecided => '~',
-            Self::Mute | Self::Unreachable => '?',
+            Self::Mute
+            | Self::TooVague { .. }
+            | Self::Unreachable
+            | Self::NotFound
+            | Self::Loop
+            | Self::SameServer { .. } => '?',
         }
     }
 
@@ -169,10 +198,15 @@ impl Standing {
     pub fn word(self) -> &'static str {
         match self {
             Self::Truechimer => "truechimer",
-            Self::Falseticker => "falseticker",
+            Self::OnProbation { .. } => "on probation",
+            Self::Falseticker { .. } => "falseticker",
             Self::Undecided => "undecided",
             Self::Mute => "mute",
+            Self::TooVague { .. } => "too vague",
             Self::Unreachable => "unreachable",
+            Self::NotFound => "not found",
+            Self::Loop => "loop",
+            Self::SameServer { .. } => "same server",
         }
     }
 }
@@ -279,7 +313,7 @@ impl Node {
             name: association.policy.name.clone(),
             operator: association.policy.operator.clone(),
             address: association.address(),
-            standing: self.standing(association, bracket.is_some()),
+            standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
             traffic: association.schedule.traffic(),
@@ -304,15 +338,31 @@ impl Node {
         }
     }
 
-    fn standing(&self, association: &Association, says_something: bool) -> Standing {
-        let index = association.id.index();
-        match says_something {
-            _ if association.is_absent => Standing::Unreachable,
-            false => Standing::Mute,
-            true if !self.selected.has_majority => Standing::Undecided,
-            true if self.selected.truechimers.contains(index) => Standing::Truechimer,
-            true if self.selected.falsetickers.contains(index) => Standing::Falseticker,
-            true => Standing::Undecided,
+    fn standing(&self, association: &Association, says_something: bool, now: &Moment) -> Standing {
+        if says_something {
+            return self.standing_at_the_vote(association);
+        }
+        let limits = self.oscillator.limits(now.raw);
+        match (association.same_as, association.distance(now.raw, limits)) {
+            (Some(of), _) => Standing::SameServer { of },
+            (None, _) if association.is_loop => Standing::Loop,
+            (None, _) if association.is_lost => Standing::NotFound,
+            (None, _) if association.is_absent => Standing::Unreachable,
+            (None, Some(distance)) => Standing::TooVague { distance },
+            (None, None) => Standing::Mute,
+        }
+    }
+
+    fn standing_at_the_vote(&self, association: &Association) -> Standing {
+        let (index, credit) = (association.id.index(), association.credit);
+        if !self.selected.has_majority() {
+            return Standing::Undecided;
+        }
+        match credit.outvoted_by() {
+            Some(by) => Standing::Falseticker { by },
+            None if self.selected.truechimers.contains(index) => Standing::Truechimer,
+            None if !credit.is_good() => Standing::OnProbation { answers: credit.missing() },
+            None => Standing::Undecided,
         }
     }
 

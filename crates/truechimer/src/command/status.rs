@@ -179,12 +179,10 @@ fn cells(source: &SourceReply) -> [String; 12] {
 }
 
 fn what_it_is(source: &SourceReply) -> String {
-    let refused: u32 = source.refused.iter().map(|(_, count)| count).sum();
-    match refused {
-        0 => source.standing.clone(),
-        _ => {
-            let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
-            format!("{}; refused: {}", source.standing, reasons.join(", "))
-        }
+    let why = source.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
+    match reasons.is_empty() {
+        true => format!("{}{why}", source.standing),
+        false => format!("{}{why}; refused: {}", source.standing, reasons.join(", ")),
     }
 }

@@ -60,16 +60,20 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let statistics = &written.statistics;
     let (schedule, accuracy) = schedule(written)?;
     let intervals = default::intervals(schedule, accuracy);
+    let sources = match &written.source {
+        Some(list) => sources(list, texts, intervals)?,
+        None => default::sources_within(intervals),
+    };
     Ok(Config {
         accuracy,
         schedule,
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
-        sources: match &written.source {
-            Some(list) => sources(list, texts, intervals)?,
-            None => default::sources_within(intervals),
-        },
         clock: clock(&written.clock)?,
-        trust: trust(written)?,
+        trust: TrustPolicy {
+            min_operators: min_operators(&written.select.min_operators, super::votes(&sources))?,
+            ..trust(written)?
+        },
+        sources,
         serve: written.serve.as_ref().map(serve).transpose()?,
         state: State {
             dir: plain(&written.state.dir).unwrap_or(defaults.state.dir),
@@ -227,7 +231,20 @@ fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
         sudden: within(&assume.sudden, defaults.sudden.min(max_rate), sudden)?,
         max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
         max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
+        min_operators: None,
     })
+}
+
+/// No more than there are, or nobody would ever be believed.
+fn min_operators(written: &Key<i64>, votes: usize) -> Result<Option<usize>, Flaw> {
+    let Some(key) = written else { return Ok(None) };
+    match usize::try_from(*key.get_ref()) {
+        Ok(least) if (1..=votes.max(1)).contains(&least) => Ok(Some(least)),
+        Ok(_) | Err(_) => {
+            let limits = format!("1 to {}, which is how many votes there are", votes.max(1));
+            Err(Flaw(key.span(), Fault::OutOfLimits { what: "`min_operators`", limits }))
+        }
+    }
 }
 
 fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {

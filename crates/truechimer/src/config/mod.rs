@@ -171,10 +171,22 @@ impl Config {
 
     /// How many operators have a vote. Fewer than three cannot outvote a liar.
     pub fn operators(&self) -> usize {
-        let mut names: Vec<&str> = self.sources.iter().map(|source| source.operator.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names.len()
+        operators(&self.sources)
+    }
+}
+
+fn operators(sources: &[Source]) -> usize {
+    let mut names: Vec<&str> = sources.iter().map(|source| source.operator.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+/// One vote for each operator; if there is but one, one for each of its sources.
+fn votes(sources: &[Source]) -> usize {
+    match operators(sources) {
+        1 => sources.len(),
+        operators => operators,
     }
 }
 

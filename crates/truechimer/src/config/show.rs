@@ -36,6 +36,7 @@ fn written(config: &Config) -> Written {
         select: WrittenSelect {
             max_delay: spelled(trust.max_delay),
             max_distance: spelled(trust.max_distance),
+            min_operators: trust.min_operators.and_then(|least| key(least as i64)),
         },
         serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
         state: WrittenState {

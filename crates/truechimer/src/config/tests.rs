@@ -346,3 +346,21 @@ fn deep_nesting_is_refused_and_does_not_overflow() {
     let text = format!("{}.x = 1", vec!["a"; 100_000].join("."));
     assert!(parse(&text).is_err());
 }
+
+#[test]
+fn fewer_operators_may_decide_but_no_more_than_there_are() {
+    let least = |text: &str| Config::parse("test", text).map(|config| config.trust.min_operators);
+    assert_eq!(least("").unwrap(), None);
+    assert_eq!(least("[select]\nmin_operators = 2\n").unwrap(), Some(2));
+    assert_eq!(least("[select]\nmin_operators = 5\n").unwrap(), Some(5));
+    for text in ["0", "6", "-1"] {
+        let error = least(&format!("[select]\nmin_operators = {text}\n")).unwrap_err().to_string();
+        assert!(error.contains("`min_operators` must be 1 to 5"), "{error}");
+    }
+    let pair = "[[source]]\naddress = \"a.example.net\"\n[[source]]\naddress = \"b.example.net\"\n";
+    assert_eq!(
+        least(&format!("{pair}[select]\nmin_operators = 2\n")).unwrap(),
+        Some(2),
+        "one operator, two votes"
+    );
+}

@@ -82,6 +82,7 @@ pub(super) struct WrittenAssume {
 pub(super) struct WrittenSelect {
     pub(super) max_delay: Key<Spelling<Span>>,
     pub(super) max_distance: Key<Spelling<Span>>,
+    pub(super) min_operators: Key<i64>,
 }
 
 /// `[serve]`

@@ -137,6 +137,8 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::Unreachable { .. }
         | Event::Kissed { .. }
         | Event::Contradicted { .. }
+        | Event::SameServer { .. }
+        | Event::Loops { .. }
         | Event::Selected { .. }
         | Event::Unselected(_)
         | Event::OscillatorDoubted
