@@ -2,6 +2,7 @@
 
 pub mod bracket;
 pub mod estimator;
+pub mod joint;
 pub mod model;
 pub mod oscillator;
 pub mod select;
