@@ -15,6 +15,7 @@ use rand_core::SeedableRng;
 use truechimer_time::leap::LeapTable;
 use truechimer_time::{Mono, Rate, Span, Time, Utc};
 
+use crate::discipline::joint::Joint;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
@@ -165,6 +166,7 @@ pub struct Node {
     exchanges: u64,
     pace: Option<Pace>,
     oscillator: Oscillator,
+    joint: Joint,
     model: Option<Model>,
     selected: voting::Selection,
     servo: Servo,
@@ -183,6 +185,7 @@ impl Node {
         let mut node = Self {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
+            joint: Joint::new(policy.sources.len()),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),

@@ -70,6 +70,18 @@ pub struct World {
     outcome: Outcome,
 }
 
+/// A look at the machine in the midst of its history.
+pub struct Glimpse<'a> {
+    /// True time.
+    pub truth: Time<Tai>,
+    /// What the machine's clocks show.
+    pub now: Moment,
+    /// True time minus local clock.
+    pub clock_error: Span,
+    /// The node.
+    pub node: &'a Node,
+}
+
 /// What came of a history.
 #[derive(Default)]
 pub struct Outcome {
@@ -207,10 +219,16 @@ impl World {
     }
 
     /// Lets the history take its course.
-    pub fn run(mut self) -> Outcome {
+    pub fn run(self) -> Outcome {
+        self.run_watched(|_| {})
+    }
+
+    /// Lets the history take its course, and somebody look at the machine just before each thing that happens to it.
+    pub fn run_watched(mut self, mut watch: impl FnMut(&Glimpse<'_>)) -> Outcome {
         self.tell_node(Input::Wake);
         while let Some(at) = self.next_instant() {
             self.watch_until(at);
+            watch(&self.glimpse());
             self.happen();
         }
         self.watch_until(self.end);
@@ -285,6 +303,12 @@ impl World {
 
     fn moment(&self) -> Moment {
         self.kernel.read(self.oscillator.raw())
+    }
+
+    fn glimpse(&self) -> Glimpse<'_> {
+        let now = self.moment();
+        let clock_error = local_at(&self.leaps, self.now) - now.local;
+        Glimpse { truth: self.now, now, clock_error, node: &self.node }
     }
 
     fn look(&mut self) {

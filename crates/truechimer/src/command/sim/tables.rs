@@ -6,7 +6,7 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
-use truechimer_sim::lab::{matrix, poll, robust};
+use truechimer_sim::lab::{matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
 use truechimer_sim::years;
@@ -44,6 +44,11 @@ pub(super) const TABLES: &[Table] = &[
         name: "poll",
         about: "how rarely ours may ask and be as right as the yardstick every 64 s",
         make: poll::sheets,
+    },
+    Table {
+        name: "vote",
+        about: "four sources together: the best of each, one path longer than it seems, one that lies",
+        make: vote::sheets,
     },
 ];
 
