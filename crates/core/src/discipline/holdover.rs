@@ -38,9 +38,16 @@ use warmth::{Thermometer, Warmth};
 /// Errors of time and of rate go together in an estimate of both: one that is ahead took the rate for too large.
 const CORRELATION: f64 = 0.8;
 
+/// A rate that is not known to within this says nothing about the oscillator.
+const VAGUE: f64 = 3e-7;
+
+/// The time goes on from one measurement to the next to within so many standard deviations, or what is measured has
+/// jumped: another source, another route.
+const JUMP_SIGMAS: f64 = 6.0;
+
 /// Where no cause is known, the rate by the diary has to be known so much better than the estimator's to be preferred:
 /// the estimator has seen all that the diary has.
-const PREFERRED: f64 = 0.7;
+const PREFERRED: f64 = 0.5;
 
 /// The rate of the diary is the mean of no more hours than this.
 const BASE_MAX: usize = 48;
@@ -147,16 +154,30 @@ impl History {
 
     /// The time was measured. `wander` is how fast the estimator takes the rate to walk, per square root of a second.
     pub fn hear(&mut self, mark: &Mark, wander: f64) {
-        self.wagers.hear(mark);
+        let last = self.last.replace(*mark).filter(|last| last.rate_sigma <= VAGUE);
         self.thermometer.anchor(mark.at);
-        let last = self.last.replace(*mark);
-        let is_written = last.is_some_and(|last| self.diary.pass((last.at, last.tai), (mark.at, mark.tai)));
-        if is_written {
+        let went_on =
+            last.filter(|_| mark.rate_sigma <= VAGUE).is_some_and(|last| self.go_on(&last, mark, wander));
+        if went_on {
             self.study(mark.sigma, wander);
         } else if self.diary.newest().is_none() {
             self.growth = Growth::walking(wander);
         }
         self.growth = self.growth.with_wagers(self.wagers.octaves());
+    }
+
+    /// Writes down what the oscillator did since the last measurement. Returns whether an hour is over.
+    fn go_on(&mut self, last: &Mark, mark: &Mark, wander: f64) -> bool {
+        let expected = last.time_at(mark.at);
+        let passed = (mark.at - last.at).as_seconds();
+        let walked = wander * passed * libm::sqrt(passed.max(0.0));
+        let allowed = JUMP_SIGMAS * (last.sigma + mark.sigma + last.rate_sigma * passed + walked);
+        if libm::fabs((mark.tai - expected).as_seconds()) > allowed {
+            self.wagers.cancel();
+            return self.diary.pass((last.at, last.tai), (mark.at, expected));
+        }
+        self.wagers.hear(mark);
+        self.diary.pass((last.at, last.tai), (mark.at, mark.tai))
     }
 
     /// A temperature sensor was read, in degrees Celsius. Always the same sensor, once a minute or so.

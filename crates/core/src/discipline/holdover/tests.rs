@@ -169,6 +169,30 @@ fn nothing_is_compared_across_an_interruption() {
     assert!(day.p999 < Span::from_millis(50), "{day:?}");
 }
 
+#[test]
+fn another_source_that_is_a_millisecond_away_is_no_change_of_the_rate() {
+    let (mut history, mut machine) = (History::new([], 1e-9), Machine::new(6));
+    for turn in 0..2 * 1350 {
+        machine.count(0.0, 0.0);
+        if turn % 300 == 100 {
+            machine.ahead += 1e-3;
+        }
+        history.hear(&machine.mark(0.0), 1e-9);
+    }
+    assert!(history.hours().iter().all(|hour| (hour.rate - 2e-5).abs() < 1e-9), "no hour has a jump in it");
+}
+
+#[test]
+fn what_is_not_settled_yet_is_not_written_down() {
+    let (mut history, mut machine) = (History::new([], 1e-9), Machine::new(7));
+    for _ in 0..1350 {
+        machine.count(0.0, 0.0);
+        history.hear(&Mark { rate_sigma: 1e-6, ..machine.mark(0.0) }, 1e-9);
+    }
+    assert!(history.hours().is_empty());
+    assert!(history.forecast().is_some(), "a forecast is better than none");
+}
+
 /// 30 machines that walk: the forecast of a day's error is neither too bold nor too shy.
 #[test]
 fn the_growth_of_a_walk_is_learned_from_the_diary_alone() {
