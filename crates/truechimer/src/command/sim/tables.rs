@@ -22,7 +22,11 @@ pub(super) struct Table {
 }
 
 /// All of them.
-pub(super) const TABLES: &[Table] = &[];
+pub(super) const TABLES: &[Table] = &[Table {
+    name: "holdover",
+    about: "error against time when nobody answers, and how well it was foretold",
+    make: truechimer_sim::holdover::sheets,
+}];
 
 /// The table of this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Table> {
