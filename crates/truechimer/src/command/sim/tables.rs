@@ -6,6 +6,8 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
+use truechimer_sim::holdover;
+use truechimer_sim::lab::{matrix, poll, robust};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
 
@@ -22,11 +24,28 @@ pub(super) struct Table {
 }
 
 /// All of them.
-pub(super) const TABLES: &[Table] = &[Table {
-    name: "holdover",
-    about: "error against time when nobody answers, and how well it was foretold",
-    make: truechimer_sim::holdover::sheets,
-}];
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "matrix",
+        about: "plain jitter against a plain oscillator, and how near to the limit",
+        make: matrix::sheets,
+    },
+    Table {
+        name: "robust",
+        about: "26 troubles of paths and oscillators, asked often and rarely",
+        make: robust::sheets,
+    },
+    Table {
+        name: "poll",
+        about: "how rarely ours may ask and be as right as the yardstick every 64 s",
+        make: poll::sheets,
+    },
+    Table {
+        name: "holdover",
+        about: "error against time when nobody answers, and how well it was foretold",
+        make: holdover::sheets,
+    },
+];
 
 /// The table of this name.
 pub(super) fn by_name(name: &str) -> Option<&'static Table> {
@@ -104,6 +123,7 @@ fn fields(sheet: &Sheet, row: &[Cell]) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use truechimer_sim::lab::{matrix, poll, robust};
     use truechimer_sim::sheet::{Column, Form};
 
     #[test]
