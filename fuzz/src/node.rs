@@ -12,7 +12,7 @@ use truechimer_core::learned::Learned;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order};
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_core::record::{LINE_MAX, input_line, parse_input};
 use truechimer_core::server::ntp::answer;
 use truechimer_core::source::SourceId;
@@ -241,6 +241,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
     Policy {
         sources: (0..=shape & 3).map(source).collect(),
         accuracy: (script.number() % 2 == 1).then_some(Span::from_micros(500)),
+        rhythm: if shape & 2 != 0 { Rhythm::Classic } else { Rhythm::Adaptive },
         clock: ClockPolicy::default(),
         trust: TrustPolicy::default(),
         watch: Span::from_secs(1),

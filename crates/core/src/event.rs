@@ -12,6 +12,7 @@ use crate::discipline::estimator::Reception;
 use crate::discipline::select::NoMajority;
 use crate::discipline::servo::Verdict;
 use crate::measure::exchange::{Kiss, Refusal};
+use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
@@ -63,6 +64,8 @@ pub enum Event {
     },
     /// A sample was taken.
     Measured(Measurement),
+    /// A source is asked at quite another interval from now on.
+    Paced(Paced),
     /// A source contradicts what it said before: it or we have jumped.
     Contradicted {
         /// Which.
@@ -70,14 +73,28 @@ pub enum Event {
         /// How far the new bracket is from where the old one would be.
         gap: Span,
     },
+    /// A source is at the address of another one: it is the same server under two names, and is not asked twice.
+    SameServer {
+        /// The one that is left out.
+        source: SourceId,
+        /// The one that is asked.
+        of: SourceId,
+    },
+    /// A source has its time from us, or is ourselves: it is left out as long as that is so.
+    Loops {
+        /// Which.
+        source: SourceId,
+    },
     /// The vote has a majority, with other members than before.
     Selected {
-        /// Who agrees.
+        /// Who agrees and is believed.
         truechimers: SourceSet,
-        /// Who does not.
+        /// Who does not agree.
         falsetickers: SourceSet,
+        /// There are trusted sources, but none of them says anything, so the others have decided.
+        without_trusted: bool,
     },
-    /// The vote has no majority any more.
+    /// The vote has no majority any more, or still none, but for another reason.
     Unselected(NoMajority),
     /// The model was made anew.
     Updated(Update),
@@ -140,6 +157,17 @@ pub enum SteeringFault {
     KeeperLost,
     /// Anything else, by its error number.
     Other(i32),
+}
+
+/// How often a source is asked, and was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paced {
+    /// Which.
+    pub source: SourceId,
+    /// From now on.
+    pub interval: Span,
+    /// Until now.
+    pub traffic: Traffic,
 }
 
 /// One sample, with what came of it.

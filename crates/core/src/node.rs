@@ -20,14 +20,19 @@ use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
 use crate::event::{Event, SteeringFault};
 use crate::learned::Learned;
+use crate::measure::exchange::Here;
 use crate::moment::{Moment, Stamp};
-use crate::policy::{Policy, SOURCES_MAX};
+use crate::policy::{Policy, SOURCES_MAX, SourcePolicy};
+use crate::source::SourceId;
 use crate::source::association::{Association, ExchangeId};
-use crate::source::{SourceId, SourceSet};
+use crate::source::pace::Pace;
 use crate::status::Status;
 
 mod asking;
 mod deciding;
+mod identity;
+mod pacing;
+mod voting;
 mod watching;
 
 pub mod report;
@@ -46,6 +51,13 @@ pub enum Input {
         source: SourceId,
         /// Where it can be asked.
         addresses: Vec<SocketAddr>,
+    },
+    /// A question is going to leave from here. Said where we serve others, who might be the ones that are asked.
+    Here {
+        /// Which.
+        exchange: ExchangeId,
+        /// From where.
+        here: Here,
     },
     /// A question has left; said again with a better stamp if one comes later.
     Sent {
@@ -151,23 +163,15 @@ pub struct Node {
     rng: ChaCha8Rng,
     associations: Vec<Association>,
     exchanges: u64,
+    pace: Option<Pace>,
     oscillator: Oscillator,
     model: Option<Model>,
-    selected: Selection,
+    selected: voting::Selection,
     servo: Servo,
     status: Status,
     clock: watching::ClockWatch,
     published_until: Time<Mono>,
     actions: VecDeque<Action>,
-}
-
-/// Who agreed at the last vote that had a majority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct Selection {
-    truechimers: SourceSet,
-    falsetickers: SourceSet,
-    has_majority: bool,
-    was_told: bool,
 }
 
 impl Node {
@@ -182,16 +186,20 @@ impl Node {
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),
+            pace: pacing::pace_of(&policy),
             policy,
             leaps,
             floor,
             exchanges: 0,
             model: None,
-            selected: Selection::default(),
+            selected: voting::Selection::default(),
             status: Status::Unknown,
             published_until: now.mono,
             actions: VecDeque::new(),
         };
+        for index in 0..node.associations.len() {
+            node.compare_addresses(SourceId(index as u8));
+        }
         if let Some(known) = learned.filter(|known| known.rate != rate) {
             node.command(Steering::Rate(known.rate));
         }
@@ -204,6 +212,7 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::Resolved { source, addresses } => self.resolved(now, source, &addresses),
+            Input::Here { exchange, here } => self.leaves_from(exchange, here),
             Input::Sent { exchange, at } => self.sent(exchange, at),
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
             Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
@@ -256,17 +265,21 @@ impl Node {
     }
 }
 
-/// An association for each source, with operators numbered in the order of their first mention.
+/// An association for each source, with operators numbered in the order of their first mention. If all sources are of
+/// one operator, each votes for itself: they cannot vouch for the operator, but they can outvote one of themselves.
 fn associate(policy: &Policy, now: Time<Mono>) -> Vec<Association> {
     let mut operators: Vec<&str> = Vec::new();
-    let mut associations = Vec::with_capacity(policy.sources.len());
-    for (index, source) in policy.sources.iter().enumerate() {
-        let known = operators.iter().position(|&operator| operator == source.operator);
-        let operator = known.unwrap_or(operators.len());
-        if known.is_none() {
+    for source in &policy.sources {
+        if !operators.contains(&source.operator.as_str()) {
             operators.push(&source.operator);
         }
-        associations.push(Association::new(SourceId(index as u8), source.clone(), operator, now));
     }
-    associations
+    let number = |index: usize, source: &SourcePolicy| {
+        let known = operators.iter().position(|&operator| operator == source.operator);
+        known.filter(|_| operators.len() > 1).unwrap_or(index)
+    };
+    let associate = |(index, source): (usize, &SourcePolicy)| {
+        Association::new(SourceId(index as u8), source.clone(), number(index, source), now)
+    };
+    policy.sources.iter().enumerate().map(associate).collect()
 }

@@ -14,14 +14,27 @@ pub const SOURCES_MAX: usize = 32;
 pub struct Policy {
     /// Whom to ask, at most [`SOURCES_MAX`].
     pub sources: Vec<SourcePolicy>,
-    /// How right the clock shall be. `None`: as right as the longest polite interval gives.
+    /// How right the clock shall be: its standard error over all time. `None`: as right as the longest polite interval
+    /// gives.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub rhythm: Rhythm,
     /// What may be done to the clock.
     pub clock: ClockPolicy,
     /// When an answer, a source or a map is good enough.
     pub trust: TrustPolicy,
     /// How often at least to look whether somebody else moves the clock.
     pub watch: Span,
+}
+
+/// By what rule the sources are asked again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rhythm {
+    /// As rarely as the accuracy allows; without one, ever more rarely up to the longest interval.
+    #[default]
+    Adaptive,
+    /// clockspeed's: the interval doubles with each good answer, whatever it says. For clocks known to be steady.
+    Classic,
 }
 
 /// One source, as the operator named it.
@@ -41,7 +54,8 @@ pub struct SourcePolicy {
     pub burst: u8,
     /// Where it is a truechimer, the combination leans on the preferred sources alone.
     pub prefer: bool,
-    /// Its word is believed against any majority of sources that are not trusted.
+    /// Its word is believed against any majority of sources that are not trusted. Where no trusted source says
+    /// anything, the others decide, and that is told; with `require` nobody does.
     pub trust: bool,
     /// No selection without at least one source that is required and a truechimer, if any is required at all.
     pub require: bool,
@@ -76,6 +90,10 @@ pub struct TrustPolicy {
     pub max_delay: Span,
     /// A source whose root distance is longer is not used (RFC 5905, MAXDIST and MAXDISP).
     pub max_distance: Span,
+    /// So many operators must agree. `None`: more than half of all, the dead counted in. Where it is less than that, a
+    /// majority of those decides that are not known to be dead (chrony's `minsources`, with the same risk: whoever
+    /// silences the others decides).
+    pub min_operators: Option<usize>,
 }
 
 impl Default for ClockPolicy {
@@ -91,7 +109,7 @@ impl Default for ClockPolicy {
 }
 
 impl Default for TrustPolicy {
-    /// 500 ppm, 15 ppm, 3 ppm, 3 s, 16 s.
+    /// 500 ppm, 15 ppm, 3 ppm, 3 s, 16 s, a majority of all.
     fn default() -> Self {
         Self {
             max_rate: Rate::from_ppb(500_000),
@@ -99,6 +117,7 @@ impl Default for TrustPolicy {
             sudden: Rate::from_ppb(3_000),
             max_delay: Span::from_secs(3),
             max_distance: Span::from_secs(16),
+            min_operators: None,
         }
     }
 }

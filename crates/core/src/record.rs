@@ -7,6 +7,7 @@
 //! ```text
 //! i mono raw local asleep width  wake
 //! i ..                           resolved source address[,address]..|-
+//! i ..                           here exchange address own|other
 //! i ..                           sent exchange raw kernel|program
 //! i ..                           unsent exchange errno
 //! i ..                           heard exchange from raw kernel|program hex
@@ -14,6 +15,7 @@
 //! i ..                           ordered burst|rest|step
 //! m source t1 t2 t3 t4 offset delay distance taken|suspect|surprise
 //! x source why it was not used
+//! p source interval questions answers
 //! u raw tai offset rate sigma bound status truechimers falsetickers verdict
 //! ```
 
@@ -27,11 +29,12 @@ use truechimer_time::{Rate, Span, Time};
 
 use crate::discipline::estimator::Reception;
 use crate::discipline::servo::Verdict;
-use crate::event::{Measurement, SteeringFault, Update};
-use crate::measure::exchange::Refusal;
+use crate::event::{Measurement, Paced, SteeringFault, Update};
+use crate::measure::exchange::{Here, Refusal};
 use crate::moment::{Moment, Stamp, StampedBy};
 use crate::node::{Input, Order, Steering};
 use crate::source::association::{ADDRESSES_MAX, ExchangeId};
+use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
@@ -54,6 +57,10 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
         Input::Resolved { source, addresses } => {
             write!(line, "resolved {} ", source.0)?;
             write_list(line, addresses)
+        }
+        Input::Here { exchange, here } => {
+            let whose = if here.is_own_server { "own" } else { "other" };
+            write!(line, "here {} {} {whose}", exchange.0, here.address)
         }
         Input::Sent { exchange, at } => {
             write!(line, "sent {} {} {}", exchange.0, at.at, stamper(at.by))
@@ -131,6 +138,13 @@ impl fmt::Display for Measurement {
             Reception::Surprise => "surprise",
         };
         write!(f, "m {} {t1} {t2} {t3} {t4} {offset} {delay} {distance} {word}", source.0)
+    }
+}
+
+impl fmt::Display for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, interval, traffic: Traffic { questions, answers } } = self;
+        write!(f, "p {} {interval} {questions} {answers}", source.0)
     }
 }
 
@@ -243,6 +257,7 @@ impl<'a> Columns<'a> {
             "resolved" => {
                 Input::Resolved { source: SourceId(self.parse("source")?), addresses: self.list()? }
             }
+            "here" => Input::Here { exchange: ExchangeId(self.parse("exchange")?), here: self.here()? },
             "sent" => Input::Sent { exchange: ExchangeId(self.parse("exchange")?), at: self.stamp()? },
             "unsent" => {
                 Input::Unsent { exchange: ExchangeId(self.parse("exchange")?), errno: self.parse("errno")? }
@@ -257,6 +272,15 @@ impl<'a> Columns<'a> {
             "ordered" => Input::Ordered(self.order()?),
             _ => return Err(RecordError::Unreadable("happening")),
         })
+    }
+
+    fn here(&mut self) -> Result<Here, RecordError> {
+        let address = self.parse("address")?;
+        match self.word("whose server")? {
+            "own" => Ok(Here { address, is_own_server: true }),
+            "other" => Ok(Here { address, is_own_server: false }),
+            _ => Err(RecordError::Unreadable("whose server")),
+        }
     }
 
     fn list(&mut self) -> Result<Vec<SocketAddr>, RecordError> {
@@ -330,6 +354,8 @@ mod tests {
             Input::Wake,
             Input::Resolved { source: SourceId(3), addresses: vec![v4, v6] },
             Input::Resolved { source: SourceId(0), addresses: vec![] },
+            Input::Here { exchange: ExchangeId(7), here: Here { address: v6.ip(), is_own_server: false } },
+            Input::Here { exchange: ExchangeId(7), here: Here { address: v4.ip(), is_own_server: true } },
             Input::Sent { exchange: ExchangeId(7), at: Stamp { by: StampedBy::Program, ..at } },
             Input::Unsent { exchange: ExchangeId(u64::MAX), errno: 111 },
             Input::Heard { exchange: ExchangeId(1), from: v6, at, datagram: vec![0, 0xff, 0x24] },
@@ -353,6 +379,13 @@ mod tests {
             let line = input_line(&now(), &input);
             assert_eq!(parse_input(&line), Ok((now(), input)), "{line}");
         }
+    }
+
+    #[test]
+    fn an_interval_is_a_line() {
+        let traffic = Traffic { questions: 9, answers: 7 };
+        let paced = Paced { source: SourceId(2), interval: Span::from_millis(16_250_500), traffic };
+        assert_eq!(alloc::format!("{paced}"), "p 2 16250.5 9 7");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use crate::policy::SOURCES_MAX;
 
 pub mod association;
+pub mod credit;
+pub mod pace;
 pub mod reach;
 pub mod schedule;
 
@@ -44,6 +46,11 @@ impl SourceSet {
     /// Is any source in both?
     pub fn meets(self, other: Self) -> bool {
         self.bits & other.bits != 0
+    }
+
+    /// Those that are in both.
+    pub fn and(self, other: Self) -> Self {
+        Self { bits: self.bits & other.bits }
     }
 
     /// Their places, in order.

@@ -13,7 +13,7 @@ use truechimer_sim::oracle::Oracle;
 use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
-use truechimer_sim::server::{Quirk, ServerSpec};
+use truechimer_sim::server::{Quirk, ServerSpec, Wish};
 use truechimer_sim::world::{Outcome, World};
 use truechimer_time::{Mono, Rate, Span, Time};
 
@@ -127,7 +127,7 @@ fn asked_too_often(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
 /// As many questions as a burst has.
 const BURST: f64 = 6.0;
 
-/// A random world. The honest, less those that fall silent, are more than the liars.
+/// A random world. The honest operators are more than the liars; whoever can, silences them.
 fn world(seed: u64) -> Scenario {
     let mut chance = Dice(Stream::new(seed, "campaign"));
     let duration = *chance.pick(&[6.0, 12.0, 30.0, 120.0, 240.0]) * HOUR;
@@ -148,6 +148,12 @@ fn world(seed: u64) -> Scenario {
     for (operator, server) in servers.iter_mut().enumerate() {
         server.operator = operator as u8;
     }
+    let mut poll = Dice(Stream::new(seed, "poll"));
+    poll.silence_honest(&mut servers, duration);
+    poll.wish(&mut servers);
+    poll.add_siblings(&mut servers);
+    // Fewer lie than must agree, whoever is dead.
+    let min_operators = poll.0.happens(0.3).then(|| liars + 1 + poll.below(3));
     let least = *chance.pick(&[16, 64, 64, 256]);
     let most = least * *chance.pick(&[1, 4, 16, 16, 512]);
     Scenario {
@@ -159,8 +165,18 @@ fn world(seed: u64) -> Scenario {
         changes: chance.changes(duration),
         intervals: (Span::from_secs(least), Span::from_secs(most)),
         accuracy: *chance.pick(&[None, Some(Span::from_millis(1)), Some(Span::from_millis(50))]),
+        min_operators,
         ..Scenario::default()
     }
+}
+
+/// Is it right as far as it says that it is?
+fn is_honest(server: &ServerSpec) -> bool {
+    let is_right = match server.quirk {
+        Quirk::None | Quirk::Silent { .. } | Quirk::Stutters => true,
+        Quirk::Jumps { .. } | Quirk::TwoFaced | Quirk::NeverSet | Quirk::Kisses(_) | Quirk::Babbles => false,
+    };
+    is_right && server.ramp == Rate::ZERO && server.error.abs() <= server.dispersion && server.stratum < 16
 }
 
 struct Dice(Stream);
@@ -221,6 +237,44 @@ impl Dice {
             7 => server.error = Span::from_secs(1 << 32),
             8 => server.stratum = 16,
             _ => server.quirk = self.silence(duration),
+        }
+    }
+
+    /// An attacker on the way keeps honest servers from being heard, each for a while of its own or all at once.
+    fn silence_honest(&mut self, servers: &mut [ServerSpec], duration: f64) {
+        let at_once = self.silence(duration);
+        let (is_attacked, is_concerted) = (self.0.happens(0.5), self.0.happens(0.5));
+        for server in servers.iter_mut().filter(|server| is_honest(server)) {
+            let own = self.silence(duration);
+            if is_attacked && self.0.happens(0.7) {
+                server.quirk = if is_concerted { at_once } else { own };
+            }
+        }
+    }
+
+    /// The operator trusts none but honest servers; anybody may be preferred or required.
+    fn wish(&mut self, servers: &mut [ServerSpec]) {
+        let (trusts, prefers, requires) = (self.0.happens(0.2), self.0.happens(0.3), self.0.happens(0.2));
+        for server in servers {
+            server.wish = Wish {
+                trust: trusts && is_honest(server) && self.0.happens(0.5),
+                prefer: prefers && self.0.happens(0.5),
+                require: requires && self.0.happens(0.5),
+            };
+        }
+    }
+
+    /// Some operators have several servers. All those of an honest one are honest.
+    fn add_siblings(&mut self, servers: &mut Vec<ServerSpec>) {
+        for index in 0..servers.len() {
+            if self.0.happens(0.2) {
+                let mut sibling = self.server();
+                sibling.operator = servers[index].operator;
+                if !is_honest(&servers[index]) {
+                    sibling.error = servers[index].error;
+                }
+                servers.push(sibling);
+            }
         }
     }
 

@@ -142,7 +142,7 @@ impl Daemon {
             clock,
             leaps,
             trust: config.trust,
-            exchanges: Exchanges::new(),
+            exchanges: Exchanges::new(setup.service.as_ref().map(Service::places).unwrap_or_default()),
             resolver: Resolver::new(names_and_ports(&config), simulated),
             page: setup.page,
             published: None,

@@ -88,7 +88,7 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
                 life.outcome.inputs += 1;
                 life.feed(&mut node, &now, input);
             }
-            Some(b'm' | b'x' | b'u') => life.compare(lines.number, line),
+            Some(b'm' | b'x' | b'u' | b'p') => life.compare(lines.number, line),
             // The next file: it continues this life, or another begins.
             Some(_) if line == FORMAT => {
                 if let Some(born) = read_birth(&mut lines)? {

@@ -7,11 +7,11 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
-use truechimer_core::node::report::{Report, SourceReport};
+use truechimer_core::node::report::{Report, SourceReport, Standing};
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
-use crate::ui::stamp;
+use crate::ui::{stamp, units};
 
 /// The version of these objects.
 pub const VERSION: u32 = 1;
@@ -106,8 +106,33 @@ pub struct StatusReply {
     pub sources: SourceCounts,
     /// The stratum that is served to others; 16: unsynchronised.
     pub stratum: u8,
+    /// What the sources are asked.
+    pub traffic: TrafficReply,
+    /// The standard error of the clock over all time at the present pace, where an accuracy is configured.
+    pub rms: Option<f64>,
     /// What the server has done.
     pub server: Option<ServerCounts>,
+}
+
+/// How much is asked, of one source or of all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficReply {
+    /// Questions asked since the start.
+    pub questions: u64,
+    /// Questions answered since the start.
+    pub answers: u64,
+    /// Questions a day at the present intervals.
+    pub per_day: f64,
+}
+
+impl TrafficReply {
+    fn of<'a>(sources: impl IntoIterator<Item = &'a SourceReport>) -> Self {
+        sources.into_iter().fold(Self::default(), |sum, source| Self {
+            questions: sum.questions + source.traffic.questions,
+            answers: sum.answers + source.traffic.answers,
+            per_day: sum.per_day + source.questions_per_day(),
+        })
+    }
 }
 
 /// How long a bound holds.
@@ -173,14 +198,18 @@ pub struct SourceReply {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
-    /// `*` truechimer, `x` falseticker, `~` undecided, `?` nothing heard.
+    /// `*` truechimer, `-` on probation, `x` falseticker, `~` undecided, `?` nothing that counts.
     pub mark: char,
-    /// The same in a word.
+    /// The same in a word or two.
     pub standing: String,
+    /// More about it, where there is more to say.
+    pub why: Option<String>,
     /// Which of the last eight polls it answered, the newest in the lowest bit.
     pub reach: u8,
     /// How often it is asked.
     pub interval: f64,
+    /// How much it is asked.
+    pub traffic: TrafficReply,
     /// Until it is asked next.
     pub due: f64,
     /// How many samples its estimate rests on.
@@ -242,9 +271,30 @@ impl StatusReply {
                 falsetickers: count("falseticker"),
             },
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
+            traffic: TrafficReply::of(&report.sources),
+            rms: report.rms.map(Span::as_seconds),
             server: None,
         }
     }
+}
+
+/// What the word for a standing leaves open.
+fn why(standing: Standing) -> Option<String> {
+    Some(match standing {
+        Standing::Falseticker { by } if by < Span::ZERO => {
+            format!("behind the majority by {} at least", units::span(-by))
+        }
+        Standing::Falseticker { by } => format!("ahead of the majority by {} at least", units::span(by)),
+        Standing::OnProbation { answers } => format!("believed after {answers} more answers that agree"),
+        Standing::TooVague { distance } => format!("may be off by {}", units::span(distance)),
+        Standing::SameServer { of } => format!("as source {} of the list", of.index() + 1),
+        Standing::Loop => "it has its time from us".to_owned(),
+        Standing::Truechimer
+        | Standing::Undecided
+        | Standing::Mute
+        | Standing::Unreachable
+        | Standing::NotFound => return None,
+    })
 }
 
 impl SourceReply {
@@ -258,8 +308,10 @@ impl SourceReply {
             address: source.address,
             mark: source.standing.mark(),
             standing: source.standing.word().to_owned(),
+            why: why(source.standing),
             reach: source.reach,
             interval: source.interval.as_seconds(),
+            traffic: TrafficReply::of([source]),
             due: (source.due - now).max(Span::ZERO).as_seconds(),
             samples: source.samples,
             offset: seconds(source.offset),

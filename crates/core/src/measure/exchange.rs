@@ -19,7 +19,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use rand_core::Rng;
 use truechimer_time::ntp::{NtpPrecision, NtpShort, NtpTimestamp};
@@ -30,7 +30,7 @@ use crate::reason::reasons;
 use crate::wire::Malformed;
 use crate::wire::extension::{Seal, Trailer};
 use crate::wire::mac::Key;
-use crate::wire::ntp::{Leap, Mode, Packet};
+use crate::wire::ntp::{Leap, Mode, Packet, reference_id_of};
 
 /// How long an answer is waited for, if nothing else is said.
 pub const WINDOW: Span = Span::from_secs(3);
@@ -92,6 +92,17 @@ pub struct Rules {
     pub distance_max: Span,
     /// How finely our own stamps are read.
     pub precision: Span,
+    /// Where the question left from, if we serve others: the server must not have its time from there.
+    pub here: Option<Here>,
+}
+
+/// Where a question left from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// Our address on the way to the server.
+    pub address: IpAddr,
+    /// It is our own server that was asked.
+    pub is_own_server: bool,
 }
 
 impl Rules {
@@ -105,6 +116,7 @@ impl Rules {
             residence_max: RESIDENCE_MAX,
             distance_max: DISTANCE_MAX,
             precision: Span::from_micros(1),
+            here: None,
         }
     }
 }
@@ -392,7 +404,13 @@ impl Stamps {
         if packet.root_delay.span().half() + packet.root_dispersion.span() >= rules.distance_max {
             return Err(Refusal::RootTooFar);
         }
-        Ok(())
+        match rules.here {
+            Some(here) if here.is_own_server => Err(Refusal::Ourselves),
+            Some(here) if packet.stratum > 1 && packet.reference_id == reference_id_of(here.address) => {
+                Err(Refusal::Loop)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The answer in words of time, if it has any and they are not from the past.
@@ -487,6 +505,10 @@ reasons! {
         StratumTooHigh "stratum_too_high" "the server is unsynchronised: its stratum is 16 or more"
         /// Root delay / 2 + root dispersion at the limit or beyond.
         RootTooFar "root_too_far" "the server is too far from its reference clock"
+        /// Its reference id is that of our address (RFC 5905, section 7.3).
+        Loop "loop" "the server has its time from us"
+        /// We have asked our own server.
+        Ourselves "ourselves" "it is from our own server"
         /// A receive timestamp of zero.
         ZeroReceive "zero_receive" "it does not say when our question came"
         /// A transmit timestamp of zero.
@@ -506,9 +528,14 @@ reasons! {
 
 impl Refusal {
     /// Does the refused answer show that the server can be reached and knows the time? It is authentic and whole,
-    /// only the way there was too slow to learn from.
+    /// only there is nothing to be learned from it.
     pub fn proves_reach(self) -> bool {
-        matches!(self, Self::TooSlow | Self::HeldTooLong)
+        matches!(self, Self::TooSlow | Self::HeldTooLong | Self::Loop | Self::Ourselves)
+    }
+
+    /// Does the server have its time from us?
+    pub fn is_loop(self) -> bool {
+        matches!(self, Self::Loop | Self::Ourselves)
     }
 }
 

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use rand_core::Rng;
 use truechimer_time::{Local, Rate, Span, Tai, Time, Utc};
 
+use super::identity::SAME_SERVER_REST;
 use super::{Action, Node};
 use crate::discipline::estimator::Reception;
 use crate::discipline::oscillator::RateLimits;
@@ -58,6 +59,9 @@ impl Node {
     }
 
     fn ask(&mut self, now: &Moment, index: usize) {
+        if self.associations[index].same_as.is_some() {
+            return self.look_up(now, index, SAME_SERVER_REST);
+        }
         let scatter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
         let association = &mut self.associations[index];
         match association.address() {
@@ -70,22 +74,32 @@ impl Node {
                 association.underway = Some(Underway { id, exchange, ends: now.mono + WINDOW });
                 self.actions.push_back(Action::Send { exchange: id, to, datagram });
             }
-            None => {
-                association.schedule.rest(now.mono, RESOLVE_AGAIN);
-                if !association.is_resolving {
-                    association.is_resolving = true;
-                    self.actions.push_back(Action::Resolve(association.id));
-                }
-            }
+            None => self.look_up(now, index, RESOLVE_AGAIN),
+        }
+    }
+
+    /// Looks its name up, if it has one, and comes back to it after a while.
+    fn look_up(&mut self, now: &Moment, index: usize, rest: Span) {
+        let association = &mut self.associations[index];
+        association.schedule.rest(now.mono, rest);
+        if !association.is_resolving && association.policy.address.is_none() {
+            association.is_resolving = true;
+            self.actions.push_back(Action::Resolve(association.id));
         }
     }
 
     /// The exchange of a source is over.
     fn end(&mut self, now: &Moment, index: usize, answered: bool) {
+        let asks_rarely = self.asks_rarely();
         let association = &mut self.associations[index];
         let Some(underway) = association.underway.take() else { return };
         let (answered_before, dead_before) = (association.reach.answers(), association.reach.is_dead());
         association.reach.ended(answered);
+        match answered {
+            true => association.schedule.answered(),
+            false if asks_rarely => association.schedule.unanswered(now.mono),
+            false => {}
+        }
         let (source, dies) = (association.id, association.reach.is_dead() && !dead_before);
         self.actions.push_back(Action::Close(underway.id));
         if answered && !answered_before {
@@ -125,7 +139,12 @@ impl Node {
         if !association.turn() {
             association.dismiss_address();
         }
+        self.moved(index);
+    }
+
+    fn moved(&mut self, index: usize) {
         self.tell_address(index);
+        self.compare_addresses(self.associations[index].id);
     }
 
     fn tell_address(&mut self, index: usize) {
@@ -138,6 +157,7 @@ impl Node {
 
     pub(super) fn resolved(&mut self, now: &Moment, source: SourceId, addresses: &[SocketAddr]) {
         let index = source.index();
+        let addresses = self.free_first(source, addresses);
         let Some(association) = self.associations.get_mut(index) else { return };
         if addresses.is_empty() {
             association.is_resolving = false;
@@ -148,9 +168,9 @@ impl Node {
             return;
         }
         association.is_lost = false;
-        if association.resolved(addresses) {
+        if association.resolved(&addresses) {
             association.schedule.burst(now.mono);
-            self.tell_address(index);
+            self.moved(index);
         }
     }
 
@@ -170,7 +190,7 @@ impl Node {
         self.review(now);
     }
 
-    fn whose(&self, exchange: ExchangeId) -> Option<usize> {
+    pub(super) fn whose(&self, exchange: ExchangeId) -> Option<usize> {
         let is_it = |a: &crate::source::association::Association| {
             a.underway.as_ref().is_some_and(|underway| underway.id == exchange)
         };
@@ -184,8 +204,8 @@ impl Node {
         (from, at): (SocketAddr, Stamp),
         datagram: &[u8],
     ) {
-        let rules = self.rules();
         let Some(index) = self.whose(exchange) else { return };
+        let rules = Rules { here: self.associations[index].here, ..self.rules() };
         let Some(underway) = &mut self.associations[index].underway else { return };
         match underway.exchange.hear(from, at, datagram, &rules) {
             Ok(Heard::Answer(answer)) => {
@@ -215,6 +235,7 @@ impl Node {
             self.end(now, index, true);
             self.review(now);
         }
+        self.break_loop(now, index, refusal);
     }
 
     /// RFC 8633, section 5.4: a wish to be asked less is granted, a refusal of service respected, the rest ignored.
@@ -234,6 +255,7 @@ impl Node {
             KissCode::NtsNak | KissCode::Other(_) => {}
         }
         let source = association.id;
+        self.compare_addresses(source);
         self.tell(Event::Kissed { source, kiss });
         self.review(now);
     }
@@ -247,6 +269,7 @@ impl Node {
             Err(NearLeap) => return,
         };
         let association = &mut self.associations[index];
+        association.is_loop = false;
         let hearing = association.hear(&sample, limits, likely);
         let source = association.id;
         if let Some(gap) = hearing.contradiction {
@@ -255,35 +278,9 @@ impl Node {
         let measurement = self.measurement(now, source, (&answer, &sample), hearing.reception);
         self.tell(Event::Measured(measurement));
         self.associations[index].last = Some(answer);
-        let is_calm = hearing.contradiction.is_none() && hearing.reception != Reception::Surprise;
-        self.reschedule(now, index, is_calm);
-        self.update(now);
-    }
-
-    fn reschedule(&mut self, now: &Moment, index: usize, is_calm: bool) {
-        let affordable = self.can_afford_twice(now, index);
-        let schedule = &mut self.associations[index].schedule;
-        match (is_calm, affordable) {
-            (false, _) => schedule.surprised(now.mono),
-            (true, Some(false)) => schedule.starved(),
-            (true, Some(true) | None) => schedule.content(affordable.is_some()),
-        }
-    }
-
-    /// Would the estimate still meet the target just before the next sample if the interval were twice as long?
-    /// `None`: it would not, but it does at the present one.
-    fn can_afford_twice(&self, now: &Moment, index: usize) -> Option<bool> {
-        let association = &self.associations[index];
-        let (Some(target), Some(estimator)) = (self.policy.accuracy, association.estimator()) else {
-            return Some(true);
-        };
-        let meets = |wait: Span| 3.0 * estimator.estimate(now.raw + wait).sigma <= target.as_seconds();
-        let interval = association.schedule.interval();
-        match (meets(interval), meets(interval * 2)) {
-            (true, true) => Some(true),
-            (true, false) => None,
-            (false, _) => Some(false),
-        }
+        let was_believed = self.selected.truechimers.contains(index);
+        self.update(now, source);
+        self.reschedule(now, (index, was_believed), hearing);
     }
 
     fn measurement(

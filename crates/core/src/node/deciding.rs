@@ -1,7 +1,5 @@
 //! From what the sources say to what the clock is told.
 
-use alloc::vec::Vec;
-
 use truechimer_time::{Rate, Span, Tai, Time};
 
 use super::report::Publication;
@@ -9,13 +7,12 @@ use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::{Contradiction, Likely};
-use crate::discipline::select::{Agreement, NoMajority, Quorum, Voter, vote};
+use crate::discipline::select::Agreement;
 use crate::discipline::servo::Verdict;
 use crate::event::{Event, Update};
 use crate::learned::Learned;
 use crate::moment::Moment;
-use crate::source::SourceSet;
-use crate::source::association::Association;
+use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
 /// The kernel and the page are told again at least this often: the kernel lets its own maximum error grow by 500 ppm.
@@ -25,10 +22,13 @@ const PUBLISH_INTERVAL: Span = Span::from_secs(64);
 const ASYMMETRY: f64 = 0.1;
 
 impl Node {
-    /// A sample has come: votes, makes the model anew, steers the clock.
-    pub(super) fn update(&mut self, now: &Moment) {
+    /// A source has given a sample: votes, makes the model anew, steers the clock.
+    pub(super) fn update(&mut self, now: &Moment, source: SourceId) {
         match self.vote(now) {
-            Ok(agreement) => self.adopt(now, agreement),
+            Ok(agreement) => {
+                self.settle_credits(&agreement, Some(source));
+                self.adopt(now, agreement);
+            }
             Err(reason) => self.do_without(reason),
         }
         self.reconsider_status(now);
@@ -38,40 +38,13 @@ impl Node {
     /// A source has failed to answer: is there still a majority?
     pub(super) fn review(&mut self, now: &Moment) {
         match self.vote(now) {
-            Ok(agreement) => self.select(&agreement),
+            Ok(agreement) => {
+                self.settle_credits(&agreement, None);
+                self.select(&agreement);
+            }
             Err(reason) => self.do_without(reason),
         }
         self.reconsider_status(now);
-    }
-
-    fn vote(&self, now: &Moment) -> Result<Agreement, NoMajority> {
-        let limits = self.oscillator.limits(now.raw);
-        let vaguest = self.policy.trust.max_distance;
-        let voter = |association: &Association| {
-            association.say(now.raw, limits, vaguest).map(|bracket| Voter {
-                source: association.id.index(),
-                operator: association.operator,
-                bracket,
-                trust: association.policy.trust,
-                require: association.policy.require,
-            })
-        };
-        let voters: Vec<Voter> = self.associations.iter().filter_map(voter).collect();
-        let agreement = vote(&voters, self.quorum())?;
-        let is_required = self.associations.iter().any(|association| association.policy.require);
-        match is_required && voters.iter().all(|voter| !voter.require) {
-            true => Err(NoMajority::RequiredMissing),
-            false => Ok(agreement),
-        }
-    }
-
-    /// So many operators must agree: more than half of those that are not known to be dead, and never one alone where
-    /// there were several to begin with. But more than half of *all* are taken to be honest, so that the fewer are
-    /// alive the wider is what they agree upon.
-    fn quorum(&self) -> Quorum {
-        let all = count_operators(self.associations.iter());
-        let alive = count_operators(self.associations.iter().filter(|association| association.counts()));
-        Quorum { operators: all, needed: (alive / 2 + 1).max(all.min(2)) }
     }
 
     fn adopt(&mut self, now: &Moment, agreement: Agreement) {
@@ -101,8 +74,8 @@ impl Node {
             rate: model.rate,
             sigma: reading.sigma,
             bound: reading.bound(),
-            truechimers: agreement.truechimers,
-            falsetickers: agreement.falsetickers,
+            truechimers: self.selected.truechimers,
+            falsetickers: self.selected.falsetickers,
             verdict,
         }));
         self.carry_out(now, verdict);
@@ -116,34 +89,11 @@ impl Node {
         }
     }
 
-    fn select(&mut self, agreement: &Agreement) {
-        let Agreement { truechimers, falsetickers, .. } = *agreement;
-        let old = self.selected;
-        self.selected = super::Selection { truechimers, falsetickers, has_majority: true, was_told: true };
-        if old != self.selected {
-            self.tell(Event::Selected { truechimers, falsetickers });
-        }
-    }
-
-    fn do_without(&mut self, reason: NoMajority) {
-        let had = self.selected.has_majority || !self.selected.was_told;
-        self.selected.has_majority = false;
-        if had && self.everybody_was_asked() {
-            self.selected.was_told = true;
-            self.tell(Event::Unselected(reason));
-        }
-    }
-
-    /// Before that there is no majority for want of time, which is not worth telling.
-    fn everybody_was_asked(&self) -> bool {
-        self.associations.iter().all(|association| association.reach.polls() > 0)
-    }
-
     /// The model that the truechimers make together: each weighs as much as its variance and the possible asymmetry of
     /// its path allow. The preferred ones alone, if there are any among them.
     fn combine(&self, agreement: &Agreement) -> Option<Model> {
         let at = agreement.agreed.at;
-        let chosen = self.preferred(agreement.truechimers);
+        let chosen = self.preferred(self.selected.truechimers);
         let members = chosen.iter().filter_map(|index| {
             let association = &self.associations[index];
             let estimator = association.estimator()?;
@@ -169,7 +119,7 @@ impl Node {
         })
     }
 
-    fn preferred(&self, truechimers: SourceSet) -> SourceSet {
+    pub(super) fn preferred(&self, truechimers: SourceSet) -> SourceSet {
         let preferred: SourceSet =
             truechimers.iter().filter(|&index| self.associations[index].policy.prefer).collect();
         if preferred.is_empty() { truechimers } else { preferred }
@@ -195,12 +145,12 @@ impl Node {
         }
     }
 
-    fn reconsider_status(&mut self, now: &Moment) {
+    pub(super) fn reconsider_status(&mut self, now: &Moment) {
         let status = match &self.model {
             None if self.status == Status::Disrupted => Status::Disrupted,
             None => Status::Unknown,
-            Some(_) if !self.selected.has_majority || self.is_silent() => Status::Holdover,
-            Some(model) if self.servo.is_panicking() || self.misses_target(model) => Status::Degraded,
+            Some(_) if !self.selected.has_majority() || self.is_silent() => Status::Holdover,
+            Some(_) if self.servo.is_panicking() || self.misses_target() => Status::Degraded,
             Some(_) => Status::Synchronised,
         };
         self.change_status(now, status);
@@ -211,8 +161,8 @@ impl Node {
         self.selected.truechimers.iter().all(|index| !self.associations[index].reach.answers_lately())
     }
 
-    fn misses_target(&self, model: &Model) -> bool {
-        self.policy.accuracy.is_some_and(|target| model.sigma * 3 > target)
+    fn misses_target(&self) -> bool {
+        self.pace.is_some_and(|pace| pace.misses_target())
     }
 
     pub(super) fn change_status(&mut self, now: &Moment, to: Status) {
@@ -270,11 +220,6 @@ impl Node {
             seen: self.oscillator.drift_seen(),
         })
     }
-}
-
-fn count_operators<'a>(associations: impl Iterator<Item = &'a Association>) -> usize {
-    let seen: u32 = associations.fold(0, |seen, association| seen | (1 << association.operator));
-    seen.count_ones() as usize
 }
 
 /// Means weighted by inverse variances. Times are kept as differences from a reference, so that floats suffice.

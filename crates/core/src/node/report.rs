@@ -11,7 +11,9 @@ use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
 use crate::moment::Moment;
 use crate::server::ntp::Served;
+use crate::source::SourceId;
 use crate::source::association::Association;
+use crate::source::schedule::Traffic;
 use crate::status::Status;
 use crate::wire::ntp::{Leap, reference_id_of};
 
@@ -75,6 +77,8 @@ pub struct Report {
     pub forecast: Vec<(Span, Span)>,
     /// What we serve to others.
     pub served: Served,
+    /// The standard error of the clock over all time at the present pace, where there is a target.
+    pub rms: Option<Span>,
     /// The sources.
     pub sources: Vec<SourceReport>,
 }
@@ -94,6 +98,8 @@ pub struct SourceReport {
     pub reach: u8,
     /// How often it is asked.
     pub interval: Span,
+    /// How much it was asked and how much it answered.
+    pub traffic: Traffic,
     /// When it is asked next.
     pub due: Time<Mono>,
     /// How many samples its estimate rests on.
@@ -108,6 +114,13 @@ pub struct SourceReport {
     pub bound: Option<Span>,
     /// How many datagrams were refused, by reason, those that occurred.
     pub refusals: Vec<(Refusal, u32)>,
+}
+
+impl SourceReport {
+    /// How many questions a day it is asked at its present interval.
+    pub fn questions_per_day(&self) -> f64 {
+        86_400.0 / self.interval.as_seconds()
+    }
 }
 
 /// Some of the last answer.
@@ -127,19 +140,41 @@ pub struct LastAnswer {
     pub root_distance: Span,
 }
 
-/// What a source is to the vote.
+/// What a source is to the vote, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It votes with the majority.
     Truechimer,
+    /// It votes with the majority, but has been outvoted of late.
+    OnProbation {
+        /// After so many more answers that agree it is believed.
+        answers: u8,
+    },
     /// It votes against the majority.
-    Falseticker,
+    Falseticker {
+        /// By so much it is ahead of where the majority is (behind, if negative), the nearest it can mean.
+        by: Span,
+    },
     /// It says something, but there is no majority.
     Undecided,
-    /// It has said nothing that counts.
+    /// It has said nothing yet.
     Mute,
+    /// What it says is too vague to count.
+    TooVague {
+        /// It may be so far from the truth.
+        distance: Span,
+    },
     /// It did not answer eight polls in a row, or refused us, and has not answered since.
     Unreachable,
+    /// Its name has no address.
+    NotFound,
+    /// It has its time from us, or is ourselves.
+    Loop,
+    /// It is the same server as another source.
+    SameServer {
+        /// As this one.
+        of: SourceId,
+    },
 }
 
 impl Standing {
@@ -147,9 +182,15 @@ impl Standing {
     pub fn mark(self) -> char {
         match self {
             Self::Truechimer => '*',
-            Self::Falseticker => 'x',
+            Self::OnProbation { .. } => '-',
+            Self::Falseticker { .. } => 'x',
             Self::Undecided => '~',
-            Self::Mute | Self::Unreachable => '?',
+            Self::Mute
+            | Self::TooVague { .. }
+            | Self::Unreachable
+            | Self::NotFound
+            | Self::Loop
+            | Self::SameServer { .. } => '?',
         }
     }
 
@@ -157,10 +198,15 @@ impl Standing {
     pub fn word(self) -> &'static str {
         match self {
             Self::Truechimer => "truechimer",
-            Self::Falseticker => "falseticker",
+            Self::OnProbation { .. } => "on probation",
+            Self::Falseticker { .. } => "falseticker",
             Self::Undecided => "undecided",
             Self::Mute => "mute",
+            Self::TooVague { .. } => "too vague",
             Self::Unreachable => "unreachable",
+            Self::NotFound => "not found",
+            Self::Loop => "loop",
+            Self::SameServer { .. } => "same server",
         }
     }
 }
@@ -191,6 +237,7 @@ impl Node {
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
             served: self.served(now),
+            rms: self.pace.and_then(|pace| pace.rms()),
             sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
         }
     }
@@ -266,9 +313,10 @@ impl Node {
             name: association.policy.name.clone(),
             operator: association.policy.operator.clone(),
             address: association.address(),
-            standing: self.standing(association, bracket.is_some()),
+            standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
+            traffic: association.schedule.traffic(),
             due: association.schedule.due(),
             samples: association.estimator().map_or(0, |estimator| estimator.samples()),
             last: association.last.as_ref().map(|answer| LastAnswer {
@@ -290,15 +338,31 @@ impl Node {
         }
     }
 
-    fn standing(&self, association: &Association, says_something: bool) -> Standing {
-        let index = association.id.index();
-        match says_something {
-            _ if association.is_absent => Standing::Unreachable,
-            false => Standing::Mute,
-            true if !self.selected.has_majority => Standing::Undecided,
-            true if self.selected.truechimers.contains(index) => Standing::Truechimer,
-            true if self.selected.falsetickers.contains(index) => Standing::Falseticker,
-            true => Standing::Undecided,
+    fn standing(&self, association: &Association, says_something: bool, now: &Moment) -> Standing {
+        if says_something {
+            return self.standing_at_the_vote(association);
+        }
+        let limits = self.oscillator.limits(now.raw);
+        match (association.same_as, association.distance(now.raw, limits)) {
+            (Some(of), _) => Standing::SameServer { of },
+            (None, _) if association.is_loop => Standing::Loop,
+            (None, _) if association.is_lost => Standing::NotFound,
+            (None, _) if association.is_absent => Standing::Unreachable,
+            (None, Some(distance)) => Standing::TooVague { distance },
+            (None, None) => Standing::Mute,
+        }
+    }
+
+    fn standing_at_the_vote(&self, association: &Association) -> Standing {
+        let (index, credit) = (association.id.index(), association.credit);
+        if !self.selected.has_majority() {
+            return Standing::Undecided;
+        }
+        match credit.outvoted_by() {
+            Some(by) => Standing::Falseticker { by },
+            None if self.selected.truechimers.contains(index) => Standing::Truechimer,
+            None if !credit.is_good() => Standing::OnProbation { answers: credit.missing() },
+            None => Standing::Undecided,
         }
     }
 

@@ -77,6 +77,7 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::Resolved { .. }
+            | Input::Here { .. }
             | Input::Sent { .. }
             | Input::Unsent { .. }
             | Input::Heard { .. }

@@ -10,12 +10,13 @@ use truechimer_time::leap::LeapTable;
 use truechimer_time::{Mono, Raw, Span, Time};
 
 use super::SourceId;
+use super::credit::Credit;
 use super::reach::Reach;
 use super::schedule::Schedule;
 use crate::discipline::bracket::Bracket;
 use crate::discipline::estimator::{Estimator, Reception};
 use crate::discipline::oscillator::RateLimits;
-use crate::measure::exchange::{Answer, Exchange, Refusal};
+use crate::measure::exchange::{Answer, Exchange, Here, Refusal};
 use crate::measure::sample::Sample;
 use crate::policy::SourcePolicy;
 
@@ -24,6 +25,9 @@ pub const REFUSALS: usize = Refusal::ALL.len();
 
 /// The most addresses of one name that are kept.
 pub const ADDRESSES_MAX: usize = 16;
+
+/// A source that has never said anything is waited for during so many polls: as long as it takes to find it dead.
+const POLLS_OF_GRACE: u32 = 8;
 
 /// One question and its answer, by number. Numbers are not used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +69,14 @@ pub struct Association {
     pub is_lost: bool,
     /// It was found dead, or refused us, and has not answered since, wherever it was sought.
     pub is_absent: bool,
+    /// It has its time from us, or is ourselves.
+    pub is_loop: bool,
+    /// It is at the address of this other source, and so the same server.
+    pub same_as: Option<SourceId>,
+    /// Where our last question to it left from.
+    pub here: Option<Here>,
+    /// How it stood at the votes.
+    pub credit: Credit,
     addresses: Vec<SocketAddr>,
     current: usize,
     turns: usize,
@@ -96,6 +108,10 @@ impl Association {
             is_resolving: false,
             is_lost: false,
             is_absent: false,
+            is_loop: false,
+            same_as: None,
+            here: None,
+            credit: Credit::default(),
             addresses: policy.address.into_iter().collect(),
             current: 0,
             turns: 0,
@@ -151,6 +167,20 @@ impl Association {
         self.bracket = None;
         self.last = None;
         self.reach = Reach::default();
+        self.credit = Credit::default();
+    }
+
+    /// Lets go of what it said, because its time comes from us; it still answers.
+    pub fn disbelieve(&mut self) {
+        let reach = self.reach;
+        self.forget();
+        self.reach = reach;
+    }
+
+    /// Has it said anything yet, or been given the time to do so?
+    pub fn is_awaited(&self) -> bool {
+        let is_gone = self.is_absent || self.is_lost || self.is_loop || self.same_as.is_some();
+        self.bracket.is_none() && !is_gone && self.reach.polls() < POLLS_OF_GRACE
     }
 
     /// Takes a sample in. The rate is within `limits` for certain; an estimate begins with what is `likely`.
@@ -184,7 +214,8 @@ impl Association {
     /// is too vague to count.
     pub fn say(&self, at: Time<Raw>, limits: RateLimits, vaguest: Span) -> Option<Bracket> {
         let bracket = self.bracket?.carried_to(at, limits);
-        (self.reach.answers() && bracket.width() <= vaguest * 2).then_some(bracket)
+        let counts = self.reach.answers() && self.same_as.is_none() && bracket.width() <= vaguest * 2;
+        counts.then_some(bracket)
     }
 
     /// Its estimate.
@@ -192,10 +223,14 @@ impl Association {
         self.estimator.as_ref()
     }
 
-    /// Does it count when the size of a majority is reckoned? Not from its death until its next answer, though it be
-    /// sought elsewhere meanwhile.
-    pub fn counts(&self) -> bool {
-        !self.is_absent
+    /// How far from the truth it may be by its own word, the way to it included: half the width of its bracket.
+    pub fn distance(&self, at: Time<Raw>, limits: RateLimits) -> Option<Span> {
+        Some(self.bracket?.carried_to(at, limits).width().half())
+    }
+
+    /// Is it known to be dead? From its death until its next answer, though it be sought elsewhere meanwhile.
+    pub fn is_dead(&self) -> bool {
+        self.is_absent
     }
 }
 

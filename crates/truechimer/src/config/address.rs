@@ -1,7 +1,7 @@
 //! Where a source is and who may ask us: names, addresses and prefixes as the operator writes them.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use truechimer_core::server::access::{Prefix, PrefixError};
@@ -54,15 +54,54 @@ impl Address {
         }
     }
 
-    /// Whom to count as its operator when nobody says: the last two labels of the name, or the address with its
-    /// port.
+    /// Whom to count as its operator when nobody says: by the domain of the name, or by the prefix of the address.
+    ///
+    /// Each name of the NTP pool leads to volunteers who have nothing in common but the register, so it stands for
+    /// itself. Prefixes tell operators apart on the Internet only; in our own network every host counts for itself.
     pub fn operator(&self) -> String {
         match self {
-            Self::Name { host, .. } => {
-                let start = host.rmatch_indices('.').nth(1).map_or(0, |(dot, _)| dot + 1);
-                host[start..].to_owned()
-            }
-            Self::Literal(place) => place.to_string(),
+            Self::Name { host, .. } if is_in_pool(host) => host.clone(),
+            Self::Name { host, .. } => domain(host).to_owned(),
+            Self::Literal(place) if is_near(place.ip()) => place.to_string(),
+            Self::Literal(place) => prefix(place.ip()),
+        }
+    }
+}
+
+/// Names under this stand for servers that have nothing in common but the register.
+const POOL: &str = "pool.ntp.org";
+
+fn is_in_pool(host: &str) -> bool {
+    host == POOL || host.strip_suffix(POOL).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Second-level labels under which registries of countries hand out names, so that three labels make a registrant. No
+/// list is complete: under a registry that is missing here, strangers have one vote together, which is safe.
+const REGISTRIES: [&str; 17] = [
+    "ac", "asso", "co", "com", "ed", "edu", "go", "gob", "gov", "govt", "gv", "mil", "ne", "net", "nom",
+    "or", "org",
+];
+
+/// The part of a name that somebody has registered: the last two labels, or three under `co.uk` and its like.
+fn domain(host: &str) -> &str {
+    let mut labels = host.rsplit('.');
+    let country = labels.next().is_some_and(|last| last.len() == 2);
+    let registry = labels.next().is_some_and(|second| REGISTRIES.contains(&second));
+    let dots = if country && registry { 2 } else { 1 };
+    let start = host.rmatch_indices('.').nth(dots).map_or(0, |(dot, _)| dot + 1);
+    &host[start..]
+}
+
+/// What a provider hands out at the least: 24 bits of IPv4, 48 of IPv6 (RFC 6177).
+fn prefix(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{}/24", Ipv4Addr::from([a, b, c, 0]))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            format!("{}/48", Ipv6Addr::from([a, b, c, 0, 0, 0, 0, 0]))
         }
     }
 }
@@ -284,12 +323,27 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_is_guessed_from_the_end_of_the_name() {
-        let operator = |text| Address::read(text).unwrap().operator();
-        assert_eq!(operator("ptbtime1.ptb.de"), "ptb.de");
-        assert_eq!(operator("time.example.com"), "example.com");
-        assert_eq!(operator("localhost"), "localhost");
-        assert_eq!(operator("192.0.2.1"), "192.0.2.1:123");
+    fn an_operator_is_guessed_from_the_domain_or_the_prefix() {
+        let cases = [
+            ("ptbtime1.ptb.de", "ptb.de"),
+            ("time.example.com", "example.com"),
+            ("localhost", "localhost"),
+            ("ntp2.npl.co.uk", "npl.co.uk"),
+            ("ntp.nict.go.jp", "nict.go.jp"),
+            ("ntp.nowhere.de", "nowhere.de"),
+            ("time.com.example.org", "example.org"),
+            ("0.de.pool.ntp.org", "0.de.pool.ntp.org"),
+            ("2.debian.pool.ntp.org", "2.debian.pool.ntp.org"),
+            ("spool.ntp.org", "ntp.org"),
+            ("192.0.2.1", "192.0.2.0/24"),
+            ("192.0.2.250:1123", "192.0.2.0/24"),
+            ("2001:db8:1:2::3", "2001:db8:1::/48"),
+            ("192.168.1.1", "192.168.1.1:123"),
+            ("[::1]:4000", "[::1]:4000"),
+        ];
+        for (text, operator) in cases {
+            assert_eq!(Address::read(text).unwrap().operator(), operator, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use truechimer_core::policy::{ClockPolicy, SOURCES_MAX, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Rhythm, SOURCES_MAX, TrustPolicy};
 use truechimer_time::{Rate, Span};
 
 use truechimer_core::server::access::Prefix;
@@ -57,20 +57,23 @@ pub(super) fn checked(texts: &Texts) -> Result<Config, ConfigError> {
 
 fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let defaults = default::config();
-    let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
     let statistics = &written.statistics;
+    let (schedule, accuracy) = schedule(written)?;
+    let intervals = default::intervals(schedule, accuracy);
+    let sources = match &written.source {
+        Some(list) => sources(list, texts, intervals)?,
+        None => default::sources_within(intervals),
+    };
     Ok(Config {
-        accuracy: match written.accuracy {
-            Some(_) => Some(within(&written.accuracy, Span::ZERO, limits)?),
-            None => None,
-        },
+        accuracy,
+        schedule,
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
-        sources: match &written.source {
-            Some(list) => sources(list, texts)?,
-            None => defaults.sources,
-        },
         clock: clock(&written.clock)?,
-        trust: trust(written)?,
+        trust: TrustPolicy {
+            min_operators: min_operators(&written.select.min_operators, super::votes(&sources))?,
+            ..trust(written)?
+        },
+        sources,
         serve: written.serve.as_ref().map(serve).transpose()?,
         state: State {
             dir: plain(&written.state.dir).unwrap_or(defaults.state.dir),
@@ -89,13 +92,32 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
 const STATISTICS_SIZE: Limits<Size> =
     Limits { what: "max_size", least: Size(64 << 10), most: Size(16 << 30) };
 
-fn sources(list: &[Spanned<WrittenSource>], texts: &Texts) -> Result<Vec<Source>, Flaw> {
+/// The rule by which sources are asked again, and the accuracy that it may need. The classic doubling takes no notice
+/// of how right the clock is, so that stating both promises what is not kept.
+fn schedule(written: &Written) -> Result<(Rhythm, Option<Span>), Flaw> {
+    let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
+    let schedule = written.schedule.as_ref().map_or(Rhythm::Adaptive, |word| word.get_ref().0);
+    let accuracy = match written.accuracy {
+        Some(_) => Some(within(&written.accuracy, Span::ZERO, limits)?),
+        None => None,
+    };
+    match (schedule, accuracy, &written.schedule) {
+        (Rhythm::Classic, Some(_), Some(word)) => Err(Flaw(word.span(), Fault::ClassicAccuracy)),
+        (Rhythm::Classic | Rhythm::Adaptive, _, _) => Ok((schedule, accuracy)),
+    }
+}
+
+fn sources(
+    list: &[Spanned<WrittenSource>],
+    texts: &Texts,
+    intervals: (Span, Span),
+) -> Result<Vec<Source>, Flaw> {
     let mut sources: Vec<Source> = Vec::with_capacity(list.len().min(SOURCES_MAX));
     for (index, written) in list.iter().enumerate() {
         if index == SOURCES_MAX {
             return Err(Flaw(written.span(), Fault::TooMany { what: "sources", most: SOURCES_MAX }));
         }
-        let one = source(written)?;
+        let one = source(written, intervals)?;
         if let Some(first) = sources.iter().position(|other| other.address == one.address) {
             let first = texts.line(list[first].span());
             return Err(Flaw(written.span(), Fault::SameSource { address: one.address.to_string(), first }));
@@ -105,11 +127,11 @@ fn sources(list: &[Spanned<WrittenSource>], texts: &Texts) -> Result<Vec<Source>
     Ok(sources)
 }
 
-fn source(written: &Spanned<WrittenSource>) -> Result<Source, Flaw> {
+fn source(written: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<Source, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
     let Some(address) = &written.address else { return Err(Flaw(span, Fault::Missing("address"))) };
     let address = &address.get_ref().0;
-    let (min_interval, max_interval) = intervals(written, address, &span)?;
+    let (min_interval, max_interval) = intervals(written, address, (&span, by_default))?;
     Ok(Source {
         kind: kind(&written.kind)?,
         min_interval,
@@ -134,11 +156,15 @@ fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
 }
 
 /// Where only one of the two is given, the other's default gives way to it.
-fn intervals(written: &WrittenSource, address: &Address, table: &Range<usize>) -> Result<(Span, Span), Flaw> {
+fn intervals(
+    written: &WrittenSource,
+    address: &Address,
+    (table, by_default): (&Range<usize>, (Span, Span)),
+) -> Result<(Span, Span), Flaw> {
     let limits = |what| Limits { what, least: INTERVAL_MIN_NEAR, most: INTERVAL_MAX };
     let (min, max) = (&written.min_interval, &written.max_interval);
-    let shortest = within(min, default::MIN_INTERVAL, limits("min_interval"))?;
-    let longest = within(max, default::MAX_INTERVAL, limits("max_interval"))?;
+    let shortest = within(min, by_default.0, limits("min_interval"))?;
+    let longest = within(max, by_default.1, limits("max_interval"))?;
     let (shortest, longest) = match (min, max) {
         (None, Some(_)) => (shortest.min(longest), longest),
         (Some(_), None) | (None, None) => (shortest, longest.max(shortest)),
@@ -205,7 +231,20 @@ fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
         sudden: within(&assume.sudden, defaults.sudden.min(max_rate), sudden)?,
         max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
         max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
+        min_operators: None,
     })
+}
+
+/// No more than there are, or nobody would ever be believed.
+fn min_operators(written: &Key<i64>, votes: usize) -> Result<Option<usize>, Flaw> {
+    let Some(key) = written else { return Ok(None) };
+    match usize::try_from(*key.get_ref()) {
+        Ok(least) if (1..=votes.max(1)).contains(&least) => Ok(Some(least)),
+        Ok(_) | Err(_) => {
+            let limits = format!("1 to {}, which is how many votes there are", votes.max(1));
+            Err(Flaw(key.span(), Fault::OutOfLimits { what: "`min_operators`", limits }))
+        }
+    }
 }
 
 fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {

@@ -16,6 +16,7 @@ fn written(config: &Config) -> Written {
     let (clock, trust) = (&config.clock, &config.trust);
     Written {
         accuracy: config.accuracy.and_then(spelled),
+        schedule: spelled(config.schedule),
         user: spelled(config.user.clone()),
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),
@@ -35,6 +36,7 @@ fn written(config: &Config) -> Written {
         select: WrittenSelect {
             max_delay: spelled(trust.max_delay),
             max_distance: spelled(trust.max_distance),
+            min_operators: trust.min_operators.and_then(|least| key(least as i64)),
         },
         serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
         state: WrittenState {

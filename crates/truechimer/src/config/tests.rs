@@ -121,6 +121,35 @@ fn every_key_is_shown_and_read_back() {
     assert_eq!(config.leap_file, Some(PathBuf::from("/d")));
 }
 
+/// The limits of the intervals of the first source.
+fn limits(text: &str) -> (i64, i64) {
+    let source = parse(text).unwrap().sources.swap_remove(0);
+    let seconds = |span: Span| span.as_nanos() / 1_000_000_000;
+    (seconds(source.min_interval), seconds(source.max_interval))
+}
+
+#[test]
+fn the_longest_interval_does_not_stand_in_the_way_of_what_is_stated_unless_it_is_written() {
+    let own = "[[source]]\naddress = \"a.example\"\n";
+    let written = format!("{own}max_interval = \"1024s\"\n");
+    for sources in ["", own] {
+        assert_eq!(limits(sources), (64, 1024));
+        assert_eq!(limits(&format!("accuracy = \"1ms\"\n{sources}")), (64, 129_600));
+        assert_eq!(limits(&format!("schedule = \"classic\"\n{sources}")), (600, 7_884_000));
+    }
+    assert_eq!(limits(&format!("accuracy = \"1ms\"\n{written}")), (64, 1024));
+    assert_eq!(limits(&format!("schedule = \"classic\"\n{written}")), (600, 1024));
+}
+
+#[test]
+fn the_schedule_is_shown_and_read_back() {
+    for text in ["schedule = \"classic\"", "schedule = \"adaptive\"\naccuracy = \"1ms\""] {
+        let config = parse(text).unwrap();
+        assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+        assert_eq!(config.policy().rhythm, config.schedule);
+    }
+}
+
 #[test]
 fn the_node_is_told_what_is_written() {
     let text = "[[source]]\naddress = \"192.0.2.1\"\noperator = \"x\"\nburst = 2\n\
@@ -316,4 +345,22 @@ fn deep_nesting_is_refused_and_does_not_overflow() {
     assert!(parse(&text).is_err());
     let text = format!("{}.x = 1", vec!["a"; 100_000].join("."));
     assert!(parse(&text).is_err());
+}
+
+#[test]
+fn fewer_operators_may_decide_but_no_more_than_there_are() {
+    let least = |text: &str| Config::parse("test", text).map(|config| config.trust.min_operators);
+    assert_eq!(least("").unwrap(), None);
+    assert_eq!(least("[select]\nmin_operators = 2\n").unwrap(), Some(2));
+    assert_eq!(least("[select]\nmin_operators = 5\n").unwrap(), Some(5));
+    for text in ["0", "6", "-1"] {
+        let error = least(&format!("[select]\nmin_operators = {text}\n")).unwrap_err().to_string();
+        assert!(error.contains("`min_operators` must be 1 to 5"), "{error}");
+    }
+    let pair = "[[source]]\naddress = \"a.example.net\"\n[[source]]\naddress = \"b.example.net\"\n";
+    assert_eq!(
+        least(&format!("{pair}[select]\nmin_operators = 2\n")).unwrap(),
+        Some(2),
+        "one operator, two votes"
+    );
 }

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use truechimer_time::{Rate, Span};
 
+use truechimer_core::policy::Rhythm;
 use truechimer_core::server::access::Prefix;
 
 use super::address::Address;
@@ -27,6 +28,7 @@ pub(super) type Key<T> = Option<toml::Spanned<T>>;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
     pub(super) accuracy: Key<Spelling<Span>>,
+    pub(super) schedule: Key<Spelling<Rhythm>>,
     pub(super) user: Key<Spelling<Account>>,
     pub(super) source: Option<Vec<toml::Spanned<WrittenSource>>>,
     pub(super) clock: WrittenClock,
@@ -80,6 +82,7 @@ pub(super) struct WrittenAssume {
 pub(super) struct WrittenSelect {
     pub(super) max_delay: Key<Spelling<Span>>,
     pub(super) max_distance: Key<Spelling<Span>>,
+    pub(super) min_operators: Key<i64>,
 }
 
 /// `[serve]`

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
+use truechimer_core::measure::exchange::Here;
 use truechimer_core::moment::{Stamp, StampedBy};
 use truechimer_core::node::Input;
 use truechimer_core::source::association::ExchangeId;
@@ -20,15 +21,18 @@ const TURN: usize = 8;
 /// The exchanges under way.
 #[derive(Default)]
 pub struct Exchanges {
+    /// Where we serve.
+    serving: Vec<SocketAddr>,
     open: Vec<(ExchangeId, UdpSocket)>,
     stamping: Option<StampKeeper>,
 }
 
 impl Exchanges {
-    /// No exchanges yet, but stamping has begun: the kernel needs a moment for it.
-    pub fn new() -> Self {
+    /// No exchanges yet, but stamping has begun: the kernel needs a moment for it. Who serves at these places wants to
+    /// know whether what it hears is its own echo.
+    pub fn new(serving: Vec<SocketAddr>) -> Self {
         // A kernel that cannot stamp leaves it to us to read the clock.
-        Self { open: Vec::new(), stamping: StampKeeper::hold().ok() }
+        Self { serving, open: Vec::new(), stamping: StampKeeper::hold().ok() }
     }
 
     /// Does the kernel stamp what comes?
@@ -36,11 +40,14 @@ impl Exchanges {
         self.stamping.is_some()
     }
 
-    /// Sends a question. What comes of it: [`Input::Sent`], twice if the kernel's stamp is there at once, or
-    /// [`Input::Unsent`].
+    /// Sends a question. What comes of it: [`Input::Here`] if we serve, [`Input::Sent`], twice if the kernel's stamp is
+    /// there at once, or [`Input::Unsent`].
     pub fn send(&mut self, exchange: ExchangeId, to: SocketAddr, question: &[u8]) -> Vec<Input> {
         match self.try_send(exchange, to, question) {
-            Ok(stamps) => stamps.into_iter().map(|at| Input::Sent { exchange, at }).collect(),
+            Ok((here, stamps)) => {
+                let here = here.map(|here| Input::Here { exchange, here });
+                here.into_iter().chain(stamps.into_iter().map(|at| Input::Sent { exchange, at })).collect()
+            }
             Err(error) => vec![unsent(exchange, &error)],
         }
     }
@@ -50,14 +57,24 @@ impl Exchanges {
         exchange: ExchangeId,
         to: SocketAddr,
         question: &[u8],
-    ) -> Result<Vec<Stamp>, SocketError> {
+    ) -> Result<(Option<Here>, Vec<Stamp>), SocketError> {
         let socket = UdpSocket::connect(to)?;
+        let here = self.here(&socket, to);
         socket.enable_stamps(Stamps::Both);
         let before = Stamp { at: clock::raw(), by: StampedBy::Program };
         socket.send(question)?;
         let kernel = transmit_stamp(&socket);
         self.open.push((exchange, socket));
-        Ok([Some(before), kernel].into_iter().flatten().collect())
+        Ok((here, [Some(before), kernel].into_iter().flatten().collect()))
+    }
+
+    /// Where a question to `to` leaves from, if we serve: else nobody can have the time from us.
+    fn here(&self, socket: &UdpSocket, to: SocketAddr) -> Option<Here> {
+        let address = socket.local_address().ok().filter(|_| !self.serving.is_empty())?.ip();
+        let answers = |place: &SocketAddr| {
+            place.port() == to.port() && (place.ip() == to.ip() || place.ip().is_unspecified())
+        };
+        Some(Here { address, is_own_server: address == to.ip() && self.serving.iter().any(answers) })
     }
 
     /// The exchange is over.

@@ -127,6 +127,7 @@ impl Recorder {
 pub fn line_of(event: &Event, status: Status) -> Option<String> {
     match event {
         Event::Measured(measurement) => Some(measurement.to_string()),
+        Event::Paced(paced) => Some(paced.to_string()),
         Event::Refused { source, refusal } => Some(refusal_line(*source, *refusal)),
         Event::Updated(update) => Some(update_line(update, status)),
         Event::Addressed { .. }
@@ -136,6 +137,8 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::Unreachable { .. }
         | Event::Kissed { .. }
         | Event::Contradicted { .. }
+        | Event::SameServer { .. }
+        | Event::Loops { .. }
         | Event::Selected { .. }
         | Event::Unselected(_)
         | Event::OscillatorDoubted

@@ -71,17 +71,40 @@ impl Storyteller {
                 units::bound(m.distance),
                 units::span(m.delay),
             ),
+            Event::Paced(paced) => format!(
+                "{} is asked every {} from now on ({} questions and {} answers so far)",
+                self.name(paced.source),
+                units::span(paced.interval),
+                paced.traffic.questions,
+                paced.traffic.answers,
+            ),
             Event::Contradicted { source, gap } => format!(
                 "{} contradicts what it said before by {}: its clock or our counter has jumped",
                 self.name(*source),
                 units::span(*gap),
             ),
-            Event::Selected { truechimers, falsetickers } => {
+            Event::SameServer { source, of } => format!(
+                "{} is the same server as {}: it is not asked, and its vote is missing; name another server",
+                self.name(*source),
+                self.name(*of),
+            ),
+            Event::Loops { source } => format!(
+                "{} has its time from us, or is ourselves: it is left out as long as that is so",
+                self.name(*source)
+            ),
+            Event::Selected { truechimers, falsetickers, without_trusted } => {
                 let against = match falsetickers.is_empty() {
                     true => String::new(),
                     false => format!("; against them: {}", self.list(*falsetickers)),
                 };
-                format!("a majority agrees: {}{against}", self.list(*truechimers))
+                let anyway = match without_trusted {
+                    true => {
+                        "; no source with `trust = true` says anything, so the others have decided \
+                        (`require = true` would forbid it)"
+                    }
+                    false => "",
+                };
+                format!("a majority agrees: {}{against}{anyway}", self.list(*truechimers))
             }
             Event::Unselected(reason) => no_majority(*reason),
             Event::Updated(update) => format!(
@@ -136,12 +159,15 @@ fn own_words(event: &Event) -> Option<String> {
         Event::Addressed { .. }
         | Event::NotFound { .. }
         | Event::NotSent { .. }
+        | Event::Paced(_)
         | Event::Reachable { .. }
         | Event::Unreachable { .. }
         | Event::Refused { .. }
         | Event::Kissed { .. }
         | Event::Measured(_)
         | Event::Contradicted { .. }
+        | Event::SameServer { .. }
+        | Event::Loops { .. }
         | Event::Selected { .. }
         | Event::Unselected(_)
         | Event::Updated(_) => return None,
@@ -156,22 +182,27 @@ fn gravity(event: &Event) -> Level {
         | Event::NotFound { .. }
         | Event::Kissed { .. }
         | Event::Contradicted { .. }
+        | Event::SameServer { .. }
+        | Event::Loops { .. }
+        | Event::Selected { without_trusted: true, .. }
         | Event::Unselected(_)
         | Event::OscillatorDoubted
         | Event::MovedByOthers { .. }
         | Event::RetunedByOthers { .. } => Level::Warn,
         Event::Addressed { .. }
         | Event::Reachable { .. }
-        | Event::Selected { .. }
+        | Event::Selected { without_trusted: false, .. }
         | Event::StatusChanged { .. }
         | Event::Stepped { .. }
         | Event::Suspended { .. }
         | Event::Calmed
         | Event::LeaveGiven => Level::Info,
         // Anybody on the network can cause these as often as he likes.
-        Event::NotSent { .. } | Event::Refused { .. } | Event::Measured(_) | Event::Updated(_) => {
-            Level::Debug
-        }
+        Event::NotSent { .. }
+        | Event::Refused { .. }
+        | Event::Measured(_)
+        | Event::Paced(_)
+        | Event::Updated(_) => Level::Debug,
     }
 }
 
@@ -185,12 +216,27 @@ fn kiss_words(code: KissCode) -> String {
     }
 }
 
+/// Why nobody is believed, and what to do about it.
 fn no_majority(reason: NoMajority) -> String {
     match reason {
-        NoMajority::TooFew { agree, needed } => format!(
-            "no majority: of the operators of the sources {needed} would have to agree, the most that do are {agree}; \
-             the clock goes on at its learned rate"
-        ),
+        NoMajority::TooFew { agree, needed, speak, operators } => {
+            let advice = match speak < needed {
+                true => "wait for the others, or name others in their place",
+                false => "see who is right with `truechimer sources`, and name more operators",
+            };
+            format!(
+                "no majority: of {operators} operators {speak} say something and at most {agree} agree, but {needed} must; \
+                 the clock goes on at its learned rate; {advice} ([select] min_operators can let fewer decide)"
+            )
+        }
+        NoMajority::TrustedDisagree => {
+            "no selection: the sources with `trust = true` contradict each other; take the trust from those that are \
+             wrong"
+                .to_owned()
+        }
+        NoMajority::TrustedAwaited => {
+            "no selection yet: a source with `trust = true` is still waited for".to_owned()
+        }
         NoMajority::RequiredMissing => {
             "no selection: a majority agrees, but no source with `require = true` is among it".to_owned()
         }

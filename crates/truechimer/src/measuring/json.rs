@@ -3,7 +3,7 @@
 use serde::Serialize;
 use truechimer_time::Span;
 
-use super::{Majority, Reading, Server, Stand, Survey, Trouble, text, vote};
+use super::{Majority, Reading, Server, Stand, Survey, Trouble, text};
 
 /// The survey as it is printed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,7 +79,7 @@ impl ServerReport {
         Self {
             server: server.address.to_string(),
             address: server.place.map(|place| place.to_string()),
-            operator: vote::operator(&server.address),
+            operator: server.address.operator(),
             asked: server.asked,
             answered: server.answered,
             reading: server.outcome.as_ref().ok().map(ReadingReport::of),

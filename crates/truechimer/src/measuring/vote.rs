@@ -7,10 +7,6 @@ use truechimer_core::policy::TrustPolicy;
 use truechimer_time::{Local, Rate, Span, Time};
 
 use super::{Reading, Server, utc};
-use crate::config::Address;
-
-/// Names under this stand for servers that have nothing in common but the register.
-const POOL: &str = "pool.ntp.org";
 
 /// The outcome of the vote.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +79,7 @@ impl Verdict {
             bracket: carried(reading, last),
             trust: false,
             require: false,
+            incumbent: false,
         };
         let voters: Vec<Voter> = readings.iter().map(voter).collect();
         let agreement = vote(&voters, quorum).map_err(too_few);
@@ -97,17 +94,9 @@ impl Verdict {
     }
 }
 
-/// Who runs a server, so far as its name tells.
-pub(super) fn operator(address: &Address) -> String {
-    match address {
-        Address::Name { host, .. } if host.ends_with(POOL) => host.clone(),
-        Address::Name { .. } | Address::Literal(_) => address.operator(),
-    }
-}
-
 fn operators(servers: &[Server]) -> Vec<String> {
     let mut operators: Vec<String> = Vec::new();
-    for name in servers.iter().map(|server| operator(&server.address)) {
+    for name in servers.iter().map(|server| server.address.operator()) {
         if !operators.contains(&name) {
             operators.push(name);
         }
@@ -117,7 +106,7 @@ fn operators(servers: &[Server]) -> Vec<String> {
 
 /// Whose vote a server's word is.
 fn voice(servers: &[Server], operators: &[String], source: usize) -> usize {
-    let name = operator(&servers[source].address);
+    let name = servers[source].address.operator();
     let known = operators.iter().position(|known| *known == name);
     if operators.len() > 1 { known.unwrap_or(source) } else { source }
 }
@@ -131,8 +120,10 @@ fn carried(reading: &Reading, last: Option<&Reading>) -> Bracket {
 fn too_few(reason: NoMajority) -> TooFew {
     match reason {
         NoMajority::TooFew { agree, .. } => TooFew { agree },
-        // Nobody is required here.
-        NoMajority::RequiredMissing => TooFew { agree: 0 },
+        // Nobody is trusted or required here.
+        NoMajority::TrustedDisagree | NoMajority::TrustedAwaited | NoMajority::RequiredMissing => {
+            TooFew { agree: 0 }
+        }
     }
 }
 

@@ -25,12 +25,9 @@ use crate::truth::Sample;
 const SERVERS: usize = 3;
 
 /// Shaken much more than this machine's scheduler does.
-const SHAKY: PathSpec = PathSpec {
-    base: Span::from_millis(20),
-    asymmetry: Span::ZERO,
-    jitter: Span::from_millis(10),
-    loss: 0.02,
-};
+fn shaky() -> PathSpec {
+    PathSpec { base: Span::from_millis(20), jitter: Span::from_millis(10), loss: 0.02, ..PathSpec::default() }
+}
 
 const INTERVAL: Span = Span::from_secs(1);
 
@@ -72,7 +69,7 @@ fn the_error_is_the_one_that_the_simulator_foretells() {
 
 /// The mean square of the error of a daemon among real servers, in s².
 fn real_square(servers: &[Chronyd], seed: u64) -> f64 {
-    let relay = |(index, server): (usize, &Chronyd)| Relay::lucky(server.place, &SHAKY, luck(seed, index));
+    let relay = |(index, server): (usize, &Chronyd)| Relay::lucky(server.place, &shaky(), luck(seed, index));
     let relays: Vec<Relay> = servers.iter().enumerate().map(relay).collect();
     let wishes = Wishes {
         intervals: ["1s", "1s"],
@@ -92,7 +89,7 @@ fn real_square(servers: &[Chronyd], seed: u64) -> f64 {
 fn foretold_square(seed: u64) -> f64 {
     let server = |operator: usize| ServerSpec {
         operator: operator as u8,
-        path: SHAKY,
+        path: shaky(),
         stratum: STRATUM,
         ..ServerSpec::default()
     };

@@ -545,6 +545,11 @@ fn rules() -> Rules {
     Rules::usual(NOW, NOW - Span::from_secs(86_400))
 }
 
+/// Where we are.
+fn here() -> IpAddr {
+    IpAddr::from([198, 51, 100, 7])
+}
+
 fn server() -> SocketAddr {
     "192.0.2.1:123".parse().unwrap()
 }
@@ -718,6 +723,16 @@ impl Case {
             }),
             Self::new(Refusal::StratumTooHigh, |answer| wrong(Packet { stratum: 16, ..answer })),
             Self::new(Refusal::RootTooFar, |answer| wrong(Packet { root_delay: NtpShort::MAX, ..answer })),
+            Self {
+                rules: Rules { here: Some(Here { address: here(), is_own_server: false }), ..rules() },
+                ..Self::new(Refusal::Loop, |answer| {
+                    wrong(Packet { stratum: 2, reference_id: [198, 51, 100, 7], ..answer })
+                })
+            },
+            Self {
+                rules: Rules { here: Some(Here { address: here(), is_own_server: true }), ..rules() },
+                ..Self::new(Refusal::Ourselves, wrong)
+            },
             Self::new(Refusal::ZeroReceive, |answer| wrong(Packet { receive: NtpTimestamp::ZERO, ..answer })),
             Self::new(Refusal::ZeroTransmit, |answer| {
                 wrong(Packet { transmit: NtpTimestamp::ZERO, ..answer })

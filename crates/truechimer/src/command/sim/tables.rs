@@ -123,7 +123,6 @@ fn fields(sheet: &Sheet, row: &[Cell]) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use truechimer_sim::lab::{matrix, poll, robust};
     use truechimer_sim::sheet::{Column, Form};
 
     #[test]
