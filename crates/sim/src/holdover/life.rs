@@ -237,6 +237,7 @@ impl Keeper {
             tai: model.best,
             rate: model.rate.as_ratio(),
             sigma: estimate.sigma,
+            noise: estimate.sigma,
             rate_sigma: estimate.rate_sigma,
         };
         self.history.hear(&mark, estimator.wander());

@@ -47,7 +47,7 @@ impl Machine {
 
     fn mark(&self, rate: f64) -> Mark {
         let rate = 2e-5 + rate + self.walked;
-        Mark { at: self.raw(), tai: self.tai(), rate, sigma: 1e-6, rate_sigma: 1e-8 }
+        Mark { at: self.raw(), tai: self.tai(), rate, sigma: 1e-6, noise: 1e-6, rate_sigma: 1e-8 }
     }
 }
 
@@ -162,7 +162,7 @@ fn nothing_is_compared_across_an_interruption() {
         history.hear(&machine.mark(0.0), 1e-9);
     }
     assert!(
-        history.hours().iter().all(|hour| (hour.rate - 2e-5).abs() < 1e-9),
+        history.hours().iter().all(|hour| (hour.rate.as_ratio() - 2e-5).abs() < 1e-9),
         "the counter stood still, no more"
     );
     let day = history.forecast().expect("measured").after(Span::from_secs(86_400));
@@ -179,7 +179,10 @@ fn another_source_that_is_a_millisecond_away_is_no_change_of_the_rate() {
         }
         history.hear(&machine.mark(0.0), 1e-9);
     }
-    assert!(history.hours().iter().all(|hour| (hour.rate - 2e-5).abs() < 1e-9), "no hour has a jump in it");
+    assert!(
+        history.hours().iter().all(|hour| (hour.rate.as_ratio() - 2e-5).abs() < 1e-9),
+        "no hour has a jump in it"
+    );
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn the_growth_of_a_walk_is_learned_from_the_diary_alone() {
 fn what_was_never_seen_grows_like_the_walk_of_the_estimator() {
     let mut history = History::new([], 1e-9);
     let machine = Machine::new(5);
-    history.hear(&Mark { sigma: 0.0, rate_sigma: 0.0, ..machine.mark(0.0) }, 2e-9);
+    history.hear(&Mark { sigma: 0.0, noise: 0.0, rate_sigma: 0.0, ..machine.mark(0.0) }, 2e-9);
     let sigma = history.forecast().expect("measured").after(Span::from_secs(3600)).sigma.as_seconds();
     assert!((sigma - 2e-9 * 216_000.0 / libm::sqrt(3.0)).abs() < 1e-6, "{sigma}");
 }
@@ -237,7 +240,7 @@ proptest! {
         for (rate, sigma, rate_sigma, degrees) in marks {
             (0..stride).for_each(|_| machine.count(rate, 1e-9));
             history.warm(machine.raw(), degrees);
-            history.hear(&Mark { sigma, rate_sigma, ..machine.mark(rate) }, 1e-9);
+            history.hear(&Mark { sigma, noise: sigma, rate_sigma, ..machine.mark(rate) }, 1e-9);
         }
         let forecast = history.forecast().expect("measured");
         let mut last = Span::ZERO;
@@ -248,5 +251,10 @@ proptest! {
             prop_assert!(last <= outlook.sigma, "{exponent}");
             last = outlook.sigma;
         }
+        let (now, limit) = (forecast.from().at + Span::from_secs(100), Span::from_millis(100));
+        let holds = forecast.holds_for(now, limit);
+        let p999 = |more: Span| forecast.after(Span::from_secs(100) + more).p999;
+        prop_assert!(holds.is_zero() || p999(holds) <= limit);
+        prop_assert!(holds >= FORECAST_MAX || p999(holds + Span::from_secs(2)) > limit);
     }
 }

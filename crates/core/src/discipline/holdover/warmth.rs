@@ -90,7 +90,7 @@ impl Warmth {
         let first = hours.first().map_or(0, |hour| hour.number);
         Series::of(hours, |hour| {
             let warm = delayed(&degrees, (hour.number - first) as usize, self.delay / 3600.0)?;
-            Some(hour.rate - self.rate(warm))
+            Some(hour.rate.as_ratio() - self.rate(warm))
         })
     }
 }
@@ -156,14 +156,18 @@ impl Thermometer {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use truechimer_time::Span;
+    use truechimer_time::{Rate, Span};
 
     /// Hours in which the room swings by 4 degrees with a period of 17 hours, and a rate that follows 30 minutes later.
     fn hours(count: u32, rate: impl Fn(f64) -> f64) -> Vec<Hour> {
         let degrees = |hour: f64| 25.0 + 4.0 * libm::sin(core::f64::consts::TAU * hour / 17.0);
         let hour = |number: u32| {
             let at = f64::from(number);
-            Hour { number, degrees: Some(degrees(at) as f32), rate: rate(degrees(at - 0.5) - 25.0) }
+            Hour {
+                number,
+                degrees: Some(degrees(at) as f32),
+                rate: Rate::from_ratio(rate(degrees(at - 0.5) - 25.0)),
+            }
         };
         (1000..1000 + count).map(hour).collect()
     }
@@ -195,7 +199,7 @@ mod tests {
         let mut state = 1u32;
         for hour in &mut hours {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            hour.rate = 1e-7 * f64::from(state >> 8) / f64::from(1u32 << 24);
+            hour.rate = Rate::from_ratio(1e-7 * f64::from(state >> 8) / f64::from(1u32 << 24));
         }
         assert_eq!(Warmth::learn(&hours), None);
         hours.iter_mut().for_each(|hour| hour.degrees = None);
