@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chance;
+pub mod holdover;
 pub mod kernel;
 pub mod lab;
 pub mod network;
