@@ -9,6 +9,7 @@
 //! the kernel's clock, dispersion (the precision of the stamps is perfect here) and all limits on steps.
 
 mod clock;
+mod leaning;
 mod register;
 mod schedule;
 
@@ -24,6 +25,9 @@ pub use schedule::Polls;
 /// `maxdelaydevratio`).
 const DELAY_DEVIATIONS_MAX: f64 = 10.0;
 
+/// The clock is taken to change its rate by no more than this on its own (the default of `maxclockerror`, 1 ppm).
+const CLOCK_ERROR_MAX: f64 = 1e-6;
+
 /// Weighted regression of one source.
 #[derive(Clone, Debug)]
 pub struct Regression {
@@ -34,9 +38,15 @@ pub struct Regression {
 }
 
 impl Regression {
-    /// One that has heard nothing, with the fewest samples that it keeps against its judgement as by default (6).
+    /// One that has heard nothing and keeps at least 6 samples, as by default.
     pub fn new(polls: Polls) -> Self {
         Self { register: Register::new(6), fit: None, clock: None, schedule: Schedule::new(polls) }
+    }
+
+    /// The same, but it keeps at least so many samples (`minsamples`, from 3 to 64), whether or not a line fits them.
+    /// Fewer serve a clock better that wanders by more than the jitter between two polls.
+    pub fn keeping(self, samples_min: usize) -> Self {
+        Self { register: Register::new(samples_min), ..self }
     }
 
     /// How far the reading is from what the line foresaw.
@@ -45,13 +55,14 @@ impl Regression {
     }
 
     /// A reading is refused if it took far longer than the shortest, unless it is also further off than the delay can
-    /// explain: then the clock may have moved.
+    /// explain: then the clock may have moved. The longer nothing was taken, the more is allowed, so that a path that
+    /// has become longer for good is believed in the end.
     fn refuses(&self, reading: &Reading) -> bool {
         let (Some(fit), Some(surprise)) = (self.fit, self.surprise(reading)) else { return false };
         let excess = (reading.delay - self.register.delay_min()) / 2.0;
-        let allowed = fit.spread * DELAY_DEVIATIONS_MAX;
-        let drift = fit.skew() * (reading.at - fit.at);
-        self.register.len() >= 6 && excess > allowed && surprise - excess <= allowed + drift
+        let drift = (fit.skew() + CLOCK_ERROR_MAX) * (reading.at - fit.at);
+        let allowed = fit.spread * DELAY_DEVIATIONS_MAX + drift;
+        self.register.len() >= 6 && excess > allowed && surprise - excess <= allowed
     }
 
     fn accept(&mut self, reading: Reading, now: f64) {
