@@ -68,11 +68,13 @@ pub(super) struct Register {
     kept: usize,
     /// So many are kept even if the line does not fit.
     kept_min: usize,
+    asymmetry: Asymmetry,
 }
 
 impl Register {
     pub(super) fn new(kept_min: usize) -> Self {
-        Self { readings: VecDeque::new(), kept: 0, kept_min: kept_min.max(SAMPLES_MIN) }
+        let kept_min = kept_min.max(SAMPLES_MIN);
+        Self { readings: VecDeque::new(), kept: 0, kept_min, asymmetry: Asymmetry::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -100,6 +102,7 @@ impl Register {
             let line = self.line_through(kept, &weights);
             if kept <= self.kept_min || self.has_runs(&line, kept) {
                 self.keep(kept);
+                self.asymmetry.learn(self.readings.iter().skip(self.readings.len() - kept));
                 return Some(line);
             }
             kept -= 1;
@@ -133,7 +136,9 @@ impl Register {
     fn line_through(&self, kept: usize, weights: &[f64]) -> Fit {
         let at = self.readings.back().map_or(0.0, |reading| reading.at);
         let weights = &weights[weights.len() - kept..];
-        let points = || self.latest(kept).map(|reading| (reading.at - at, reading.offset)).zip(weights);
+        let least = self.delay_min();
+        let offset = |reading: &Reading| self.asymmetry.corrected(reading, least);
+        let points = || self.latest(kept).map(|reading| (reading.at - at, offset(reading))).zip(weights);
         let weight: f64 = weights.iter().sum();
         let mean = points().map(|((t, _), w)| w * t).sum::<f64>() / weight;
         let centre = points().map(|((_, x), w)| w * x).sum::<f64>() / weight;
@@ -157,14 +162,64 @@ impl Register {
     fn has_runs(&self, line: &Fit, kept: usize) -> bool {
         let count = (kept * RUNS_RATIO).min(self.readings.len());
         let mut runs = 0;
-        let mut last = None;
+        let (mut last, least) = (None, self.delay_min());
         for reading in self.latest(count) {
-            let is_above = reading.offset > line.offset_at(reading.at);
+            let is_above = self.asymmetry.corrected(reading, least) > line.offset_at(reading.at);
             runs += usize::from(last != Some(is_above));
             last = Some(is_above);
         }
         runs > runs_critical(count)
     }
+}
+
+/// How much of a longer delay is one way's alone: from -1/2 (all of it on the way back) to 1/2 (all of it on the way
+/// there). By so much the offset is off for each second of delay beyond the least (`asymmetry` in chrony.conf(5)).
+#[derive(Clone, Copy, Debug, Default)]
+struct Asymmetry {
+    found: f64,
+    /// How many more samples than not have found the same way at fault; negative for the way back.
+    certainty: i32,
+}
+
+/// Nearer to an end of its range than this, one way is at fault.
+const ASYMMETRY_LARGE: f64 = 0.4;
+
+/// It is believed after so many..
+const CERTAIN: i32 = 10;
+
+/// ..and forgotten after no more than so many.
+const CERTAINTY_MAX: i32 = 1000;
+
+impl Asymmetry {
+    fn corrected(&self, reading: &Reading, least: f64) -> f64 {
+        let share = if self.certainty.abs() < CERTAIN { 0.0 } else { self.found.clamp(-0.5, 0.5) };
+        reading.offset - share * (reading.delay - least).max(0.0)
+    }
+
+    fn learn<'a>(&mut self, readings: impl Iterator<Item = &'a Reading>) {
+        let readings: Vec<&Reading> = readings.collect();
+        self.found = dependence(&readings).unwrap_or(0.0);
+        let sign = if self.found < 0.0 { -1 } else { 1 };
+        if self.certainty * sign < 0 {
+            self.certainty = 0;
+        }
+        let more = if self.found.abs() >= ASYMMETRY_LARGE { 1 } else { -1 };
+        self.certainty = sign * (self.certainty.abs() + more).clamp(0, CERTAINTY_MAX);
+    }
+}
+
+/// By how much the offset grows with the delay, if it grows evenly with time besides: least squares in both.
+fn dependence(readings: &[&Reading]) -> Option<f64> {
+    let count = readings.len() as f64;
+    let mean = |of: fn(&Reading) -> f64| readings.iter().map(|reading| of(reading)).sum::<f64>() / count;
+    let (at, delay, offset) = (mean(|r| r.at), mean(|r| r.delay), mean(|r| r.offset));
+    let sum = |of: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
+        readings.iter().map(|r| of(r.at - at, r.delay - delay, r.offset - offset)).sum()
+    };
+    let (tt, td, dd) = (sum(&|t, _, _| t * t), sum(&|t, d, _| t * d), sum(&|_, d, _| d * d));
+    let (to, delayed) = (sum(&|t, _, o| t * o), sum(&|_, d, o| d * o));
+    let determinant = tt * dd - td * td;
+    (determinant > 0.0).then(|| (delayed * tt - to * td) / determinant)
 }
 
 /// So few runs of equal signs, or fewer, are too few among so many residuals: each sign follows the one before with
@@ -211,4 +266,31 @@ fn student_within(t: f64, freedom: usize) -> f64 {
         term *= cosine * cosine * (k - 1) as f64 / k as f64;
     }
     if freedom % 2 == 1 { 2.0 / core::f64::consts::PI * (angle + sine * sum) } else { sine * sum }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Stream;
+
+    /// The error of the line on a clock that stands still, with jitter there and back.
+    fn error(there: f64, back: f64) -> f64 {
+        let (mut register, mut chance) = (Register::new(6), Stream::new(1, "register"));
+        let (mut square, polls) = (0.0, 2000);
+        for poll in 0..polls {
+            let (first, second) = (there * chance.exponential(), back * chance.exponential());
+            let offset = (first - second) / 2.0;
+            register.push(Reading { at: f64::from(poll) * 64.0, offset, delay: 20e-3 + first + second });
+            square += register.fit().map_or(0.0, |fit| fit.offset * fit.offset);
+        }
+        libm::sqrt(square / f64::from(polls))
+    }
+
+    #[test]
+    fn where_one_way_alone_is_late_the_offsets_are_set_right() {
+        let (both, one) = (error(1e-3, 1e-3), error(1e-3, 1e-5));
+        assert!(one < both / 4.0, "{one} {both}");
+        let back = error(1e-5, 1e-3);
+        assert!((back / one - 1.0).abs() < 0.5, "either way: {back} {one}");
+    }
 }
