@@ -9,13 +9,25 @@ use rand_core::{Rng, SeedableRng};
 /// A stream of chance.
 #[derive(Clone, Debug)]
 pub struct Stream {
+    seed: u64,
+    hash: u64,
     rng: ChaCha8Rng,
 }
 
 impl Stream {
     /// The stream of this name in the history of this seed.
     pub fn new(seed: u64, name: &str) -> Self {
-        Self { rng: ChaCha8Rng::from_seed(key(seed, name)) }
+        Self::of(seed, hash(FNV_START, name))
+    }
+
+    /// Another stream of the same history, named for a part of what this one is named for. It does not matter how much
+    /// has been drawn from this one.
+    pub fn branch(&self, name: &str) -> Self {
+        Self::of(self.seed, hash(hash(self.hash, "/"), name))
+    }
+
+    fn of(seed: u64, hash: u64) -> Self {
+        Self { seed, hash, rng: ChaCha8Rng::from_seed(key_of(seed, hash)) }
     }
 
     /// Evenly from 0 to 1, 1 excluded.
@@ -42,9 +54,18 @@ impl Stream {
 
 /// 32 bytes for a generator: the seed and the FNV-1a hash of the name.
 pub fn key(seed: u64, name: &str) -> [u8; 32] {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    key_of(seed, hash(FNV_START, name))
+}
+
+/// FNV-1a, 64 bits: its offset basis and its prime.
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+fn hash(start: u64, name: &str) -> u64 {
+    name.bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
+}
+
+fn key_of(seed: u64, hash: u64) -> [u8; 32] {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&hash.to_le_bytes());
@@ -73,5 +94,8 @@ mod tests {
         assert_eq!(first(1, "a"), first(1, "a"));
         assert_ne!(first(1, "a"), first(1, "b"));
         assert_ne!(first(1, "a"), first(2, "a"));
+        let mut drawn = Stream::new(1, "a");
+        drawn.normal();
+        assert_eq!(drawn.branch("b").uniform(), Stream::new(1, "a/b").uniform());
     }
 }

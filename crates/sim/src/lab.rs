@@ -3,6 +3,16 @@
 //! A [`Method`] hears exchanges and says where the clock is; it knows nothing of votes, kernels or schedules. So
 //! methods can be compared on the same packets: ours, others', and one that knows everything.
 
+pub mod contest;
+pub mod follower;
+pub mod matrix;
+pub mod ours;
+pub mod poll;
+pub mod robust;
+pub mod score;
+pub mod setting;
+pub mod trial;
+
 /// One exchange, as the client sees it, in seconds. The client's clock is a raw counter that began at zero.
 ///
 /// ```text

@@ -15,6 +15,8 @@ pub mod oracle;
 pub mod oscillator;
 pub mod scenario;
 pub mod server;
+pub mod sheet;
 pub mod table;
+pub mod work;
 pub mod world;
 pub mod yardstick;

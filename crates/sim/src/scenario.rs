@@ -6,6 +6,7 @@ use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
 use crate::oscillator::OscillatorSpec;
+use crate::oscillator::course::Sine;
 use crate::server::ServerSpec;
 use crate::world::{START, address};
 
@@ -82,6 +83,7 @@ fn internet() -> PathSpec {
         jitter: Span::from_millis(2),
         loss: 0.01,
         asymmetry: Span::from_millis(1),
+        ..PathSpec::default()
     }
 }
 
@@ -156,7 +158,7 @@ fn day_and_night() -> Scenario {
         name: "day-and-night",
         about: "3 ppm of temperature a day",
         duration: Span::from_secs(4 * DAY),
-        oscillator: OscillatorSpec { sine_ppm: 3.0, ..OscillatorSpec::default() },
+        oscillator: OscillatorSpec { sines: vec![Sine::daily(3.0)], ..OscillatorSpec::default() },
         servers: four(&internet()),
         ..Scenario::default()
     }
@@ -167,7 +169,7 @@ fn cut() -> Scenario {
         name: "cut",
         about: "after 6 hours nobody answers for a day, then all again",
         duration: Span::from_secs(36 * HOUR),
-        oscillator: OscillatorSpec { sine_ppm: 3.0, ..OscillatorSpec::default() },
+        oscillator: OscillatorSpec { sines: vec![Sine::daily(3.0)], ..OscillatorSpec::default() },
         servers: four(&internet()),
         changes: vec![
             (Span::from_secs(6 * HOUR), Change::CutAll(true)),
@@ -218,7 +220,7 @@ fn year() -> Scenario {
         name: "year",
         about: "one year, four servers 20 ms away, one question to each in 1024 s",
         duration: Span::from_secs(365 * DAY),
-        oscillator: OscillatorSpec { sine_ppm: 1.0, ..OscillatorSpec::default() },
+        oscillator: OscillatorSpec { sines: vec![Sine::daily(1.0)], ..OscillatorSpec::default() },
         servers: four(&internet()),
         intervals: (Span::from_secs(1024), Span::from_secs(1024)),
         ..Scenario::default()

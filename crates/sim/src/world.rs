@@ -139,7 +139,7 @@ impl World {
         let now = kernel.read(raw);
         let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("path {index}"));
-            (Server::new(spec.clone(), start), Path::new(spec.path.clone(), chance))
+            (Server::new(spec.clone(), start), Path::new(spec.path.clone(), start, chance))
         };
         let mut world = Self {
             start,
@@ -256,7 +256,7 @@ impl World {
         let now = self.now;
         let (host, path) = &mut self.servers[server];
         let Some((answer, leaves)) = host.answer(question, now) else { return };
-        let arrivals: Vec<Span> = (0..host.copies()).filter_map(|_| path.delay(Way::Back)).collect();
+        let arrivals: Vec<Span> = (0..host.copies()).flat_map(|_| path.copies(Way::Back, now)).collect();
         for delay in arrivals {
             self.plan(leaves + delay, Plan::AtClient { server, exchange, answer: answer.clone() });
         }
@@ -309,7 +309,8 @@ impl World {
         if self.outcome.story.is_some() {
             self.outcome.asked.push((self.moment().mono, server));
         }
-        if let Some(delay) = self.servers[server].1.delay(Way::There) {
+        for delay in self.servers[server].1.copies(Way::There, self.now) {
+            let question = question.clone();
             self.plan(self.now + delay, Plan::AtServer { server, exchange, question });
         }
     }

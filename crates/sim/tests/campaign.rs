@@ -11,6 +11,7 @@ use truechimer_sim::chance::Stream;
 use truechimer_sim::network::PathSpec;
 use truechimer_sim::oracle::Oracle;
 use truechimer_sim::oscillator::OscillatorSpec;
+use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::{Quirk, ServerSpec};
 use truechimer_sim::world::{Outcome, World};
@@ -194,6 +195,7 @@ impl Dice {
             asymmetry: Span::from_seconds(base * self.between(-1.8, 1.8)),
             jitter: Span::from_seconds(base * self.between(0.0, 0.5)),
             loss: *self.pick(&[0.0, 0.01, 0.1]),
+            ..PathSpec::default()
         };
         ServerSpec {
             path,
@@ -234,10 +236,11 @@ impl Dice {
         let walk = *self.pick(&[0.0, 1e-10, 1e-9]);
         let quick = OscillatorSpec { offset_ppm, walk, ..OscillatorSpec::default() };
         let days = |days: f64| Span::from_seconds(days * 24.0 * HOUR);
+        let sine = |ppm, period| Sine { period: days(period), ..Sine::daily(ppm) };
         match self.below(3) {
             0 => OscillatorSpec { steps: vec![(days(self.0.uniform() * 3.0), 10.0)], ..quick },
-            1 => OscillatorSpec { sine_ppm: 5.0, sine_period: days(self.between(0.01, 1.0)), ..quick },
-            _ => OscillatorSpec { sine_ppm: 15.0, sine_period: days(8.0), ..quick },
+            1 => OscillatorSpec { sines: vec![sine(5.0, self.between(0.01, 1.0))], ..quick },
+            _ => OscillatorSpec { sines: vec![sine(15.0, 8.0)], ..quick },
         }
     }
 

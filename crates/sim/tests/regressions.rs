@@ -4,6 +4,7 @@ use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::status::Status;
 use truechimer_sim::network::PathSpec;
 use truechimer_sim::oscillator::OscillatorSpec;
+use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
 use truechimer_sim::world::{Outcome, World};
@@ -84,8 +85,7 @@ fn the_bound_holds_through_a_holdover_of_many_days() {
         let cut = Span::from_secs(hours * HOUR + day);
         let outcome = run(Scenario {
             oscillator: OscillatorSpec {
-                sine_ppm: 15.0,
-                sine_period: Span::from_secs(8 * day),
+                sines: vec![Sine { period: Span::from_secs(8 * day), ..Sine::daily(15.0) }],
                 walk: 0.0,
                 ..OscillatorSpec::default()
             },

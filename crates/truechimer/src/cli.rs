@@ -3,6 +3,7 @@
 //! Each subcommand's arguments are a struct; `main` says which of them this build has a body for.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
@@ -161,16 +162,25 @@ pub struct Demo {
     pub fast: bool,
 }
 
-/// Simulate a scenario, or replay what a daemon wrote down
+/// Simulate: a scenario, a table of figures, or a life that a daemon wrote down
 #[derive(Args, Clone, Debug, PartialEq)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["scenario", "replay"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["name", "replay"])))]
 pub struct Sim {
-    /// The scenario
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: Option<String>,
-    /// The seed from which all chance of the simulated world comes
+    /// The scenario or the table; a name that does not exist lists them all
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The seed from which all chance of a scenario comes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// For a table: the mean of so many histories, instead of as many as the table finds right
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub seeds: Option<u64>,
+    /// For a table: a small fixed part of it, within seconds
+    #[arg(long)]
+    pub quick: bool,
+    /// For a table: how many threads to work on, instead of one for each core; the figures are the same
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Statistics files of a daemon, the oldest first
     #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub replay: Vec<PathBuf>,
@@ -305,6 +315,7 @@ mod tests {
             "config show",
             "demo --fast",
             "sim quiet-lan --seed 7",
+            "sim matrix --seeds 3 --quick --jobs 4 --json",
             "sim --replay a b c --json",
             "man /tmp",
             "completions zsh",
@@ -325,6 +336,8 @@ mod tests {
             "set a.example --step --slew",
             "sim",
             "sim quiet-lan --seed 7 --replay a",
+            "sim matrix --seeds 0",
+            "sim matrix --jobs 0",
             "now extra",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -1,78 +1,172 @@
-//! What is likely: one source's time and our counter's rate, by a Kalman filter of two states.
+//! What is likely: one source's time and our counter's rate, from exchanges that are walls rather than measurements.
 //!
-//! The state is true time at a reading of the raw counter and the rate of true time against the counter. Between
-//! samples the rate walks at random with intensity `wander`, so that in `dt` seconds
+//! # What an exchange tells
+//!
+//! Let `x` be by how much a line `L` through our counter's readings is ahead of true time. The question needs the
+//! delay `d₁` and the answer `d₂`, so the stamps say
 //!
 //! ```text
-//!   P ← F P Fᵀ + w² | dt³/3  dt²/2 |        F = | 1  dt |
+//!   u = t2 - L(t1) = d₁ - x        v = L(t4) - t3 = d₂ + x
+//! ```
+//!
+//! A delay is a base and a wait, `d = b + e` with `e >= 0`. Hence `b₁ - u <= x <= v - b₂`, always: two walls, and `x`
+//! somewhere between them. If waits are exponential, the likelihood between the walls is even *flat*. Whoever takes the
+//! middle for a measurement with a Gaussian error throws away that the walls are hard: the means of `n` exchanges are
+//! right to `J/√n`, where `J` is the usual wait, but the tightest walls of `n` exchanges are right to `J/n`. And a
+//! queue on one way moves one wall only: the middle is wrong at once, the other wall holds.
+//!
+//! # The filter
+//!
+//! Between exchanges the rate walks at random: in `dt` seconds, with intensity `W` per square root of a second,
+//!
+//! ```text
+//!   P ← F P Fᵀ + W² | dt³/3  dt²/2 |        F = | 1  dt |
 //!                   | dt²/2  dt    |            | 0   1 |
 //! ```
 //!
-//! A sample is the middle of its exchange. How far it may be wrong shows in how much longer than the shortest ones
-//! the exchange took: the excess is spread over both ways in unknown proportion, uniformly for all we know, which
-//! gives the variance excess² / 12. Half of the shortest delay itself is *not* covered here: how much of it is
-//! asymmetry no filter can see. The [bracket](super::bracket) answers for that.
+//! The state of a filter (`track`) is `(x, y, b₁, b₂)`, `y` being the drift of `x`. It is kept as mean and covariance; an
+//! exchange multiplies it by two factors, the densities of both waits ([`delay`]), and is replaced by the normal
+//! distribution with the same moments ([`sites`]).
 //!
-//! The wander is learned. If it is assumed too small, the filter lags behind a rate that changes and errs on the same
-//! side again and again; too large, it chases noise and errs on alternate sides. So the product of successive
-//! residuals tells which way to turn it.
+//! # The bank
 //!
-//! Floating point is used for differences from the prediction only; the time itself is exact.
+//! Such a filter needs to be told `W` and the shape of the waits. So 44 of them run side by side (`bank`), for eleven
+//! intensities and four shapes of noise from exponential to nearly Gaussian; each is weighed by how well it predicted
+//! what came, with a memory of some 300 exchanges. Scale, fine shape and congestion of the waits are learned within each
+//! shape (`path`). One number rules how well that can go: with exchanges `τ` apart the error is about
+//! `0.86 J^0.6 (W τ^1.5)^0.4`, or `0.43 W τ^1.5` where the network is better than the oscillator.
+//!
+//! # Surprises
+//!
+//! Packets are late, never early. What comes earlier than belief allows waits (`surprise`) until it is clear whether the
+//! stamps were wrong once, a base moved, or our clock. A base that rises is found after a while (`rise`); routes are
+//! remembered and recognised (`routes`).
+//!
+//! # For other filters of the same exchanges
+//!
+//! A filter over several sources can follow this one's decisions and use what it has learned: [`Estimator::steps`] is
+//! what the last exchange led to, in order; [`Estimator::densities`] is what is believed of the waits;
+//! [`Estimator::wander_posterior`] how likely each intensity is by this source alone; [`Estimator::bases`] where the
+//! bases are. [`sites::match_walls`] is a function of a projection, whatever the state behind it.
+//!
+//! # What never happens here
+//!
+//! Half of the difference of the bases is an error of `x` that no filter can see: `(b₁ - b₂)/2` begins at zero and what
+//! it was then stays in the estimate for good. The [bracket](super::bracket) answers for that, not `sigma`. Instants are
+//! never floats: those only hold differences from a line that follows the estimate. Memory is constant: see
+//! [`Estimator::MEMORY_MAX`].
 
-use truechimer_time::{Rate, Raw, Span, Tai, Time};
+use alloc::vec::Vec;
 
+use truechimer_time::{Raw, Span, Tai, Time};
+
+use self::bank::{Bank, Before, Mixture};
+use self::delay::{DelayDensity, Normal};
+use self::least::Least;
+use self::reference::Reference;
+use self::rise::Rise;
+use self::routes::Routes;
+use self::surprise::{Arrival, Judgement};
+use self::track::Walk;
 use super::oscillator::RateLimits;
 use crate::measure::sample::Sample;
 
-/// A sample further from the prediction than this many standard deviations is suspect.
-const SUSPECT_SIGMAS: f64 = 6.0;
+mod bank;
+mod change;
+pub mod delay;
+mod least;
+mod normal;
+mod path;
+pub mod reference;
+mod rise;
+mod routes;
+mod shape;
+pub mod sites;
+mod surprise;
+mod track;
 
-/// So many suspects in a row are no outliers: the world has changed.
-const SUSPECTS_MAX: u8 = 3;
+pub use change::{Change, Way};
+pub use shape::{Stamps, WANDERS, WANDERS_SQUARED};
 
-/// The shortest delay is taken from the last one to two times so many samples.
-const FLOOR_SAMPLES: u32 = 64;
+/// Nothing is a surprise before so many exchanges,
+const SETTLED_EXCHANGES: u32 = 16;
+/// and before so much time has passed since the first.
+const SETTLED_AFTER: Span = Span::from_secs(900);
 
-/// One standard deviation of a software time stamp, in seconds.
-const STAMP_NOISE: f64 = 2e-6;
+/// So many exchanges wait for an explanation, and so many that contradict.
+const WAITING_MAX: usize = 6;
+const CONTRADICTING_MAX: usize = 3;
 
-/// The wander that is assumed at first, per square root of a second: an ordinary oscillator at room temperature.
-const WANDER: f64 = 1e-9;
+/// A decision is due after so many seconds of waiting, if two contradict; and in any case.
+const WAIT_FOR_TWO: f64 = 600.0;
+const WAIT_FOR_ANY: f64 = 1800.0;
 
-/// The wander is learned between these: a good oven, a bad cable in the sun.
-const WANDER_MIN: f64 = 1e-11;
-const WANDER_MAX: f64 = 1e-7;
+/// Silence for so many of the usual intervals is a gap.
+const GAP: f64 = 4.0;
+
+/// The usual interval before there was one, in seconds, and the weight of a new one.
+const INTERVAL_GUESS: f64 = 64.0;
+const INTERVAL_GAIN: f64 = 0.1;
+
+/// A change so far, in seconds, leaves nothing of what was known: beyond it, rounding would eat the rest.
+const CHANGE_MAX: f64 = 10.0;
+
+/// The wander that is assumed at first, as a decimal logarithm, per square root of a second: an ordinary oscillator at
+/// room temperature, within a decade either way.
+const WANDER_LOG: f64 = -9.0;
+const WANDER_SPREAD: f64 = 1.0;
+
+/// A wander learned in an earlier life is good within a half decade.
+const WANDER_SPREAD_LEARNED: f64 = 0.5;
 
 /// What became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reception {
     /// It moved the estimate.
     Taken,
-    /// It is too far off to be believed alone.
+    /// It contradicts, or came while another did: it waits until it is clear why. Ask again soon.
     Suspect,
-    /// It is far off, but so were the ones before: the estimate has moved there and trusts itself less.
+    /// The world has changed, as this one and those that waited show: the estimate follows and trusts itself less.
     Surprise,
 }
 
-/// The estimate of one source.
-#[derive(Clone, Debug)]
-pub struct Estimator {
-    at: Time<Raw>,
-    tai: Time<Tai>,
-    rate: f64,
-    variance: Variance,
-    floor: DelayFloor,
-    wander: Wander,
-    suspects: u8,
-    samples: u32,
+/// One thing that a sample led to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// An exchange was taken in.
+    Took(Sample),
+    /// An exchange was left out for good: its stamps contradict what came before and after.
+    Dropped(Sample),
+    /// Something moved.
+    Changed(Change),
+    /// The route is one that was in use before: the base there less the base back is this.
+    Recalled(Normal),
+    /// Everything was forgotten; the next step is an exchange from which it begins anew.
+    BeganAnew,
 }
 
-/// The covariance of time (s²), and rate (dimensionless).
+/// What is known of the oscillator before the first sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Variance {
-    time: f64,
-    both: f64,
-    rate: f64,
+pub struct Prior {
+    /// The rate lies between these (taken as three standard deviations).
+    pub limits: RateLimits,
+    /// How fast it wanders per square root of a second, if that was learned before.
+    pub wander: Option<f64>,
+}
+
+impl From<RateLimits> for Prior {
+    fn from(limits: RateLimits) -> Self {
+        Self { limits, wander: None }
+    }
+}
+
+/// The bases as the likeliest filter sees them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bases {
+    /// Their sum: the shortest possible delay, in seconds.
+    pub sum: Normal,
+    /// There less back, in seconds. Its mean begins at zero for want of knowledge.
+    pub difference: Normal,
 }
 
 /// An estimate carried to one reading of the counter.
@@ -88,192 +182,299 @@ pub struct Estimate {
     pub rate_sigma: f64,
 }
 
+/// An exchange that waits for an explanation.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    sample: Sample,
+    contradicts: bool,
+}
+
+/// The estimate of one source.
+#[derive(Clone, Debug)]
+pub struct Estimator {
+    prior: Prior,
+    reference: Reference,
+    bank: Bank,
+    mixture: Mixture,
+    first: Time<Raw>,
+    newest: Time<Raw>,
+    interval: f64,
+    least: Least,
+    waiting: Vec<Waiting>,
+    is_lost: bool,
+    rises: [Rise; 2],
+    routes: Routes,
+    steps: Vec<Step>,
+}
+
 impl Estimator {
-    /// Begins with a first sample and a rate that is known within limits (taken as three standard deviations).
-    pub fn new(first: &Sample, limits: RateLimits) -> Self {
-        let mut floor = DelayFloor::default();
-        floor.hear(first.delay);
-        let spread = first.delay.as_seconds() / 2.0;
-        let rate_sigma = limits.error().as_ratio() / 3.0;
-        Self {
-            at: first.at,
-            tai: first.middle(),
-            rate: limits.middle().as_ratio(),
-            variance: Variance {
-                time: spread * spread + STAMP_NOISE * STAMP_NOISE,
-                both: 0.0,
-                rate: rate_sigma * rate_sigma,
-            },
-            floor,
-            wander: Wander::default(),
-            suspects: 0,
-            samples: 1,
-        }
+    /// No estimator ever needs more bytes.
+    pub const MEMORY_MAX: usize = 24_576;
+
+    /// Begins with a first sample and what is known of the oscillator, limits of its rate at least.
+    pub fn new(first: &Sample, prior: impl Into<Prior>) -> Self {
+        let prior = prior.into();
+        let reference = Reference { at: first.at, tai: middle(first), rate: prior.limits.middle() };
+        let bank = Bank::new(reference.stamps(first), &prior.before());
+        let mut estimator = Self {
+            mixture: bank.mixture(),
+            prior,
+            reference,
+            bank,
+            first: first.at,
+            newest: first.at,
+            interval: INTERVAL_GUESS,
+            least: Least::new(first.delay),
+            waiting: Vec::new(),
+            is_lost: false,
+            rises: Default::default(),
+            routes: Routes::default(),
+            steps: Vec::from([Step::BeganAnew, Step::Took(*first)]),
+        };
+        estimator.follow();
+        estimator
     }
 
-    /// Takes a sample in. A sample older than the newest one is not likely to help: it is ignored.
+    /// Takes a sample in. A sample that is not newer than the newest one is ignored.
     pub fn hear(&mut self, sample: &Sample) -> Reception {
-        let passed = (sample.at - self.at).as_seconds();
-        if passed < 0.0 {
+        self.steps.clear();
+        if sample.at <= self.newest {
             return Reception::Suspect;
         }
-        self.floor.hear(sample.delay);
-        self.predict(sample.at);
-        let noise = self.floor.noise(sample.delay);
-        let residual = (sample.middle() - self.tai).as_seconds();
-        let expected = libm::sqrt(self.variance.time + noise);
-        let reception = self.judge(libm::fabs(residual) / expected);
-        match reception {
-            Reception::Suspect => return reception,
-            Reception::Surprise => self.doubt(residual, passed),
-            Reception::Taken => {}
+        self.newest = sample.at;
+        self.least.hear(sample.delay);
+        if !self.is_settled() {
+            self.take(sample);
+            return Reception::Taken;
         }
-        self.wander.hear(residual / expected);
-        self.correct(residual, noise);
-        self.samples = self.samples.saturating_add(1);
-        reception
+        let arrival = self.arrival(sample, self.reference.at);
+        let after_gap = arrival.passed > GAP * self.interval;
+        match (self.bank.judge(&arrival, after_gap), self.waiting.is_empty()) {
+            (Judgement::Fits, true) => {
+                self.take(sample);
+                Reception::Taken
+            }
+            (Judgement::ClockMoved(by), true) => {
+                self.change(Change::Clock { by, rate: by / arrival.passed.max(1.0) });
+                self.take(sample);
+                Reception::Surprise
+            }
+            (Judgement::Fits, false) => self.wait(sample, false),
+            (Judgement::ClockMoved(_) | Judgement::Contradicts, _) => self.wait(sample, true),
+        }
     }
 
     /// The estimate at a reading of the counter, later or (with less right) earlier.
     pub fn estimate(&self, at: Time<Raw>) -> Estimate {
-        let mut carried = self.clone();
-        carried.predict(at);
+        let passed = (at - self.reference.at).as_seconds();
+        let Mixture { error, drift, covariance, wander_squared } = self.mixture;
+        let walk = Walk::new(wander_squared, passed);
+        let carried = covariance.error + passed * (2.0 * covariance.both + passed * covariance.drift);
         Estimate {
-            tai: carried.tai,
-            rate: carried.rate,
-            sigma: libm::sqrt(carried.variance.time),
-            rate_sigma: libm::sqrt(carried.variance.rate),
+            tai: self.reference.time(at) - Span::from_seconds(error + drift * passed),
+            rate: self.reference.rate.as_ratio() - drift,
+            sigma: libm::sqrt(carried.max(0.0) + walk.error),
+            rate_sigma: libm::sqrt(covariance.drift + walk.drift),
         }
     }
 
     /// How fast the rate wanders, per square root of a second, as far as this source tells.
     pub fn wander(&self) -> f64 {
-        self.wander.intensity
+        libm::sqrt(self.mixture.wander_squared)
+    }
+
+    /// How likely each of [`WANDERS_SQUARED`] is, as logarithms of probabilities.
+    pub fn wander_posterior(&self) -> [f64; WANDERS] {
+        self.bank.wander_posterior()
+    }
+
+    /// What is believed of the next waits, there and back.
+    pub fn densities(&self) -> [DelayDensity; 2] {
+        self.bank.densities()
+    }
+
+    /// The usual waits there and back, in seconds.
+    pub fn jitter(&self) -> [f64; 2] {
+        self.bank.best_shape().paths.map(|path| path.scale)
+    }
+
+    /// The bases of both ways.
+    pub fn bases(&self) -> Bases {
+        let track = &self.bank.best().track;
+        Bases { sum: track.base_sum(), difference: track.base_difference() }
+    }
+
+    /// What the last sample led to, in order. Empty while it waits for an explanation, or if it was too old.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// How many samples have been taken in.
     pub fn samples(&self) -> u32 {
-        self.samples
+        self.bank.taken()
     }
 
     /// The shortest delay of late.
     pub fn delay_min(&self) -> Span {
-        self.floor.min()
+        self.least.delay()
     }
 
-    fn judge(&mut self, sigmas: f64) -> Reception {
-        if sigmas <= SUSPECT_SIGMAS {
-            self.suspects = 0;
-            return Reception::Taken;
+    fn is_settled(&self) -> bool {
+        self.bank.taken() >= SETTLED_EXCHANGES && self.newest - self.first >= SETTLED_AFTER
+    }
+
+    fn arrival(&self, sample: &Sample, since: Time<Raw>) -> Arrival {
+        Arrival { passed: (sample.at - since).as_seconds(), stamps: self.reference.stamps(sample) }
+    }
+
+    /// Lets a sample wait, and decides what it means if that is due.
+    fn wait(&mut self, sample: &Sample, contradicts: bool) -> Reception {
+        self.waiting.push(Waiting { sample: *sample, contradicts });
+        let waited = (sample.at - self.waiting[0].sample.at).as_seconds();
+        let contradicting = self.waiting.iter().filter(|waiting| waiting.contradicts).count();
+        let is_due = contradicting >= CONTRADICTING_MAX
+            || self.waiting.len() >= WAITING_MAX
+            || (contradicting >= 2 && waited > WAIT_FOR_TWO)
+            || waited > WAIT_FOR_ANY;
+        match (is_due, contradicting) {
+            (false, _) => Reception::Suspect,
+            (true, 0 | 1) => self.leave_out(),
+            (true, _) => self.decide(),
         }
-        self.suspects += 1;
-        if self.suspects < SUSPECTS_MAX {
-            return Reception::Suspect;
+    }
+
+    /// One that stands alone is an outlier.
+    fn leave_out(&mut self) -> Reception {
+        let mut reception = Reception::Suspect;
+        for waiting in self.take_waiting() {
+            if waiting.contradicts {
+                self.steps.push(Step::Dropped(waiting.sample));
+                reception = Reception::Suspect;
+            } else {
+                self.take(&waiting.sample);
+                reception = Reception::Taken;
+            }
         }
-        self.suspects = 0;
-        Reception::Surprise
+        reception
     }
 
-    fn predict(&mut self, at: Time<Raw>) {
-        let passed = at - self.at;
-        self.at = at;
-        self.tai += passed + Rate::from_ratio(self.rate).over(passed);
-        let dt = passed.as_seconds();
-        let walk = self.wander.intensity * self.wander.intensity;
-        let old = self.variance;
-        self.variance = Variance {
-            time: old.time + 2.0 * dt * old.both + dt * dt * old.rate + walk * libm::fabs(dt * dt * dt) / 3.0,
-            both: old.both + dt * old.rate + walk * dt * libm::fabs(dt) / 2.0,
-            rate: old.rate + walk * libm::fabs(dt),
-        };
-    }
-
-    /// The prediction was far off: either the time has jumped or the rate was wrong all along.
-    fn doubt(&mut self, residual: f64, passed: f64) {
-        let slope = residual / passed.max(1.0);
-        self.variance.time += residual * residual;
-        self.variance.rate += slope * slope;
-    }
-
-    fn correct(&mut self, residual: f64, noise: f64) {
-        let total = self.variance.time + noise;
-        let (gain, rate_gain) = (self.variance.time / total, self.variance.both / total);
-        self.tai += Span::from_seconds(gain * residual);
-        self.rate += rate_gain * residual;
-        let old = self.variance;
-        self.variance = Variance {
-            time: old.time * noise / total,
-            both: old.both * noise / total,
-            rate: (old.rate - rate_gain * old.both).max(0.0),
-        };
-    }
-}
-
-/// How fast the rate wanders, learned from the residuals.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Wander {
-    intensity: f64,
-    last: f64,
-    correlation: f64,
-}
-
-impl Default for Wander {
-    fn default() -> Self {
-        Self { intensity: WANDER, last: 0.0, correlation: 0.0 }
-    }
-}
-
-impl Wander {
-    /// Takes in a residual, in standard deviations of what was expected.
-    fn hear(&mut self, sigmas: f64) {
-        let sigmas = sigmas.clamp(-3.0, 3.0);
-        self.correlation += (sigmas * self.last - self.correlation) / 8.0;
-        self.last = sigmas;
-        let factor = libm::exp(0.3 * self.correlation.clamp(-0.5, 1.0));
-        self.intensity = (self.intensity * factor).clamp(WANDER_MIN, WANDER_MAX);
-    }
-}
-
-/// The shortest delay of late, and by how much the others exceed it on average.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-struct DelayFloor {
-    current: Option<f64>,
-    previous: Option<f64>,
-    heard: u32,
-    excess: f64,
-}
-
-impl DelayFloor {
-    fn hear(&mut self, delay: Span) {
-        let delay = delay.as_seconds().max(0.0);
-        if self.heard == FLOOR_SAMPLES {
-            self.previous = self.current.take();
-            self.heard = 0;
+    /// Several are no accident.
+    fn decide(&mut self) -> Reception {
+        let mut since = self.reference.at;
+        let mut arrivals = Vec::with_capacity(WAITING_MAX);
+        for waiting in &self.waiting {
+            arrivals.push(self.arrival(&waiting.sample, since));
+            since = waiting.sample.at;
         }
-        self.heard += 1;
-        self.current = Some(self.current.map_or(delay, |least| least.min(delay)));
-        let excess = delay - self.least();
-        self.excess += (excess - self.excess) / 16.0;
+        let change = self.bank.explain(&arrivals);
+        if let Some(change) = change {
+            self.change(change);
+        }
+        for waiting in self.take_waiting() {
+            self.take(&waiting.sample);
+        }
+        if change.is_some() { Reception::Surprise } else { Reception::Taken }
     }
 
-    fn least(&self) -> f64 {
-        let least = |a: Option<f64>, b: Option<f64>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
+    fn take_waiting(&mut self) -> Vec<Waiting> {
+        core::mem::replace(&mut self.waiting, Vec::with_capacity(WAITING_MAX))
+    }
+
+    /// Trusts itself less; not at all, if something moved too far.
+    fn change(&mut self, change: Change) {
+        self.is_lost |= change.size() > CHANGE_MAX;
+        self.steps.push(Step::Changed(change));
+        if change.is_of_path() {
+            self.routes.leave(&self.bank);
+        }
+        for way in Way::BOTH.into_iter().filter(|&way| change.concerns(way)) {
+            self.rises[way.index()].forget();
+        }
+        self.bank.doubt(&change);
+    }
+
+    /// Takes a sample in, or begins anew with it if nothing that was known is of use.
+    fn take(&mut self, sample: &Sample) {
+        if !self.is_lost {
+            self.absorb(sample);
+        }
+        if self.is_lost {
+            self.begin_anew(sample);
+        }
+    }
+
+    fn absorb(&mut self, sample: &Sample) {
+        self.steps.push(Step::Took(*sample));
+        let arrival = self.arrival(sample, self.reference.at);
+        self.reference = self.reference.anchored(sample.at);
+        self.interval += INTERVAL_GAIN * (arrival.passed.min(GAP * self.interval) - self.interval);
+        self.bank.predict(arrival.passed);
+        let excesses = self.bank.take(arrival.stamps);
+        if let Some(difference) = self.routes.recall(&self.bank) {
+            self.steps.push(Step::Recalled(difference));
+            self.bank.impose_difference(difference);
+        }
+        self.watch(excesses);
+        self.follow();
+    }
+
+    fn begin_anew(&mut self, sample: &Sample) {
+        let (newest, steps) = (self.newest, core::mem::take(&mut self.steps));
+        let fresh = Self::new(sample, self.prior);
+        let steps = steps.into_iter().chain(fresh.steps.iter().copied()).collect();
+        *self = Self { newest, steps, ..fresh };
+    }
+
+    /// Looks whether a base has risen.
+    fn watch(&mut self, excesses: [f64; 2]) {
+        let variances = self.bank.best().track.projection().variance;
+        let noise = libm::sqrt(self.bank.best_shape().noise());
+        let risen = Way::BOTH.map(|way| {
+            let sigma = libm::sqrt(variances[way.index()].max(0.0));
+            self.rises[way.index()].hear(excesses[way.index()], sigma, noise)
+        });
+        let change = match risen {
+            [Some(there), Some(back)] => {
+                let by = 2.0 * there.max(back);
+                Change::Bases { by, apart: 0.05 * by }
+            }
+            [Some(by), None] => Change::Base { way: Way::There, by: 2.0 * by },
+            [None, Some(by)] => Change::Base { way: Way::Back, by: 2.0 * by },
+            [None, None] => return,
         };
-        least(self.current, self.previous).unwrap_or(0.0)
+        self.change(change);
+        self.bank.relearn_delays();
     }
 
-    fn min(&self) -> Span {
-        Span::from_seconds(self.least())
+    /// Lets the reference follow the estimate.
+    fn follow(&mut self) {
+        let said = self.bank.mixture();
+        let (error, drift) = self.reference.turn(said.error, said.drift);
+        self.bank.shift(error, drift);
+        self.mixture = Mixture { error: said.error - error, drift: said.drift - drift, ..said };
+        self.is_lost |= !said.is_sound();
     }
+}
 
-    /// The variance of the middle of an exchange with this delay, in s². The floor itself is known no better than
-    /// to a fraction of the usual excess.
-    fn noise(&self, delay: Span) -> f64 {
-        let excess = (delay.as_seconds() - self.least()).max(0.0) + self.excess / 4.0;
-        excess * excess / 12.0 + STAMP_NOISE * STAMP_NOISE
+impl Prior {
+    fn before(&self) -> Before {
+        let (middle, spread) = match self.wander {
+            Some(wander) => (libm::log10(wander.clamp(1e-12, 1e-5)), WANDER_SPREAD_LEARNED),
+            None => (WANDER_LOG, WANDER_SPREAD),
+        };
+        let wanders = WANDERS_SQUARED.map(|squared| {
+            let z = (0.5 * libm::log10(squared) - middle) / spread;
+            -0.5 * z * z
+        });
+        Before { rate_sigma: self.limits.error().as_ratio() / 3.0, wanders }
     }
+}
+
+/// True time at the end of an exchange, if both ways took equally long.
+fn middle(sample: &Sample) -> Time<Tai> {
+    let elapsed = sample.at - sample.sent;
+    let held = sample.transmitted - sample.received;
+    sample.transmitted + (elapsed - held).half()
 }
 
 #[cfg(test)]

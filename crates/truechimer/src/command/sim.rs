@@ -1,4 +1,4 @@
-//! `truechimer sim`: simulated worlds, and lives lived again.
+//! `truechimer sim`: simulated worlds, tables of figures, and lives lived again.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -12,6 +12,8 @@ use truechimer_sim::world::{Outcome as History, START, World};
 use crate::cli;
 use crate::command::Outcome;
 use crate::replay::{self, Difference};
+
+mod tables;
 
 /// What `sim SCENARIO --json` prints.
 #[derive(Serialize)]
@@ -42,11 +44,13 @@ struct Replayed {
     difference: Option<(u64, String, String)>,
 }
 
-/// Simulates a scenario, or replays a record. The answer is no if a bound was false or a decision differs.
+/// Simulates a scenario, makes a table, or replays a record. The answer is no if a bound was false or a decision
+/// differs.
 pub fn sim(arguments: &cli::Sim) -> anyhow::Result<Outcome> {
-    match &arguments.scenario {
-        Some(name) => simulate(name, arguments.seed, arguments.output.json),
-        None => replay_files(arguments),
+    let Some(name) = &arguments.name else { return replay_files(arguments) };
+    match tables::by_name(name) {
+        Some(table) => tables::print(table, arguments),
+        None => simulate(name, arguments.seed, arguments.output.json),
     }
 }
 
@@ -76,12 +80,13 @@ fn simulate(name: &str, seed: u64, json: bool) -> anyhow::Result<Outcome> {
 }
 
 fn unknown(name: &str) -> String {
-    let names: Vec<String> =
-        scenario::all().iter().map(|known| format!("  {:<15} {}", known.name, known.about)).collect();
-    format!(
-        "there is no scenario {name}; there are\n  all             every one of them\n{}",
-        names.join("\n")
-    )
+    let line = |name: &str, about: &str| format!("  {name:<15} {about}");
+    let mut lines =
+        vec![format!("there is no {name}; there are the scenarios"), line("all", "every one of them")];
+    lines.extend(scenario::all().iter().map(|known| line(known.name, known.about)));
+    lines.push("and the tables".into());
+    lines.extend(tables::TABLES.iter().map(|known| line(known.name, known.about)));
+    lines.join("\n")
 }
 
 fn figures<'a>(scenario: &'a Scenario, seed: u64, history: &'a History) -> Figures<'a> {

@@ -1,0 +1,271 @@
+//! The bank: filters for every combination of how fast the rate may wander and how round the delay's noise may be,
+//! weighed by how well each has predicted.
+//!
+//! Nothing about the oscillator or the network is told to it. What a filter predicts is compared with what comes; the
+//! logarithms of these probabilities add up, fading, and the filters that were right speak for the bank.
+
+use super::change::Change;
+use super::delay::{DelayDensity, Normal};
+use super::path::ROUNDNESSES;
+use super::shape::{Hypothesis, Shape, Stamps, WANDERS, WANDERS_SQUARED};
+use super::track::{BASE, DRIFT, ERROR, STATES, Track, Walk};
+
+/// Evidence counts from this exchange on: before, it tells more about the guess of the delays than about the clock.
+const EVIDENCE_FROM: u32 = 3;
+
+/// The hopeless are seeded anew from this exchange on.
+const RESEED_FROM: u32 = 21;
+
+/// A shape so many nats behind the best of the bank is given up.
+const SHAPE_HOPELESS: f64 = 200.0;
+
+/// Filters further behind than this do not speak.
+const SILENT: f64 = 8.0;
+
+/// The delays are an average over the last so many exchanges, in the long run; each exchange adds a third of itself
+/// to the memory, so that the first ones fade quickly.
+const EXPERIENCE_MAX: f64 = 200.0;
+const EXPERIENCE_EACH: f64 = 0.34;
+
+/// After a change of path the delays are learned as if only so many exchanges had been seen.
+const EXPERIENCE_SHAKEN: f64 = 8.0;
+
+/// A first guess at waits: this part of the first delay.
+const WAIT_GUESS: f64 = 0.05;
+
+/// The bases are each half of the first delay, give or take this part of it.
+const BASE_GUESS: f64 = 0.3;
+
+/// Anything at all is at least so wide, in seconds.
+const WIDTH_MIN: f64 = 5e-6;
+
+/// What was known before the first exchange.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Before {
+    /// One standard deviation of the rate.
+    pub(super) rate_sigma: f64,
+    /// What is believed of each intensity of wander, as logarithms.
+    pub(super) wanders: [f64; WANDERS],
+}
+
+/// What the bank says together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mixture {
+    /// By how much the reference is ahead of true time.
+    pub(super) error: f64,
+    /// How fast it gains on it.
+    pub(super) drift: f64,
+    /// Their covariance.
+    pub(super) covariance: Walk,
+    /// The mean square of the wander.
+    pub(super) wander_squared: f64,
+}
+
+/// All filters.
+#[derive(Clone, Debug)]
+pub(super) struct Bank {
+    shapes: [Shape; ROUNDNESSES.len()],
+    prior: [f64; WANDERS],
+    taken: u32,
+    experience: f64,
+    best: usize,
+}
+
+impl Bank {
+    /// A bank that has heard one exchange, from which it guesses the delays.
+    pub(super) fn new(stamps: Stamps, before: &Before) -> Self {
+        let delay = (stamps[0] + stamps[1]).max(2.0 * WIDTH_MIN);
+        let wait = WAIT_GUESS * delay;
+        let track = first_track(stamps, delay, before.rate_sigma);
+        let shapes = ROUNDNESSES.map(|roundness| Shape::new(roundness, wait, track, &before.wanders));
+        let mut bank = Self { shapes, prior: before.wanders, taken: 0, experience: 0.0, best: 0 };
+        bank.take(stamps);
+        bank
+    }
+
+    /// How many exchanges have been taken in.
+    pub(super) fn taken(&self) -> u32 {
+        self.taken
+    }
+
+    /// Carries all filters on by so many seconds.
+    pub(super) fn predict(&mut self, seconds: f64) {
+        for shape in &mut self.shapes {
+            shape.predict(seconds);
+        }
+    }
+
+    /// Takes an exchange in, and returns the excesses as the bank sees them.
+    pub(super) fn take(&mut self, stamps: Stamps) -> [f64; 2] {
+        self.taken = self.taken.saturating_add(1);
+        let width = (0.5 * (stamps[0] + stamps[1])).max(WIDTH_MIN);
+        let counts = self.taken >= EVIDENCE_FROM;
+        for shape in &mut self.shapes {
+            shape.take(stamps, width);
+            if counts {
+                shape.weigh(&self.prior);
+            }
+        }
+        self.weigh();
+        self.learn()
+    }
+
+    /// Finds the best again and measures all others by it.
+    fn weigh(&mut self) {
+        let score = |shape: &Shape| shape.hypotheses[shape.best()].score;
+        self.best = 0;
+        for index in 1..self.shapes.len() {
+            if score(&self.shapes[index]) > score(&self.shapes[self.best]) {
+                self.best = index;
+            }
+        }
+        let best = *self.best();
+        for shape in &mut self.shapes {
+            for hypothesis in &mut shape.hypotheses {
+                hypothesis.score -= best.score;
+            }
+        }
+        if self.taken < RESEED_FROM {
+            return;
+        }
+        for shape in &mut self.shapes {
+            if shape.hypotheses[shape.best()].score > -SHAPE_HOPELESS {
+                shape.reseed();
+            } else {
+                shape.replace(&best.track, -SHAPE_HOPELESS);
+            }
+        }
+    }
+
+    fn learn(&mut self) -> [f64; 2] {
+        self.experience = (self.experience + EXPERIENCE_EACH).min(EXPERIENCE_MAX);
+        let gain = 1.0 / (1.0 + self.experience);
+        let (mut total, mut sums) = (0.0, [0.0; 2]);
+        for shape in &mut self.shapes {
+            let (weight, excess) = shape.excess();
+            total += weight;
+            for (sum, excess) in sums.iter_mut().zip(excess) {
+                *sum += weight * excess.mean;
+            }
+            shape.learn(excess, gain);
+        }
+        sums.map(|sum| sum / total)
+    }
+
+    /// The filter that is most likely.
+    pub(super) fn best(&self) -> &Hypothesis {
+        let shape = self.best_shape();
+        &shape.hypotheses[shape.best()]
+    }
+
+    /// The shape that it believes in.
+    pub(super) fn best_shape(&self) -> &Shape {
+        &self.shapes[self.best]
+    }
+
+    /// The square of the wander that is so many steps faster than what the best filter believes in.
+    pub(super) fn wander_squared(&self, steps: usize) -> f64 {
+        WANDERS_SQUARED[(self.best_shape().best() + steps).min(WANDERS - 1)]
+    }
+
+    /// What is believed of the delays of both ways.
+    pub(super) fn densities(&self) -> [DelayDensity; 2] {
+        let shape = self.best_shape();
+        let noise = shape.noise();
+        [0, 1].map(|way| {
+            let width = shape.densities[way].anything_width;
+            shape.paths[way].density(shape.roundness, noise, width)
+        })
+    }
+
+    /// Trusts itself less, in all filters.
+    pub(super) fn doubt(&mut self, change: &Change) {
+        self.each_track(|track| change.doubt(track));
+    }
+
+    /// Learns of the delays as if only few exchanges had been seen: they are not what they were.
+    pub(super) fn relearn_delays(&mut self) {
+        self.experience = self.experience.min(EXPERIENCE_SHAKEN);
+    }
+
+    /// All filters take in that the bases differ by so much.
+    pub(super) fn impose_difference(&mut self, difference: Normal) {
+        self.each_track(|track| track.impose_difference(difference));
+    }
+
+    /// Moves the reference: it is now `error` less ahead and gains `drift` less.
+    pub(super) fn shift(&mut self, error: f64, drift: f64) {
+        self.each_track(|track| {
+            track.mean[ERROR] -= error;
+            track.mean[DRIFT] -= drift;
+        });
+    }
+
+    fn each_track(&mut self, act: impl Fn(&mut Track)) {
+        for shape in &mut self.shapes {
+            for hypothesis in &mut shape.hypotheses {
+                act(&mut hypothesis.track);
+            }
+        }
+    }
+
+    fn speakers(&self) -> impl Iterator<Item = (f64, &Hypothesis, f64)> {
+        let all = self.shapes.iter().flat_map(|shape| shape.hypotheses.iter().zip(WANDERS_SQUARED));
+        let loud = all.filter(|(hypothesis, _)| hypothesis.score > -SILENT);
+        loud.map(|(hypothesis, wander)| (libm::exp(hypothesis.score), hypothesis, wander))
+    }
+
+    /// What all filters that have a say say together.
+    pub(super) fn mixture(&self) -> Mixture {
+        let (mut total, mut error, mut drift, mut wander_squared) = (0.0, 0.0, 0.0, 0.0);
+        for (weight, hypothesis, wander) in self.speakers() {
+            total += weight;
+            error += weight * hypothesis.track.mean[ERROR];
+            drift += weight * hypothesis.track.mean[DRIFT];
+            wander_squared += weight * wander;
+        }
+        let (error, drift) = (error / total, drift / total);
+        let mut covariance = Walk { error: 0.0, both: 0.0, drift: 0.0 };
+        for (weight, hypothesis, _) in self.speakers() {
+            let (share, Track { mean, covariance: p }) = (weight / total, &hypothesis.track);
+            let (off, skew) = (mean[ERROR] - error, mean[DRIFT] - drift);
+            covariance.error += share * (p[ERROR][ERROR] + off * off);
+            covariance.both += share * (p[ERROR][DRIFT] + off * skew);
+            covariance.drift += share * (p[DRIFT][DRIFT] + skew * skew);
+        }
+        Mixture { error, drift, covariance, wander_squared: wander_squared / total }
+    }
+
+    /// How likely each intensity of wander is, whatever the shape of the delay, as normalised logarithms.
+    pub(super) fn wander_posterior(&self) -> [f64; WANDERS] {
+        let mut sums = [0.0; WANDERS];
+        for shape in &self.shapes {
+            for (sum, hypothesis) in sums.iter_mut().zip(&shape.hypotheses) {
+                *sum += libm::exp(hypothesis.score);
+            }
+        }
+        let total: f64 = sums.iter().sum();
+        sums.map(|sum| libm::log((sum / total).max(f64::MIN_POSITIVE)))
+    }
+}
+
+impl Mixture {
+    /// Is everything a number that means something?
+    pub(super) fn is_sound(&self) -> bool {
+        let Walk { error, both, drift } = self.covariance;
+        let all = [self.error, self.drift, error, both, drift];
+        all.iter().all(|number| number.is_finite()) && error > 0.0 && drift > 0.0
+    }
+}
+
+fn first_track(stamps: Stamps, delay: f64, rate_sigma: f64) -> Track {
+    let base = (0.5 - WAIT_GUESS) * delay;
+    let common = (BASE_GUESS * delay) * (BASE_GUESS * delay);
+    let mut covariance = [[0.0; STATES]; STATES];
+    covariance[ERROR][ERROR] = 0.25 * delay * delay;
+    covariance[DRIFT][DRIFT] = rate_sigma * rate_sigma;
+    for row in &mut covariance[BASE..] {
+        row[BASE..].fill(common);
+    }
+    Track { mean: [0.5 * (stamps[1] - stamps[0]), 0.0, base, base], covariance }
+}

@@ -1,0 +1,151 @@
+//! All filters that believe in one shape of quiet delay: one for each intensity with which the rate may wander.
+
+use super::delay::{DelayDensity, Normal};
+use super::path::Path;
+use super::sites::match_walls;
+use super::track::{Track, Walk};
+
+/// The intensities that are tried, squared: 10⁻¹¹ to 10⁻⁶ per √s in half decades.
+pub const WANDERS_SQUARED: [f64; WANDERS] =
+    [1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12];
+
+/// How many they are.
+pub const WANDERS: usize = 11;
+
+/// Of the log-evidence of the past so much is kept from one exchange to the next.
+const MEMORY: f64 = 0.997;
+
+/// A filter that falls so many nats behind the best of its shape is seeded anew from that one.
+const HOPELESS: f64 = 10.0;
+
+/// The noise of a time stamp that nothing was learned of, in seconds.
+const STAMP_NOISE: f64 = 1e-7;
+
+/// What the stamps of one exchange say, against a reference line `L`: `t2 - L(t1)` and `L(t4) - t3`, in seconds.
+pub type Stamps = [f64; 2];
+
+/// One filter of the bank.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hypothesis {
+    pub(super) track: Track,
+    /// How likely it is, as a logarithm: 0 for the best of the bank.
+    pub(super) score: f64,
+    /// The excesses of the last exchange as it sees them.
+    excess: [Normal; 2],
+    /// The logarithm of the probability with which it predicted that exchange.
+    log_evidence: f64,
+}
+
+/// All filters of one shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) roundness: f64,
+    pub(super) paths: [Path; 2],
+    pub(super) hypotheses: [Hypothesis; WANDERS],
+    pub(super) densities: [DelayDensity; 2],
+}
+
+impl Shape {
+    /// All begin with one track; the waits are guessed to be of the order of `scale` seconds.
+    pub(super) fn new(roundness: f64, scale: f64, track: Track, scores: &[f64; WANDERS]) -> Self {
+        let paths = [Path::new(scale); 2];
+        let hypotheses = scores.map(|score| Hypothesis {
+            track,
+            score,
+            excess: [Normal::default(); 2],
+            log_evidence: 0.0,
+        });
+        let densities = paths.map(|path| path.density(roundness, 0.0, scale));
+        Self { roundness, paths, hypotheses, densities }
+    }
+
+    /// Carries all filters on.
+    pub(super) fn predict(&mut self, seconds: f64) {
+        for (hypothesis, wander) in self.hypotheses.iter_mut().zip(WANDERS_SQUARED) {
+            hypothesis.track.predict(seconds, Walk::new(wander, seconds));
+        }
+    }
+
+    /// Takes an exchange in; `width` is how wide anything at all is.
+    pub(super) fn take(&mut self, stamps: Stamps, width: f64) {
+        let noise = self.noise();
+        self.densities = self.paths.map(|path| path.density(self.roundness, noise, width));
+        for hypothesis in &mut self.hypotheses {
+            let walls = match_walls(&hypothesis.track.projection(), stamps, &self.densities);
+            hypothesis.track.learn(&walls);
+            hypothesis.excess = walls.excess;
+            hypothesis.log_evidence = walls.log_evidence;
+        }
+    }
+
+    /// Counts the evidence of the last exchange, and lets that of the past fade to what was believed before it.
+    pub(super) fn weigh(&mut self, prior: &[f64; WANDERS]) {
+        for (hypothesis, prior) in self.hypotheses.iter_mut().zip(prior) {
+            hypothesis.score = MEMORY * hypothesis.score + (1.0 - MEMORY) * prior + hypothesis.log_evidence;
+        }
+    }
+
+    /// The variance of the noise of a stamp, with the symmetric part of the waits.
+    pub(super) fn noise(&self) -> f64 {
+        let [there, back] = self.paths;
+        STAMP_NOISE * STAMP_NOISE + self.roundness * self.roundness * there.scale * back.scale
+    }
+
+    /// The filter that is most likely.
+    pub(super) fn best(&self) -> usize {
+        let mut best = 0;
+        for (index, hypothesis) in self.hypotheses.iter().enumerate() {
+            if hypothesis.score > self.hypotheses[best].score {
+                best = index;
+            }
+        }
+        best
+    }
+
+    /// Seeds the hopeless anew.
+    pub(super) fn reseed(&mut self) {
+        let best = self.hypotheses[self.best()];
+        let least = best.score - HOPELESS;
+        for hypothesis in self.hypotheses.iter_mut().filter(|hypothesis| hypothesis.score < least) {
+            hypothesis.track = best.track;
+            hypothesis.score = least;
+        }
+    }
+
+    /// Gives up all filters for one track.
+    pub(super) fn replace(&mut self, track: &Track, score: f64) {
+        for hypothesis in &mut self.hypotheses {
+            hypothesis.track = *track;
+            hypothesis.score = score;
+        }
+    }
+
+    /// The excesses of the last exchange as this shape sees them, and its weight in the bank.
+    pub(super) fn excess(&self) -> (f64, [Normal; 2]) {
+        let mut total = 0.0;
+        let mut sums = [Normal::default(); 2];
+        let best = self.hypotheses[self.best()].score;
+        for hypothesis in &self.hypotheses {
+            let weight = libm::exp(hypothesis.score - best);
+            total += weight;
+            for (sum, excess) in sums.iter_mut().zip(hypothesis.excess) {
+                sum.mean += weight * excess.mean;
+                sum.variance += weight * excess.variance;
+            }
+        }
+        let mean = sums.map(|sum| Normal { mean: sum.mean / total, variance: sum.variance / total });
+        (libm::exp(best) * total, mean)
+    }
+
+    /// Learns of the delays from the last exchange.
+    pub(super) fn learn(&mut self, excess: [Normal; 2], gain: f64) {
+        for (path, excess) in self.paths.iter_mut().zip(excess) {
+            path.learn(excess, self.roundness, gain);
+        }
+    }
+
+    /// The longer of the scales of both ways.
+    pub(super) fn scale_max(&self) -> f64 {
+        self.paths[0].scale.max(self.paths[1].scale)
+    }
+}

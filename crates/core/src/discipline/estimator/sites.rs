@@ -1,0 +1,135 @@
+//! What one exchange tells, as two Gaussian factors: the walls of both ways, made soft.
+//!
+//! With the client's error `x` and the bases `b₁`, `b₂` uncertain, `z₁ = x − b₁` and `z₂ = −x − b₂` are jointly
+//! normal, and the excess of either way is `z` plus what the stamps say. Each way's density is a factor on its own
+//! `z`; a *site* is the Gaussian factor that does to mean and variance what the true one does. First each way in turn,
+//! the tighter wall first, exactly matched to the moments that the other has left. Then, if both have only taught us
+//! something (variances shrank), each is matched anew with the other in place, until nothing changes: expectation
+//! propagation (Minka 2001). A factor that widens its variance is not log-concave; iterating such a pair may diverge,
+//! so then the first pass stands.
+//!
+//! This is a pure function of the two-dimensional projection. Whoever keeps a larger state projects it, calls
+//! [`match_walls`] and adds the two sites back; a filter of several sources does the same with its own.
+
+use super::delay::{DelayDensity, Normal};
+
+/// Mean and covariance of `z` of both ways, and what the stamps add to make it the excess.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Projection {
+    /// Mean of `z` there and back, in seconds.
+    pub mean: [f64; 2],
+    /// Variances of both, in s².
+    pub variance: [f64; 2],
+    /// Their covariance, in s².
+    pub covariance: f64,
+}
+
+/// A Gaussian factor exp(-precision z²/2 + shift z).
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Site {
+    /// In s⁻². Negative for a factor that adds doubt.
+    pub precision: f64,
+    /// In s⁻¹.
+    pub shift: f64,
+}
+
+/// What one exchange told.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Walls {
+    /// The factors there and back.
+    pub sites: [Site; 2],
+    /// The excess on each way, afterwards.
+    pub excess: [Normal; 2],
+    /// The way whose site is to be added first, so that no step on the way is less certain than it need be.
+    pub first: usize,
+    /// The logarithm of the probability density with which the exchange was predicted.
+    pub log_evidence: f64,
+}
+
+/// Rounds of refinement, and the change of a precision below which there is none.
+const ROUNDS_MAX: usize = 3;
+const SETTLED: f64 = 1e-2;
+
+/// A variance has shrunk if it is less than this part of itself.
+const SHRUNK: f64 = 1.0 - 1e-9;
+
+/// Matches both walls: `stamps[k] + z[k]` is the excess on way `k`.
+pub fn match_walls(projection: &Projection, stamps: [f64; 2], densities: &[DelayDensity; 2]) -> Walls {
+    let matching = Matching { projection, stamps, densities };
+    let (single, is_concave) = matching.in_turn();
+    if !is_concave {
+        return single;
+    }
+    matching.refined(single).unwrap_or(single)
+}
+
+struct Matching<'a> {
+    projection: &'a Projection,
+    stamps: [f64; 2],
+    densities: &'a [DelayDensity; 2],
+}
+
+impl Matching<'_> {
+    /// Each way once, the second given the first. Says whether both shrank.
+    fn in_turn(&self) -> (Walls, bool) {
+        let predicted = |way: usize| self.projection.mean[way] + self.stamps[way];
+        let first = usize::from(predicted(0) > predicted(1));
+        let mut walls = Walls { first, ..Walls::default() };
+        let mut is_concave = true;
+        for way in [first, 1 - first] {
+            let cavity = self.cavity(way, walls.sites[1 - way]);
+            let Some(log_evidence) = self.match_one(&mut walls, way, cavity) else { continue };
+            walls.log_evidence += log_evidence;
+            is_concave &= walls.excess[way].variance < cavity.variance * SHRUNK;
+        }
+        (walls, is_concave)
+    }
+
+    /// Both again and again, each given the other. `None` if that leads nowhere.
+    fn refined(&self, mut walls: Walls) -> Option<Walls> {
+        for _ in 0..ROUNDS_MAX {
+            let mut change: f64 = 0.0;
+            for way in [walls.first, 1 - walls.first] {
+                let before = walls.sites[way].precision;
+                let cavity = self.cavity(way, walls.sites[1 - way]);
+                self.match_one(&mut walls, way, cavity)?;
+                if walls.excess[way].variance >= cavity.variance * SHRUNK {
+                    return None;
+                }
+                let after = walls.sites[way].precision;
+                change = change.max(libm::fabs(after - before) / (after + f64::MIN_POSITIVE));
+            }
+            if change < SETTLED {
+                break;
+            }
+        }
+        Some(walls)
+    }
+
+    /// What is known of `z` on one way without its own site, but with the other's.
+    fn cavity(&self, way: usize, other: Site) -> Normal {
+        let Projection { mean, variance, covariance } = *self.projection;
+        let weight = 1.0 / (1.0 + other.precision * variance[1 - way]);
+        Normal {
+            mean: mean[way] + covariance * weight * (other.shift - other.precision * mean[1 - way]),
+            variance: variance[way] - covariance * covariance * weight * other.precision,
+        }
+    }
+
+    /// Replaces one site by the one that matches its density. `None` if nothing is uncertain.
+    fn match_one(&self, walls: &mut Walls, way: usize, cavity: Normal) -> Option<f64> {
+        if cavity.variance.is_nan() || cavity.variance <= 0.0 {
+            return None;
+        }
+        let stamp = self.stamps[way];
+        let tilted =
+            self.densities[way].tilt(Normal { mean: cavity.mean + stamp, variance: cavity.variance });
+        let (mean, variance) = (tilted.excess.mean - stamp, tilted.excess.variance);
+        walls.excess[way] = tilted.excess;
+        walls.sites[way] = Site {
+            precision: (cavity.variance - variance) / (variance * cavity.variance),
+            shift: mean / variance - cavity.mean / cavity.variance,
+        };
+        Some(tilted.log_evidence)
+    }
+}
