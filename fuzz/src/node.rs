@@ -5,13 +5,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use truechimer_core::discipline::drift::Seen;
 use truechimer_core::discipline::model::Reading;
 use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::learned::Learned;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order};
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_core::record::{LINE_MAX, input_line, parse_input};
 use truechimer_core::server::ntp::answer;
 use truechimer_core::source::SourceId;
@@ -240,6 +241,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
     Policy {
         sources: (0..=shape & 3).map(source).collect(),
         accuracy: (script.number() % 2 == 1).then_some(Span::from_micros(500)),
+        rhythm: if shape & 2 != 0 { Rhythm::Classic } else { Rhythm::Adaptive },
         clock: ClockPolicy::default(),
         trust: TrustPolicy::default(),
         watch: Span::from_secs(1),
@@ -254,6 +256,7 @@ fn learned(script: &mut Script<'_>) -> Option<Learned> {
         wander: Rate::from_ppb(1),
         at: LeapTable::COMPILED.tai_of_utc(NOW),
         bound: Span::from_millis(1),
+        seen: Seen::default(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! Samples to a model, a model to a verdict.
 
 pub mod bracket;
+pub mod drift;
 pub mod estimator;
+pub mod holdover;
 pub mod joint;
 pub mod model;
 pub mod oscillator;

@@ -12,6 +12,7 @@ use crate::discipline::estimator::Reception;
 use crate::discipline::select::NoMajority;
 use crate::discipline::servo::Verdict;
 use crate::measure::exchange::{Kiss, Refusal};
+use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
@@ -63,6 +64,8 @@ pub enum Event {
     },
     /// A sample was taken.
     Measured(Measurement),
+    /// A source is asked at quite another interval from now on.
+    Paced(Paced),
     /// A source contradicts what it said before: it or we have jumped.
     Contradicted {
         /// Which.
@@ -154,6 +157,17 @@ pub enum SteeringFault {
     KeeperLost,
     /// Anything else, by its error number.
     Other(i32),
+}
+
+/// How often a source is asked, and was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paced {
+    /// Which.
+    pub source: SourceId,
+    /// From now on.
+    pub interval: Span,
+    /// Until now.
+    pub traffic: Traffic,
 }
 
 /// One sample, with what came of it.

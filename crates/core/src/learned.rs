@@ -1,5 +1,6 @@
 //! What is worth keeping over a restart.
 
+use crate::discipline::drift::Seen;
 use truechimer_time::{Rate, Span, Tai, Time};
 
 /// What a node has learned of this machine's oscillator. Worth nothing on another machine or another clocksource:
@@ -16,4 +17,6 @@ pub struct Learned {
     pub at: Time<Tai>,
     /// How far off the clock could have been at that time.
     pub bound: Span,
+    /// How far the rate has been seen to go from its averages.
+    pub seen: Seen,
 }

@@ -26,11 +26,13 @@ use crate::moment::{Moment, Stamp};
 use crate::policy::{Policy, SOURCES_MAX, SourcePolicy};
 use crate::source::SourceId;
 use crate::source::association::{Association, ExchangeId};
+use crate::source::pace::Pace;
 use crate::status::Status;
 
 mod asking;
 mod deciding;
 mod identity;
+mod pacing;
 mod voting;
 mod watching;
 
@@ -162,6 +164,7 @@ pub struct Node {
     rng: ChaCha8Rng,
     associations: Vec<Association>,
     exchanges: u64,
+    pace: Option<Pace>,
     oscillator: Oscillator,
     joint: Joint,
     model: Option<Model>,
@@ -186,6 +189,7 @@ impl Node {
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),
+            pace: pacing::pace_of(&policy),
             policy,
             leaps,
             floor,

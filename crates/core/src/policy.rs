@@ -14,14 +14,27 @@ pub const SOURCES_MAX: usize = 32;
 pub struct Policy {
     /// Whom to ask, at most [`SOURCES_MAX`].
     pub sources: Vec<SourcePolicy>,
-    /// How right the clock shall be. `None`: as right as the longest polite interval gives.
+    /// How right the clock shall be: its standard error over all time. `None`: as right as the longest polite interval
+    /// gives.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub rhythm: Rhythm,
     /// What may be done to the clock.
     pub clock: ClockPolicy,
     /// When an answer, a source or a map is good enough.
     pub trust: TrustPolicy,
     /// How often at least to look whether somebody else moves the clock.
     pub watch: Span,
+}
+
+/// By what rule the sources are asked again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rhythm {
+    /// As rarely as the accuracy allows; without one, ever more rarely up to the longest interval.
+    #[default]
+    Adaptive,
+    /// clockspeed's: the interval doubles with each good answer, whatever it says. For clocks known to be steady.
+    Classic,
 }
 
 /// One source, as the operator named it.
@@ -67,8 +80,12 @@ pub struct TrustPolicy {
     /// Assumption A1: the raw counter's rate is at most so far from one second per second.
     pub max_rate: Rate,
     /// Assumption A2: the raw counter's rate stays within this of what it was on average over any stretch of the
-    /// last day. RFC 5905 calls it PHI and takes 15 ppm.
+    /// last day. RFC 5905 calls it PHI and takes 15 ppm. Less is assumed of an oscillator that has been watched for days
+    /// ([`Drift`](crate::discipline::drift::Drift)).
     pub max_drift: Rate,
+    /// A rate that has been watched for days changes suddenly by at most this beyond three times what was seen. As much
+    /// as `max_drift`: nothing is learned about A2.
+    pub sudden: Rate,
     /// An exchange that took longer is not used.
     pub max_delay: Span,
     /// A source whose root distance is longer is not used (RFC 5905, MAXDIST and MAXDISP).
@@ -92,11 +109,12 @@ impl Default for ClockPolicy {
 }
 
 impl Default for TrustPolicy {
-    /// 500 ppm, 15 ppm, 3 s, 16 s, a majority of all.
+    /// 500 ppm, 15 ppm, 3 ppm, 3 s, 16 s, a majority of all.
     fn default() -> Self {
         Self {
             max_rate: Rate::from_ppb(500_000),
             max_drift: Rate::from_ppb(15_000),
+            sudden: Rate::from_ppb(3_000),
             max_delay: Span::from_secs(3),
             max_distance: Span::from_secs(16),
             min_operators: None,

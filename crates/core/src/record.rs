@@ -15,6 +15,7 @@
 //! i ..                           ordered burst|rest|step
 //! m source t1 t2 t3 t4 offset delay distance taken|suspect|surprise
 //! x source why it was not used
+//! p source interval questions answers
 //! u raw tai offset rate sigma bound status truechimers falsetickers verdict
 //! ```
 
@@ -28,11 +29,12 @@ use truechimer_time::{Rate, Span, Time};
 
 use crate::discipline::estimator::Reception;
 use crate::discipline::servo::Verdict;
-use crate::event::{Measurement, SteeringFault, Update};
+use crate::event::{Measurement, Paced, SteeringFault, Update};
 use crate::measure::exchange::{Here, Refusal};
 use crate::moment::{Moment, Stamp, StampedBy};
 use crate::node::{Input, Order, Steering};
 use crate::source::association::{ADDRESSES_MAX, ExchangeId};
+use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
@@ -136,6 +138,13 @@ impl fmt::Display for Measurement {
             Reception::Surprise => "surprise",
         };
         write!(f, "m {} {t1} {t2} {t3} {t4} {offset} {delay} {distance} {word}", source.0)
+    }
+}
+
+impl fmt::Display for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, interval, traffic: Traffic { questions, answers } } = self;
+        write!(f, "p {} {interval} {questions} {answers}", source.0)
     }
 }
 
@@ -370,6 +379,13 @@ mod tests {
             let line = input_line(&now(), &input);
             assert_eq!(parse_input(&line), Ok((now(), input)), "{line}");
         }
+    }
+
+    #[test]
+    fn an_interval_is_a_line() {
+        let traffic = Traffic { questions: 9, answers: 7 };
+        let paced = Paced { source: SourceId(2), interval: Span::from_millis(16_250_500), traffic };
+        assert_eq!(alloc::format!("{paced}"), "p 2 16250.5 9 7");
     }
 
     #[test]

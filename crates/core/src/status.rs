@@ -7,9 +7,10 @@ use core::fmt;
 pub enum Status {
     /// Nothing is known yet.
     Unknown,
-    /// A majority agrees and answers, and three standard deviations meet the accuracy target.
+    /// A majority agrees and answers, and the standard error meets the accuracy target, if there is one.
     Synchronised,
-    /// A majority agrees, but three standard deviations miss the target or the clock is too far off to be touched.
+    /// A majority agrees, but the standard error misses the target however often is asked, or the clock is too far off
+    /// to be touched.
     Degraded,
     /// Nobody answers, or no majority agrees: the time is kept by what was learned, the bound grows.
     Holdover,

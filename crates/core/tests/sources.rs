@@ -8,7 +8,7 @@ use truechimer_core::measure::exchange::Here;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Standing;
 use truechimer_core::node::{Action, Birth, Input, Node};
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::source::SourceId;
 use truechimer_core::status::Status;
@@ -222,6 +222,7 @@ impl Lab {
         let mut policy = Policy {
             sources: (0..sources).map(source).collect(),
             accuracy: None,
+            rhythm: Rhythm::Adaptive,
             clock: ClockPolicy::default(),
             trust: TrustPolicy::default(),
             watch: Span::from_secs(16),

@@ -5,6 +5,8 @@ use truechimer_core::moment::Moment;
 use truechimer_core::node::Steering;
 use truechimer_time::{Local, Mono, Rate, Raw, Span, Time};
 
+use crate::chance::Stream;
+
 /// One unit of the kernel's frequency: 2⁻¹⁶ ppm.
 const FREQUENCY_UNIT: i64 = 1_000_000_000_000 / 65_536;
 
@@ -17,9 +19,29 @@ const TICK_UNIT: Rate = Rate::from_ppb(100_000);
 /// `ADJ_TICK` changes the length of a tick by a tenth at most.
 const TICK_MAX: i64 = 1000;
 
+/// What a kernel is like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelSpec {
+    /// Rates are rounded to whole multiples of this, if it is coarser than Linux's own unit.
+    pub unit: Rate,
+    /// The share of commands that fail, with `EPERM` or another error.
+    pub fails: f64,
+    /// It says that it has changed its rate, and has not. (A container's idea of a kernel.)
+    pub is_deaf: bool,
+}
+
+impl Default for KernelSpec {
+    /// Linux, and in order.
+    fn default() -> Self {
+        Self { unit: Rate::ZERO, fails: 0.0, is_deaf: false }
+    }
+}
+
 /// A clock that can be steered.
 #[derive(Clone, Debug)]
 pub struct Kernel {
+    spec: KernelSpec,
+    chance: Stream,
     anchor: Time<Raw>,
     local: Time<Local>,
     mono: Time<Mono>,
@@ -31,8 +53,14 @@ pub struct Kernel {
 impl Kernel {
     /// A clock that shows `local` when the counter shows `raw`, running at the counter's rate.
     pub fn new(raw: Time<Raw>, local: Time<Local>) -> Self {
+        Self::of(KernelSpec::default(), Stream::new(0, "kernel"), (raw, local))
+    }
+
+    /// A clock of a certain kind, with its luck, that shows the second when the counter shows the first.
+    pub fn of(spec: KernelSpec, chance: Stream, (raw, local): (Time<Raw>, Time<Local>)) -> Self {
         let mono = Time::from_epoch(raw.since_epoch());
-        Self { anchor: raw, local, mono, rate: Rate::ZERO, asleep: Span::ZERO, refuses: None }
+        let (rate, asleep) = (Rate::ZERO, Span::ZERO);
+        Self { spec, chance, anchor: raw, local, mono, rate, asleep, refuses: None }
     }
 
     /// All that can be read when the counter shows `raw`.
@@ -56,15 +84,32 @@ impl Kernel {
     /// Carries out a command, as far as the kernel can: rates are rounded to its units and limited. Returns the rate
     /// that the clock has then.
     pub fn steer(&mut self, raw: Time<Raw>, command: Steering) -> Result<Rate, SteeringFault> {
-        if let Some(fault) = self.refuses {
+        if let Some(fault) = self.refuses.or_else(|| self.mishap()) {
             return Err(fault);
         }
         self.settle(raw);
         match command {
-            Steering::Rate(rate) => self.rate = possible(rate),
+            Steering::Rate(rate) if self.spec.is_deaf => return Ok(self.possible(rate)),
+            Steering::Rate(rate) => self.rate = self.possible(rate),
             Steering::Step(by) => self.local += Span::from_nanos(by.as_nanos()),
         }
         Ok(self.rate)
+    }
+
+    fn mishap(&mut self) -> Option<SteeringFault> {
+        let fails = self.spec.fails > 0.0 && self.chance.happens(self.spec.fails);
+        let faults = [SteeringFault::NotPermitted, SteeringFault::Invalid, SteeringFault::Other(5)];
+        fails.then(|| faults[(self.chance.uniform() * 3.0) as usize])
+    }
+
+    fn possible(&self, rate: Rate) -> Rate {
+        match self.spec.unit.as_attos_per_second() {
+            0 => possible(rate),
+            unit => {
+                let units = (rate.as_attos_per_second() + unit / 2).div_euclid(unit);
+                possible(Rate::from_attos_per_second(units * unit))
+            }
+        }
     }
 
     /// Somebody else steps the clock.
@@ -137,6 +182,26 @@ mod tests {
                 < Rate::from_attos_per_second(FREQUENCY_UNIT)
         );
         assert!(set(1e6) < Rate::from_ppm(100_501.0), "a tenth and 500 ppm at most");
+    }
+
+    #[test]
+    fn a_coarse_kernel_says_what_it_made_of_a_rate_and_a_deaf_one_lies() {
+        let of = |spec| Kernel::of(spec, Stream::new(1, "kernel"), (at(0), Time::EPOCH));
+        let mut coarse = of(KernelSpec { unit: Rate::from_ppb(100_000), ..KernelSpec::default() });
+        let made = coarse.steer(at(0), Steering::Rate(Rate::from_ppb(160_000))).expect("is set");
+        assert!((made - Rate::from_ppb(200_000)).abs() < Rate::from_ppb(1));
+        assert_eq!(coarse.rate(), made);
+        let mut deaf = of(KernelSpec { is_deaf: true, ..KernelSpec::default() });
+        assert!(deaf.steer(at(0), Steering::Rate(Rate::from_ppb(160_000))).is_ok());
+        assert_eq!(deaf.rate(), Rate::ZERO);
+    }
+
+    #[test]
+    fn a_shaky_kernel_fails_as_often_as_it_is_told_to() {
+        let spec = KernelSpec { fails: 0.3, ..KernelSpec::default() };
+        let mut kernel = Kernel::of(spec, Stream::new(1, "kernel"), (at(0), Time::EPOCH));
+        let fails = (0..1000).filter(|_| kernel.steer(at(0), Steering::Rate(Rate::ZERO)).is_err()).count();
+        assert!((250..350).contains(&fails), "{fails}");
     }
 
     #[test]

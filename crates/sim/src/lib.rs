@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chance;
+pub mod holdover;
 pub mod kernel;
 pub mod lab;
 pub mod network;
@@ -20,3 +21,4 @@ pub mod table;
 pub mod work;
 pub mod world;
 pub mod yardstick;
+pub mod years;

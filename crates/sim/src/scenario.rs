@@ -1,9 +1,10 @@
 //! Scenarios: each names only what differs from a quiet LAN with four honest servers.
 
 use truechimer_core::event::SteeringFault;
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
+use crate::kernel::KernelSpec;
 use crate::network::PathSpec;
 use crate::oscillator::OscillatorSpec;
 use crate::oscillator::course::Sine;
@@ -35,8 +36,15 @@ pub struct Scenario {
     pub intervals: (Span, Span),
     /// The accuracy target.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub rhythm: Rhythm,
     /// How often at least the machine looks whether somebody else moves its clock.
     pub watch: Span,
+    /// The machine's kernel.
+    pub kernel: KernelSpec,
+    /// The daemon is killed, and started again with what it had learned, just before these of all the things that happen
+    /// to it, counted from its first birth on; in ascending order.
+    pub deaths: Vec<u64>,
     /// So many operators must agree. `None`: a majority of all.
     pub min_operators: Option<usize>,
 }
@@ -68,6 +76,10 @@ pub enum Change {
     KernelRefuses(Option<SteeringFault>),
     /// The daemon is killed and started again with what it had learned. The clock keeps the rate that it had.
     Restart,
+    /// What the daemon has learned goes to the disk.
+    Save,
+    /// The same as a restart, but with what is on the disk, if anything.
+    Crash,
 }
 
 const HOUR: i64 = 3600;
@@ -103,7 +115,10 @@ impl Default for Scenario {
             changes: Vec::new(),
             intervals: (Span::from_secs(64), Span::from_secs(1024)),
             accuracy: None,
+            rhythm: Rhythm::Adaptive,
             watch: Span::from_secs(16),
+            kernel: KernelSpec::default(),
+            deaths: Vec::new(),
             min_operators: None,
         }
     }
@@ -247,6 +262,7 @@ impl Scenario {
         Policy {
             sources: self.servers.iter().enumerate().map(source).collect(),
             accuracy: self.accuracy,
+            rhythm: self.rhythm,
             clock: ClockPolicy::default(),
             trust: TrustPolicy { min_operators: self.min_operators, ..TrustPolicy::default() },
             watch: self.watch,

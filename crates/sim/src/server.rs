@@ -3,7 +3,7 @@
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::leap::LeapTable;
-use truechimer_time::{NtpPrecision, Rate, Span, Tai, Time, Utc};
+use truechimer_time::{LeapKind, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
 
@@ -70,6 +70,10 @@ pub enum Quirk {
     },
     /// Each of its answers comes twice.
     Stutters,
+    /// It announces a leap second for the end of every day.
+    CriesLeap,
+    /// It knows of no leap second since 2015, and is one second ahead from the next on.
+    Leapless,
 }
 
 impl Default for ServerSpec {
@@ -112,7 +116,7 @@ impl Server {
         let leaves = now + RESIDENCE;
         let served = Served {
             synchronised: self.spec.quirk != Quirk::NeverSet,
-            leap: Leap::None,
+            leap: self.leap(now),
             stratum: self.spec.stratum,
             precision: NtpPrecision { log2_seconds: -20 },
             reference_id: *b"SIM\0",
@@ -148,15 +152,33 @@ impl Server {
             | Quirk::TwoFaced
             | Quirk::NeverSet
             | Quirk::Silent { .. }
-            | Quirk::Stutters => {}
+            | Quirk::Stutters
+            | Quirk::CriesLeap
+            | Quirk::Leapless => {}
         }
         Some(reply)
+    }
+
+    /// What it says about a leap second at the end of the day.
+    fn leap(&self, now: Time<Tai>) -> Leap {
+        let is_today = |leap: truechimer_time::Leap| leap.ends() - now <= Span::from_secs(86_400);
+        match (self.spec.quirk, self.leaps.next_leap_after(now).filter(|leap| is_today(*leap))) {
+            (Quirk::CriesLeap, _) => Leap::Insert,
+            (Quirk::Leapless, _) | (_, None) => Leap::None,
+            (_, Some(leap)) if leap.kind() == LeapKind::Deleted => Leap::Delete,
+            (_, Some(_)) => Leap::Insert,
+        }
+    }
+
+    fn leaps_since_2015(&self, now: Time<Tai>) -> i64 {
+        i64::from(self.leaps.utc_of_tai(now).offset - 36)
     }
 
     fn clock(&self, now: Time<Tai>) -> Time<Utc> {
         let constant = match self.spec.quirk {
             Quirk::Jumps { after, by } if after <= now - self.start => self.spec.error + by,
             Quirk::TwoFaced if self.asked.is_multiple_of(2) => Span::ZERO,
+            Quirk::Leapless => self.spec.error + Span::from_secs(self.leaps_since_2015(now)),
             Quirk::None
             | Quirk::Jumps { .. }
             | Quirk::TwoFaced
@@ -164,7 +186,8 @@ impl Server {
             | Quirk::Kisses(_)
             | Quirk::Babbles
             | Quirk::Silent { .. }
-            | Quirk::Stutters => self.spec.error,
+            | Quirk::Stutters
+            | Quirk::CriesLeap => self.spec.error,
         };
         let wrong = constant + self.spec.ramp.over(now - self.start);
         self.leaps.utc_of_tai(now + wrong).time

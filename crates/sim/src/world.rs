@@ -3,7 +3,9 @@
 //! Things happen in the order of true time; of two at one instant the one that was planned first comes first.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::vec::IntoIter;
 
 use truechimer_core::event::Event;
 use truechimer_core::learned::Learned;
@@ -30,6 +32,15 @@ const RAW_AT_START: Span = Span::from_secs(1000);
 /// True time never advances by less than this between two wake-ups, so that rounding cannot stop the world.
 const STRIDE_MIN: Span = Span::from_nanos(100);
 
+const SECOND: Span = Span::from_secs(1);
+
+/// Nearer to an edge of the bound than this, the truth is watched each second.
+const MARGIN: Span = Span::from_micros(2);
+
+/// So does a rate that is not so far within its limits. In a minute none of the simulated rates changes by so much
+/// other than by a step.
+const SLACK: Rate = Rate::from_ppb(500);
+
 /// What is going to happen.
 enum Plan {
     AtServer { server: usize, exchange: ExchangeId, question: Vec<u8> },
@@ -54,6 +65,8 @@ pub struct World {
     lives: u64,
     learned: Option<Learned>,
     pending: VecDeque<Input>,
+    deaths: Peekable<IntoIter<u64>>,
+    is_watched: bool,
     outcome: Outcome,
 }
 
@@ -88,6 +101,8 @@ pub struct Outcome {
     pub falsetickers: Vec<usize>,
     /// Every event, if it was asked for.
     pub story: Option<Vec<(Span, Event)>>,
+    /// When the daemon was born again, by the time since the start.
+    pub births: Vec<Span>,
     /// Every question if the story was asked for: when, by the monotonic clock, and to which server.
     pub asked: Vec<(Time<Mono>, usize)>,
 }
@@ -97,6 +112,8 @@ pub struct Outcome {
 pub struct Told {
     /// Samples taken.
     pub measured: u64,
+    /// Intervals changed.
+    pub paced: u64,
     /// Models made.
     pub updated: u64,
     /// Datagrams dropped, kisses heard, questions that could not be sent.
@@ -119,6 +136,7 @@ impl Told {
     fn count(&mut self, event: &Event) {
         let counter = match event {
             Event::Measured(_) => &mut self.measured,
+            Event::Paced(_) => &mut self.paced,
             Event::Updated(_) => &mut self.updated,
             Event::Refused { .. } | Event::Kissed { .. } | Event::NotSent { .. } => &mut self.refused,
             Event::Addressed { .. }
@@ -149,7 +167,8 @@ impl World {
         let start = scenario.start;
         let raw = Time::<Raw>::from_epoch(RAW_AT_START);
         let leaps = LeapTable::COMPILED;
-        let kernel = Kernel::new(raw, local_at(&leaps, start) - scenario.clock_error);
+        let local = local_at(&leaps, start) - scenario.clock_error;
+        let kernel = Kernel::of(scenario.kernel, Stream::new(seed, "kernel"), (raw, local));
         let now = kernel.read(raw);
         let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("path {index}"));
@@ -176,6 +195,8 @@ impl World {
             lives: 1,
             learned: None,
             pending: VecDeque::new(),
+            deaths: scenario.deaths.clone().into_iter().peekable(),
+            is_watched: false,
             outcome: Outcome::default(),
         };
         for (after, change) in &scenario.changes {
@@ -190,6 +211,13 @@ impl World {
         self
     }
 
+    /// Lets the oracle look between happenings too, each second wherever a bound could become false: see
+    /// [`World::watch_until`].
+    pub fn watched(mut self) -> Self {
+        self.is_watched = true;
+        self
+    }
+
     /// Lets the history take its course.
     pub fn run(self) -> Outcome {
         self.run_watched(|_| {})
@@ -199,10 +227,11 @@ impl World {
     pub fn run_watched(mut self, mut watch: impl FnMut(&Glimpse<'_>)) -> Outcome {
         self.tell_node(Input::Wake);
         while let Some(at) = self.next_instant() {
-            self.advance(at);
+            self.watch_until(at);
             watch(&self.glimpse());
             self.happen();
         }
+        self.watch_until(self.end);
         self.advance(self.end);
         self.look();
         self.outcome.rate_error =
@@ -240,6 +269,33 @@ impl World {
         (counted - Rate::from_ratio(fast).over(counted)).max(Span::ZERO) + STRIDE_MIN
     }
 
+    /// Lets time pass until the next happening, under the oracle's eyes.
+    ///
+    /// Until then the model is what it is. While the oscillator's rate is within the limits that the model carries, the
+    /// truth does not come nearer to the edges of the bound, so that it is enough to look at both ends of the stretch: a
+    /// change of the rate in its midst shows at its end. Where the rate is not well within the limits, or the truth is
+    /// near an edge, the oracle looks each second.
+    fn watch_until(&mut self, to: Time<Tai>) {
+        if self.is_watched {
+            self.look();
+        }
+        while self.is_watched && to - self.now > SECOND && !self.is_calm() {
+            self.advance(self.now + SECOND);
+            self.look();
+        }
+        self.advance(to);
+    }
+
+    fn is_calm(&self) -> bool {
+        let now = self.moment();
+        let Some(model) = self.node.model_at(&now) else { return true };
+        let reading = model.read(now.raw);
+        let margin = (self.now - reading.earliest).min(reading.latest - self.now);
+        let rate = Rate::from_ratio(1.0 / (1.0 + self.oscillator.rate()) - 1.0);
+        let slack = (rate - model.limits.min).min(model.limits.max - rate);
+        margin > MARGIN && slack > SLACK
+    }
+
     fn advance(&mut self, to: Time<Tai>) {
         self.now = self.now.max(to);
         self.oscillator.run(self.now);
@@ -264,6 +320,10 @@ impl World {
 
     fn happen(&mut self) {
         self.look();
+        if self.deaths.next_if(|&death| death <= self.outcome.happenings).is_some() {
+            self.save();
+            self.restart();
+        }
         let is_due = self.plans.first_key_value().is_some_and(|(&(at, _), _)| at <= self.now);
         let plan = if is_due { self.plans.pop_first().map(|(_, plan)| plan) } else { None };
         match plan {
@@ -358,15 +418,24 @@ impl World {
                 self.outcome.oracle.slept(self.now);
             }
             Change::KernelRefuses(fault) => self.kernel.refuse(fault),
-            Change::Restart => self.restart(),
+            Change::Restart => {
+                self.save();
+                self.restart();
+            }
+            Change::Save => self.save(),
+            Change::Crash => self.restart(),
         }
+    }
+
+    fn save(&mut self) {
+        self.learned = self.node.learned(&self.moment()).or(self.learned);
     }
 
     /// What is under way to or from the old daemon finds its sockets closed.
     fn restart(&mut self) {
         let now = self.moment();
+        self.outcome.births.push(self.now - self.start);
         self.plans.retain(|_, plan| matches!(plan, Plan::Change(_)));
-        self.learned = self.node.learned(&now).or(self.learned);
         let first = birth(&self.scenario, self.seed, self.lives, &self.leaps);
         let birth = Birth { learned: self.learned, rate: self.kernel.rate(), ..first };
         self.lives += 1;

@@ -25,9 +25,7 @@ use truechimer_time::{LeapTable, Mono, Span, Time};
 use crate::config::{Config, Level};
 use crate::page::Page;
 use crate::state::Store;
-use crate::talk::{
-    Assumptions, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION,
-};
+use crate::talk::{Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION};
 
 pub mod clock;
 pub mod control;
@@ -335,12 +333,10 @@ impl Daemon {
     }
 
     fn status(&self) -> StatusReply {
-        let TrustPolicy { max_rate, max_drift, .. } = self.trust;
-        let assumptions = Assumptions { max_rate_ppm: max_rate.as_ppm(), max_drift_ppm: max_drift.as_ppm() };
         StatusReply {
             clock: self.clock.name().to_owned(),
             server: self.service.as_ref().map(server_counts),
-            ..StatusReply::of(&self.node.report(&self.now()), assumptions, &self.leaps)
+            ..StatusReply::of(&self.node.report(&self.now()), self.trust.max_rate, &self.leaps)
         }
     }
 

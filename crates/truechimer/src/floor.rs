@@ -29,6 +29,7 @@ fn stated(seconds: Option<&str>) -> Option<Time<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use truechimer_core::discipline::drift::Seen;
     use truechimer_time::{Civil, Rate};
 
     #[test]
@@ -41,6 +42,7 @@ mod tests {
             wander: Rate::ZERO,
             at: leaps.tai_of_utc(made()) + Span::from_secs(seconds),
             bound: Span::from_secs(1),
+            seen: Seen::default(),
         };
         assert_eq!(floor(Some(&at(-100)), &leaps), made());
         assert_eq!(floor(Some(&at(100)), &leaps), made() + Span::from_secs(99));

@@ -91,7 +91,7 @@ impl Page {
             leap: publication.leap,
             offset: publication.offset,
             max_rate: trust.max_rate,
-            max_drift: trust.max_drift,
+            max_drift: publication.model.map_or(trust.max_drift, |model| model.limits.drift),
             clock,
         }
     }
@@ -143,6 +143,7 @@ impl Page {
             words.put_rate(model.limits.min);
             words.put_rate(model.limits.max);
             words.put_rate(model.rate_sigma);
+            words.put_rate(model.wander);
         }
         words.words
     }
@@ -232,9 +233,9 @@ impl Words {
         let sigma = Span::from_nanos(self.take().cast_signed());
         let rate = self.take_rate();
         let limits = RateLimits { min: self.take_rate(), max: self.take_rate(), drift };
-        let rate_sigma = self.take_rate();
+        let (rate_sigma, wander) = (self.take_rate(), self.take_rate());
         let bracket = Bracket { at, earliest: best - before, latest: best + after };
-        Ok(Model { best, rate, bracket, limits, sigma, rate_sigma })
+        Ok(Model { best, rate, bracket, limits, sigma, rate_sigma, wander })
     }
 }
 
@@ -286,6 +287,7 @@ mod tests {
                 .drifting(Rate::from_ppb(15_000)),
             sigma: Span::from_micros(7),
             rate_sigma: Rate::from_ppb(3),
+            wander: Rate::from_ppb(1),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::io::{self, BufRead};
 
+use truechimer_core::discipline::drift::Seen;
 use truechimer_core::learned::Learned;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::{Action, Birth, Input, Node};
@@ -87,7 +88,7 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
                 life.outcome.inputs += 1;
                 life.feed(&mut node, &now, input);
             }
-            Some(b'm' | b'x' | b'u') => life.compare(lines.number, line),
+            Some(b'm' | b'x' | b'u' | b'p') => life.compare(lines.number, line),
             // The next file: it continues this life, or another begins.
             Some(_) if line == FORMAT => {
                 if let Some(born) = read_birth(&mut lines)? {
@@ -235,11 +236,14 @@ fn parse_learned(text: &str) -> Option<Option<Learned>> {
         return Some(None);
     }
     let mut words = text.split(' ');
-    let mut rate = || words.next()?.parse().ok().map(Rate::from_attos_per_second);
-    let (rate, rate_error, wander) = (rate()?, rate()?, rate()?);
-    let at = Time::from_epoch(words.next()?.parse::<Span>().ok()?);
-    let bound = words.next()?.parse().ok()?;
-    Some(Some(Learned { rate, rate_error, wander, at, bound }))
+    let mut next = || words.next()?.parse().ok().map(Rate::from_attos_per_second);
+    let (rate, rate_error, wander) = (next()?, next()?, next()?);
+    let (largest, largest_before) = (next()?, next()?);
+    let mut span = || words.next()?.parse::<Span>().ok();
+    let at = Time::from_epoch(span()?);
+    let (bound, watched) = (span()?, span()?);
+    let seen = Seen { watched, largest, largest_before };
+    Some(Some(Learned { rate, rate_error, wander, at, bound, seen }))
 }
 
 fn birth(head: &Head) -> Result<Node, ReplayError> {

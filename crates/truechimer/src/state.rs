@@ -13,6 +13,9 @@
 //! wander 0.002 ppm
 //! at 1795315200.25 TAI
 //! bound 0.0005 s
+//! watched 172800 s
+//! departure 0.2 ppm
+//! departure_before 0 ppm
 //! crc32 89abcdef
 //! ```
 //!
@@ -22,6 +25,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use truechimer_core::discipline::drift::Seen;
 use truechimer_core::learned::Learned;
 use truechimer_sys::file::{self, FileError};
 use truechimer_sys::system;
@@ -43,6 +47,8 @@ const AT_MIN: Time<truechimer_time::Tai> = Time::from_epoch(Span::from_secs(1_76
 const AT_MAX: Time<truechimer_time::Tai> = Time::from_epoch(Span::from_secs(7_258_118_437));
 /// A bound of a year says nothing.
 const BOUND_MAX: Span = Span::from_secs(31_557_600);
+/// Nobody has watched an oscillator for two centuries.
+const WATCHED_MAX: Span = Span::from_secs(6_311_520_000);
 
 /// The file of what was learned, and the machine that it is about.
 #[derive(Clone, Debug)]
@@ -170,7 +176,8 @@ impl Store {
 
 fn written(learned: &Learned, machine: &Machine) -> String {
     let mut text = format!(
-        "{HEADER}\nmachine {}\nclocksource {}\nrate {} ppm\nrate_error {} ppm\nwander {} ppm\nat {} TAI\nbound {} s\n",
+        "{HEADER}\nmachine {}\nclocksource {}\nrate {} ppm\nrate_error {} ppm\nwander {} ppm\nat {} TAI\nbound {} s\n\
+         watched {} s\ndeparture {} ppm\ndeparture_before {} ppm\n",
         machine.id,
         machine.clocksource,
         ppm(learned.rate),
@@ -178,6 +185,9 @@ fn written(learned: &Learned, machine: &Machine) -> String {
         ppm(learned.wander),
         learned.at,
         learned.bound,
+        learned.seen.watched,
+        ppm(learned.seen.largest),
+        ppm(learned.seen.largest_before),
     );
     let sum = crc32fast::hash(text.as_bytes());
     text += &format!("crc32 {sum:08x}\n");
@@ -243,6 +253,18 @@ impl<'t> Lines<'t> {
         }
     }
 
+    /// Files of the first form end before this: nothing had been watched.
+    fn seen(&mut self) -> Result<Seen, Ignored> {
+        if self.rest.is_empty() {
+            return Ok(Seen::default());
+        }
+        Ok(Seen {
+            watched: self.number("watched", "s")?,
+            largest: self.rate("departure", [Rate::ZERO, RATE_MAX])?,
+            largest_before: self.rate("departure_before", [Rate::ZERO, RATE_MAX])?,
+        })
+    }
+
     fn learned(&mut self) -> Result<Learned, Ignored> {
         let learned = Learned {
             rate: self.rate("rate", [-RATE_MAX, RATE_MAX])?,
@@ -250,9 +272,13 @@ impl<'t> Lines<'t> {
             wander: self.rate("wander", [Rate::ZERO, RATE_MAX])?,
             at: Time::from_epoch(self.number("at", "TAI")?),
             bound: self.number("bound", "s")?,
+            seen: self.seen()?,
         };
         if learned.at < AT_MIN || AT_MAX < learned.at {
             return Err(Ignored::Absurd("at"));
+        }
+        if learned.seen.watched.is_negative() || WATCHED_MAX < learned.seen.watched {
+            return Err(Ignored::Absurd("watched"));
         }
         match learned.bound.is_negative() || BOUND_MAX < learned.bound {
             true => Err(Ignored::Absurd("bound")),

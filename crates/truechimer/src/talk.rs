@@ -9,12 +9,15 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use truechimer_core::node::report::{Report, SourceReport, Standing};
 use truechimer_core::wire::ntp::Leap;
-use truechimer_time::{LeapTable, Mono, Span, Time};
+use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
 use crate::ui::{stamp, units};
 
 /// The version of these objects.
 pub const VERSION: u32 = 1;
+
+/// The version of the assumptions under which a bound is true. 2: A2's number may be learned.
+pub const ASSUMPTIONS: u32 = 2;
 
 /// The longest request that is read, its end included.
 pub const REQUEST_MAX: usize = 4096;
@@ -85,6 +88,8 @@ pub struct StatusReply {
     pub bound: Option<f64>,
     /// One standard deviation of it.
     pub sigma: Option<f64>,
+    /// A majority was last heard so long ago.
+    pub age: Option<f64>,
     /// How much faster than true time the raw counter runs, ppm.
     pub counter_ppm: Option<f64>,
     /// The counter's rate is known to within this, ppm.
@@ -101,8 +106,33 @@ pub struct StatusReply {
     pub sources: SourceCounts,
     /// The stratum that is served to others; 16: unsynchronised.
     pub stratum: u8,
+    /// What the sources are asked.
+    pub traffic: TrafficReply,
+    /// The standard error of the clock over all time at the present pace, where an accuracy is configured.
+    pub rms: Option<f64>,
     /// What the server has done.
     pub server: Option<ServerCounts>,
+}
+
+/// How much is asked, of one source or of all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrafficReply {
+    /// Questions asked since the start.
+    pub questions: u64,
+    /// Questions answered since the start.
+    pub answers: u64,
+    /// Questions a day at the present intervals.
+    pub per_day: f64,
+}
+
+impl TrafficReply {
+    fn of<'a>(sources: impl IntoIterator<Item = &'a SourceReport>) -> Self {
+        sources.into_iter().fold(Self::default(), |sum, source| Self {
+            questions: sum.questions + source.traffic.questions,
+            answers: sum.answers + source.traffic.answers,
+            per_day: sum.per_day + source.questions_per_day(),
+        })
+    }
 }
 
 /// How long a bound holds.
@@ -117,9 +147,12 @@ pub struct Forecast {
 /// What the bound rests on, beside an honest majority.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assumptions {
+    /// The version of the set of assumptions: what A1 and A2 say. 2: A2's number may be learned.
+    pub version: u32,
     /// A1: the raw counter's rate is at most so far from nominal, ppm.
     pub max_rate_ppm: f64,
-    /// A2: it stays within this of its average over any stretch of the last day, ppm.
+    /// A2: it stays within this of its average over any stretch of the last day, ppm. At most what is configured, less
+    /// where the oscillator has been watched for days.
     pub max_drift_ppm: f64,
 }
 
@@ -175,6 +208,8 @@ pub struct SourceReply {
     pub reach: u8,
     /// How often it is asked.
     pub interval: f64,
+    /// How much it is asked.
+    pub traffic: TrafficReply,
     /// Until it is asked next.
     pub due: f64,
     /// How many samples its estimate rests on.
@@ -203,7 +238,7 @@ pub struct SourceReply {
 
 impl StatusReply {
     /// The reply from a report.
-    pub fn of(report: &Report, assumptions: Assumptions, leaps: &LeapTable) -> Self {
+    pub fn of(report: &Report, max_rate: Rate, leaps: &LeapTable) -> Self {
         let count = |word: &str| report.sources.iter().filter(|s| s.standing.word() == word).count();
         let reading = report.reading.as_ref();
         Self {
@@ -215,6 +250,7 @@ impl StatusReply {
             offset: reading.map(|_| report.offset.as_seconds()),
             bound: reading.map(|reading| reading.bound().as_seconds()),
             sigma: reading.map(|reading| reading.sigma.as_seconds()),
+            age: reading.map(|reading| reading.age.as_seconds()),
             counter_ppm: report.rate.map(|rate| (-rate).as_ppm()),
             counter_error_ppm: report.rate_error.as_ppm(),
             clock_ppm: report.clock_rate.as_ppm(),
@@ -224,13 +260,19 @@ impl StatusReply {
                 .iter()
                 .map(|(bound, holds)| Forecast { bound: bound.as_seconds(), holds: holds.as_seconds() })
                 .collect(),
-            assumptions,
+            assumptions: Assumptions {
+                version: ASSUMPTIONS,
+                max_rate_ppm: max_rate.as_ppm(),
+                max_drift_ppm: report.drift_allowed.as_ppm(),
+            },
             sources: SourceCounts {
                 configured: report.sources.len(),
                 truechimers: count("truechimer"),
                 falsetickers: count("falseticker"),
             },
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
+            traffic: TrafficReply::of(&report.sources),
+            rms: report.rms.map(Span::as_seconds),
             server: None,
         }
     }
@@ -269,6 +311,7 @@ impl SourceReply {
             why: why(source.standing),
             reach: source.reach,
             interval: source.interval.as_seconds(),
+            traffic: TrafficReply::of([source]),
             due: (source.due - now).max(Span::ZERO).as_seconds(),
             samples: source.samples,
             offset: seconds(source.offset),

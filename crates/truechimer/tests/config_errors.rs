@@ -35,6 +35,23 @@ did you mean `clock`?"#
     );
 }
 
+#[test]
+fn a_classic_schedule_promises_no_accuracy() {
+    assert_eq!(
+        message("accuracy = \"1ms\"\nschedule = \"classic\"\n"),
+        r#"truechimer.toml:2:12: the classic schedule doubles its interval however right the clock is; it cannot keep an `accuracy`
+   2 | schedule = "classic"
+     |            ^^^^^^^^^
+remove `accuracy`, or say schedule = "adaptive""#
+    );
+    assert_eq!(
+        message("schedule = \"clasic\"\n"),
+        r#"truechimer.toml:1:12: "clasic" is not one of adaptive, classic
+   1 | schedule = "clasic"
+     |            ^^^^^^^^"#
+    );
+}
+
 /// Bad input 124: numbers that are none, or that are out of all bounds.
 #[test]
 fn a_number_without_a_unit_is_asked_for_one() {

@@ -43,7 +43,7 @@ fn rows() -> Vec<(Vec<usize>, String)> {
 
 fn expected(name: &str) -> Vec<u64> {
     let Page { asleep, offset, max_rate, max_drift, .. } = page();
-    let Model { best, rate, bracket, limits, sigma, rate_sigma } = model();
+    let Model { best, rate, bracket, limits, sigma, rate_sigma, wander } = model();
     match name {
         "layout" | "has model" | "has clock" | "knows UTC" => vec![1],
         "status" => vec![3],
@@ -65,6 +65,7 @@ fn expected(name: &str) -> Vec<u64> {
         "rate min" => attos(limits.min),
         "rate max" => attos(limits.max),
         "rate sigma" => attos(rate_sigma),
+        "wander" => attos(wander),
         other => panic!("the table names \"{other}\", which the code does not write"),
     }
 }
@@ -118,5 +119,6 @@ fn model() -> Model {
         },
         sigma: Span::from_micros(7),
         rate_sigma: Rate::from_ppb(3),
+        wander: Rate::from_ppb(1),
     }
 }

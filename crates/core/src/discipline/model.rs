@@ -24,6 +24,8 @@ pub struct Model {
     pub sigma: Span,
     /// One standard deviation of `rate`.
     pub rate_sigma: Rate,
+    /// How fast the rate wanders: its standard deviation after one second, growing with the square root of time.
+    pub wander: Rate,
 }
 
 /// The time, read from the model.
@@ -37,6 +39,8 @@ pub struct Reading {
     pub latest: Time<Tai>,
     /// One standard deviation of `best`.
     pub sigma: Span,
+    /// The counter has gone on for so long since a majority was last heard.
+    pub age: Span,
 }
 
 impl Reading {
@@ -56,8 +60,17 @@ impl Model {
             earliest: carried.earliest,
             best: carried.nearest(best),
             latest: carried.latest,
-            sigma: self.sigma + self.rate_sigma.over(passed.abs()),
+            sigma: self.sigma_after(passed.abs()),
+            age: passed,
         }
+    }
+
+    /// The error of the rate adds up, and the rate walks: a walk that is summed up goes as t^1.5 / √3.
+    fn sigma_after(&self, passed: Span) -> Span {
+        let line = (self.sigma + self.rate_sigma.over(passed)).as_seconds();
+        let seconds = passed.as_seconds();
+        let walked = self.wander.as_ratio() * seconds * libm::sqrt(seconds / 3.0);
+        Span::from_seconds(libm::sqrt(line * line + walked * walked))
     }
 
     /// How long from a reading of the counter until the bound exceeds `limit`, if nothing more is measured: the
@@ -105,6 +118,7 @@ mod tests {
             limits: RateLimits::around(Rate::from_ppb(1_000), Rate::from_ppb(10_000)),
             sigma: Span::from_micros(10),
             rate_sigma: Rate::from_ppb(1),
+            wander: Rate::ZERO,
         }
     }
 

@@ -4,17 +4,19 @@
 //! ([`TrustPolicy`](crate::policy::TrustPolicy)) and are published with each bound:
 //!
 //! - **A1**: the raw counter is never further than `max_rate` from one second per second.
-//! - **A2**: its rate now is within `max_drift` of its average over any stretch of the last day.
+//! - **A2**: its rate now is within a number of its average over any stretch of the last day: `max_drift`, or less where
+//!   the oscillator has been watched for long enough ([`Drift`]).
 //!
 //! Brackets that the vote has agreed upon are remembered, densely for the last minutes and thinly for half a day.
 //! Any two of them limit the average rate between them; A2 carries that limit to the present, and for half a day
-//! beyond: then the first of the two is a day old. For each day after that A2 lets the rate go by `max_drift` more.
+//! beyond: then the first of the two is a day old. For each day after that A2 lets the rate go by as much again.
 
 use alloc::vec::Vec;
 
 use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
 use super::bracket::Bracket;
+use super::drift::{Drift, Known, Seen};
 use crate::learned::Learned;
 use crate::policy::TrustPolicy;
 
@@ -23,6 +25,9 @@ pub const MEMORY_MAX: usize = 24;
 
 /// Nothing older is remembered, so that what is remembered speaks about the rate for as long again (A2).
 pub const MEMORY_SPAN: Span = Span::from_secs(43_200);
+
+/// An average over less tells more about noise than about the oscillator.
+const AVERAGE_MIN: Span = Span::from_secs(600);
 
 /// A2 speaks about so long a stretch.
 const DAY: Span = Span::from_secs(86_400);
@@ -99,11 +104,31 @@ pub struct Contradiction;
 #[derive(Clone, Debug)]
 pub struct Oscillator {
     max_rate: Rate,
-    max_drift: Rate,
+    drift: Drift,
     limits: RateLimits,
     found: Option<Time<Raw>>,
     prior: Option<Prior>,
-    memory: Vec<Bracket>,
+    memory: Vec<Memory>,
+}
+
+/// What was certain at a reading of the counter, and what was likely.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    agreed: Bracket,
+    best: Option<Likely>,
+}
+
+/// The likeliest time and rate at a reading of the counter, each with one standard deviation.
+#[derive(Clone, Copy, Debug)]
+pub struct Likely {
+    /// The time.
+    pub time: Time<Tai>,
+    /// Its standard deviation.
+    pub sigma: Span,
+    /// The rate.
+    pub rate: Rate,
+    /// Its standard deviation.
+    pub rate_sigma: Rate,
 }
 
 /// What was known of the rate before all that is remembered: in an earlier life, or before an interruption.
@@ -118,13 +143,15 @@ impl Oscillator {
     /// agreement on: until then nobody knows for certain how long ago that was.
     pub fn new(trust: &TrustPolicy, learned: Option<&Learned>) -> Self {
         let anything = RateLimits::around(Rate::ZERO, trust.max_rate);
+        let drift = Drift::new(trust, learned.map_or(Seen::default(), |known| known.seen));
         let prior = learned.and_then(|known| {
-            let limits = RateLimits::around(known.rate, known.rate_error + trust.max_drift + trust.max_drift);
-            let limits = limits.drifting(trust.max_drift).meet(anything)?;
+            let allowed = drift.allowed();
+            let limits = RateLimits::around(known.rate, known.rate_error + allowed + allowed);
+            let limits = limits.drifting(allowed).meet(anything)?;
             Some(Prior { at: known.at, limits })
         });
-        let (max_rate, max_drift) = (trust.max_rate, trust.max_drift);
-        Self { max_rate, max_drift, limits: anything, found: None, prior, memory: Vec::new() }
+        let max_rate = trust.max_rate;
+        Self { max_rate, drift, limits: anything, found: None, prior, memory: Vec::new() }
     }
 
     /// The rate as far as it is likely, before it is certain: what was learned in an earlier life stands until the first
@@ -147,7 +174,7 @@ impl Oscillator {
 
     /// Takes in what the vote agreed upon.
     pub fn learn(&mut self, agreed: Bracket) -> Result<(), Contradiction> {
-        self.memory.retain(|old| agreed.at - old.at <= MEMORY_SPAN);
+        self.memory.retain(|old| agreed.at - old.agreed.at <= MEMORY_SPAN);
         let outcome = self.limits_from_memory(agreed);
         match outcome {
             Some(limits) => (self.limits, self.found) = (limits, Some(agreed.at)),
@@ -157,11 +184,38 @@ impl Oscillator {
         outcome.map(drop).ok_or(Contradiction)
     }
 
+    /// Takes in what is likely where the last agreement was reached: how far the rate goes from its averages.
+    pub fn observe(&mut self, likely: Likely) {
+        let Some((newest, older)) = self.memory.split_last_mut() else { return };
+        newest.best = Some(likely);
+        let at = newest.agreed.at;
+        let averages = older.iter().filter_map(|old| {
+            let (passed, best) = (at - old.agreed.at, old.best?);
+            let gained = likely.time - best.time - passed;
+            let seconds = passed.as_seconds();
+            let slope = |span: Span| Rate::from_ratio(span.as_seconds() / seconds);
+            (passed >= AVERAGE_MIN)
+                .then(|| Known { rate: slope(gained), sigma: slope(likely.sigma + best.sigma) })
+        });
+        self.drift.look(at, Known { rate: likely.rate, sigma: likely.rate_sigma }, averages);
+    }
+
+    /// The number of assumption A2 that is in force.
+    pub fn drift_allowed(&self) -> Rate {
+        self.drift.allowed()
+    }
+
+    /// What has been seen of the drift.
+    pub fn drift_seen(&self) -> Seen {
+        self.drift.seen()
+    }
+
     /// Forgets all that was measured: the counter itself may have changed (suspend, migration).
     pub fn forget(&mut self) {
         self.memory.clear();
         self.found = None;
         self.prior = None;
+        self.drift.forget();
         self.limits = RateLimits::around(Rate::ZERO, self.max_rate);
     }
 
@@ -169,10 +223,11 @@ impl Oscillator {
     /// goes on, in other circumstances, and A2 knows of each day that has passed.
     pub fn interrupted(&mut self, at: Time<Raw>, slept: Span) {
         let anything = RateLimits::around(Rate::ZERO, self.max_rate);
-        let wider = self.limits(at).drifting(self.max_drift).after(MEMORY_SPAN + slept);
-        let newest = self.memory.last().map(|newest| newest.earliest);
+        let wider = self.limits(at).drifting(self.drift.allowed()).after(MEMORY_SPAN + slept);
+        let newest = self.memory.last().map(|newest| newest.agreed.earliest);
         let known_at = newest.or(self.prior.map(|prior| prior.at));
         self.memory.clear();
+        self.drift.interrupted();
         self.found = Some(at);
         self.limits = wider.meet(anything).unwrap_or(anything);
         self.prior = known_at.map(|at| Prior { at, limits: self.limits });
@@ -184,7 +239,7 @@ impl Oscillator {
             Some(prior) => prior.limits.after(agreed.latest - prior.at).meet(anything)?,
             None => anything,
         };
-        self.memory.iter().try_fold(known, |limits, &old| limits.meet(self.limits_between(old, agreed)))
+        self.memory.iter().try_fold(known, |limits, old| limits.meet(self.limits_between(old.agreed, agreed)))
     }
 
     /// The present rate, as far as two brackets tell.
@@ -195,23 +250,25 @@ impl Oscillator {
         }
         let slope = |gained: Span| Rate::from_ratio(gained.as_seconds() / passed);
         let counted = new.at - old.at;
+        let drift = self.drift.allowed();
         RateLimits {
-            min: slope(new.earliest - old.latest - counted) - self.max_drift,
-            max: slope(new.latest - old.earliest - counted) + self.max_drift,
-            drift: self.max_drift,
+            min: slope(new.earliest - old.latest - counted) - drift,
+            max: slope(new.latest - old.earliest - counted) + drift,
+            drift,
         }
     }
 
     /// Keeps the memory short. Where it is full, the bracket goes whose neighbours stand closest together in
     /// proportion to their age, so that the ages stay roughly geometric; the oldest and the newest always stay.
     fn remember(&mut self, agreed: Bracket) {
-        self.memory.push(agreed);
+        self.memory.push(Memory { agreed, best: None });
         if self.memory.len() <= MEMORY_MAX {
             return;
         }
+        let at = |i: usize| self.memory[i].agreed.at;
         let crowding = |i: usize| {
-            let gap = (self.memory[i + 1].at - self.memory[i - 1].at).as_seconds();
-            gap / (agreed.at - self.memory[i - 1].at).as_seconds().max(1e-9)
+            let gap = (at(i + 1) - at(i - 1)).as_seconds();
+            gap / (agreed.at - at(i - 1)).as_seconds().max(1e-9)
         };
         let most_crowded = (1..self.memory.len() - 1).min_by(|&a, &b| crowding(a).total_cmp(&crowding(b)));
         if let Some(index) = most_crowded {
@@ -244,7 +301,7 @@ mod tests {
         }
         assert!(oscillator.limits(agreed(36_000, 0).at).error() < trust.max_drift + Rate::from_ppb(200));
         assert!(oscillator.memory.len() <= MEMORY_MAX);
-        assert_eq!(oscillator.memory[0].at, Time::EPOCH, "the longest stretch is worth most");
+        assert_eq!(oscillator.memory[0].agreed.at, Time::EPOCH, "the longest stretch is worth most");
     }
 
     #[test]
@@ -295,6 +352,7 @@ mod tests {
             wander: Rate::from_ppb(1),
             at: Time::EPOCH,
             bound: Span::from_millis(1),
+            seen: Seen::default(),
         }
     }
 

@@ -90,10 +90,16 @@ impl Node {
 
     /// The exchange of a source is over.
     fn end(&mut self, now: &Moment, index: usize, answered: bool) {
+        let asks_rarely = self.asks_rarely();
         let association = &mut self.associations[index];
         let Some(underway) = association.underway.take() else { return };
         let (answered_before, dead_before) = (association.reach.answers(), association.reach.is_dead());
         association.reach.ended(answered);
+        match answered {
+            true => association.schedule.answered(),
+            false if asks_rarely => association.schedule.unanswered(now.mono),
+            false => {}
+        }
         let (source, dies) = (association.id, association.reach.is_dead() && !dead_before);
         self.actions.push_back(Action::Close(underway.id));
         if answered && !answered_before {
@@ -275,35 +281,9 @@ impl Node {
         let measurement = self.measurement(now, source, (&answer, &sample), hearing.reception);
         self.tell(Event::Measured(measurement));
         self.associations[index].last = Some(answer);
-        let is_calm = hearing.contradiction.is_none() && hearing.reception != Reception::Surprise;
-        self.reschedule(now, index, is_calm);
+        let was_believed = self.selected.truechimers.contains(index);
         self.update(now, source);
-    }
-
-    fn reschedule(&mut self, now: &Moment, index: usize, is_calm: bool) {
-        let affordable = self.can_afford_twice(now, index);
-        let schedule = &mut self.associations[index].schedule;
-        match (is_calm, affordable) {
-            (false, _) => schedule.surprised(now.mono),
-            (true, Some(false)) => schedule.starved(),
-            (true, Some(true) | None) => schedule.content(affordable.is_some()),
-        }
-    }
-
-    /// Would the estimate still meet the target just before the next sample if the interval were twice as long?
-    /// `None`: it would not, but it does at the present one.
-    fn can_afford_twice(&self, now: &Moment, index: usize) -> Option<bool> {
-        let association = &self.associations[index];
-        let (Some(target), Some(estimator)) = (self.policy.accuracy, association.estimator()) else {
-            return Some(true);
-        };
-        let meets = |wait: Span| 3.0 * estimator.estimate(now.raw + wait).sigma <= target.as_seconds();
-        let interval = association.schedule.interval();
-        match (meets(interval), meets(interval * 2)) {
-            (true, true) => Some(true),
-            (true, false) => None,
-            (false, _) => Some(false),
-        }
+        self.reschedule(now, (index, was_believed), hearing);
     }
 
     fn measurement(

@@ -7,7 +7,7 @@ use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
 use crate::discipline::estimator::Estimate;
 use crate::discipline::model::Model;
-use crate::discipline::oscillator::Contradiction;
+use crate::discipline::oscillator::{Contradiction, Likely};
 use crate::discipline::select::Agreement;
 use crate::discipline::servo::Verdict;
 use crate::event::{Event, Update};
@@ -54,6 +54,12 @@ impl Node {
         }
         let Some(model) = self.combine(&agreement) else { return };
         self.model = Some(model);
+        self.oscillator.observe(Likely {
+            time: model.best,
+            sigma: model.sigma,
+            rate: model.rate,
+            rate_sigma: model.rate_sigma,
+        });
         let reading = model.read(now.raw);
         let was_panicking = self.servo.is_panicking();
         let error = self.local_of(reading.best) - now.local;
@@ -98,10 +104,11 @@ impl Node {
             limits,
             sigma: Span::from_seconds(sigma),
             rate_sigma: Rate::from_ratio(rate_sigma),
+            wander: Rate::from_ratio(self.wander()),
         })
     }
 
-    fn preferred(&self, truechimers: SourceSet) -> SourceSet {
+    pub(super) fn preferred(&self, truechimers: SourceSet) -> SourceSet {
         let preferred: SourceSet =
             truechimers.iter().filter(|&index| self.associations[index].policy.prefer).collect();
         if preferred.is_empty() { truechimers } else { preferred }
@@ -127,12 +134,12 @@ impl Node {
         }
     }
 
-    fn reconsider_status(&mut self, now: &Moment) {
+    pub(super) fn reconsider_status(&mut self, now: &Moment) {
         let status = match &self.model {
             None if self.status == Status::Disrupted => Status::Disrupted,
             None => Status::Unknown,
             Some(_) if !self.selected.has_majority() || self.is_silent() => Status::Holdover,
-            Some(model) if self.servo.is_panicking() || self.misses_target(model) => Status::Degraded,
+            Some(_) if self.servo.is_panicking() || self.misses_target() => Status::Degraded,
             Some(_) => Status::Synchronised,
         };
         self.change_status(now, status);
@@ -143,8 +150,8 @@ impl Node {
         self.selected.truechimers.iter().all(|index| !self.associations[index].reach.answers_lately())
     }
 
-    fn misses_target(&self, model: &Model) -> bool {
-        self.policy.accuracy.is_some_and(|target| model.sigma * 3 > target)
+    fn misses_target(&self) -> bool {
+        self.pace.is_some_and(|pace| pace.misses_target())
     }
 
     pub(super) fn change_status(&mut self, now: &Moment, to: Status) {
@@ -196,6 +203,7 @@ impl Node {
             wander: Rate::from_ratio(self.wander()),
             at: reading.best,
             bound: reading.bound(),
+            seen: self.oscillator.drift_seen(),
         })
     }
 }

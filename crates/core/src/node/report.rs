@@ -13,6 +13,7 @@ use crate::moment::Moment;
 use crate::server::ntp::Served;
 use crate::source::SourceId;
 use crate::source::association::Association;
+use crate::source::schedule::Traffic;
 use crate::status::Status;
 use crate::wire::ntp::{Leap, reference_id_of};
 
@@ -66,6 +67,8 @@ pub struct Report {
     pub rate: Option<Rate>,
     /// The rate is known to within this.
     pub rate_error: Rate,
+    /// The number of assumption A2 that is in force.
+    pub drift_allowed: Rate,
     /// The rate at which the local clock runs against the raw counter.
     pub clock_rate: Rate,
     /// The clock is left alone because its error is beyond the panic limit.
@@ -74,6 +77,8 @@ pub struct Report {
     pub forecast: Vec<(Span, Span)>,
     /// What we serve to others.
     pub served: Served,
+    /// The standard error of the clock over all time at the present pace, where there is a target.
+    pub rms: Option<Span>,
     /// The sources.
     pub sources: Vec<SourceReport>,
 }
@@ -93,6 +98,8 @@ pub struct SourceReport {
     pub reach: u8,
     /// How often it is asked.
     pub interval: Span,
+    /// How much it was asked and how much it answered.
+    pub traffic: Traffic,
     /// When it is asked next.
     pub due: Time<Mono>,
     /// How many samples its estimate rests on.
@@ -107,6 +114,13 @@ pub struct SourceReport {
     pub bound: Option<Span>,
     /// How many datagrams were refused, by reason, those that occurred.
     pub refusals: Vec<(Refusal, u32)>,
+}
+
+impl SourceReport {
+    /// How many questions a day it is asked at its present interval.
+    pub fn questions_per_day(&self) -> f64 {
+        86_400.0 / self.interval.as_seconds()
+    }
 }
 
 /// Some of the last answer.
@@ -218,10 +232,12 @@ impl Node {
             offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
             rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate(now.raw)),
             rate_error: self.oscillator.likely(now.raw).error(),
+            drift_allowed: self.oscillator.drift_allowed(),
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
             served: self.served(now),
+            rms: self.pace.and_then(|pace| pace.rms()),
             sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
         }
     }
@@ -300,6 +316,7 @@ impl Node {
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
+            traffic: association.schedule.traffic(),
             due: association.schedule.due(),
             samples: association.estimator().map_or(0, |estimator| estimator.samples()),
             last: association.last.as_ref().map(|answer| LastAnswer {

@@ -1,10 +1,16 @@
 //! When to ask a source again.
 //!
-//! An acquaintance begins with a short burst. After that the interval doubles while the estimate can afford it and
-//! falls back at once when something surprising was heard. Questions that come earlier than the shortest interval,
-//! for a burst or out of surprise, are paid from a purse that holds a burst and one more, and gets one question back for each
-//! shortest interval that passes: whatever happens, nobody is asked more often in the long run. A source's wish to be asked less (`RATE`) is granted, one
-//! doubling at a time and never beyond [`RATE_LIMIT`], so that a forged wish cannot silence us (RFC 8633, section 5.4).
+//! An acquaintance begins with a short burst. What comes after it depends on what the operator wants:
+//!
+//! - nothing stated: the interval doubles, up to the longest, while answers are good ([`Schedule::content`]);
+//! - an accuracy: the node says when, for all sources together ([`Schedule::plan`], [pace](super::pace));
+//! - the classic doubling: each good answer doubles the interval ([`Schedule::double`]), as clockspeed's did.
+//!
+//! Something surprising is followed up soon. Questions that come earlier than the shortest interval, for a burst or out
+//! of surprise, are paid from a purse that holds a burst and one more, and gets one question back for each shortest
+//! interval that passes: whatever happens, nobody is asked more often in the long run. A source's wish to be asked less
+//! (`RATE`) is granted, one doubling at a time and never beyond [`RATE_LIMIT`], so that a forged wish cannot silence us
+//! (RFC 8633, section 5.4).
 
 use truechimer_time::{Mono, Span, Time};
 
@@ -13,6 +19,12 @@ pub const BURST_SPACING: Span = Span::from_secs(2);
 
 /// However often `RATE` is heard, the interval is not driven beyond 2¹³ s by it (RFC 8633, section 5.4).
 pub const RATE_LIMIT: Span = Span::from_secs(1 << 13);
+
+/// A question without an answer is asked again after this, then after twice as long, and so on up to the interval.
+pub const RETRY: Span = Span::from_secs(16);
+
+/// So many questions follow a surprise.
+pub const FOLLOW_UPS: u8 = 4;
 
 /// So many good samples at one interval before a longer one is tried.
 const PATIENCE: u8 = 4;
@@ -32,7 +44,20 @@ pub struct Schedule {
     burst_size: u8,
     purse: f64,
     good: u8,
+    missed: u8,
+    scatter: f64,
     warned: bool,
+    traffic: Traffic,
+    told: Span,
+}
+
+/// How much a source was bothered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Questions asked.
+    pub questions: u64,
+    /// Questions answered, be the answer of use or not.
+    pub answers: u64,
 }
 
 impl Schedule {
@@ -49,7 +74,11 @@ impl Schedule {
             burst_size,
             purse: f64::from(burst_size) + 1.0,
             good: 0,
+            missed: 0,
+            scatter: 0.0,
             warned: false,
+            traffic: Traffic::default(),
+            told: least,
         }
     }
 
@@ -63,14 +92,62 @@ impl Schedule {
         self.interval
     }
 
+    /// The shortest interval outside a burst, and the longest.
+    pub fn limits(&self) -> (Span, Span) {
+        (self.least, self.most)
+    }
+
+    /// When it was last asked.
+    pub fn last_asked(&self) -> Option<Time<Mono>> {
+        self.asked
+    }
+
+    /// More questions of a burst are to come.
+    pub fn is_bursting(&self) -> bool {
+        self.burst > 0
+    }
+
+    /// How much it was asked and how much it answered.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Is the interval by a quarter another one than when this was last asked? Then it is worth telling.
+    pub fn is_news(&mut self) -> bool {
+        let is_news = (self.interval - self.told).abs() >= self.told / 4;
+        if is_news {
+            self.told = self.interval;
+        }
+        is_news
+    }
+
     /// A question goes out now; the next one is due an interval later. `scatter` (0 to 1) spreads the questions of
     /// many clients: up to 2 % of the interval earlier.
     pub fn asked(&mut self, now: Time<Mono>, scatter: f64) {
         self.purse = self.purse_at(now) - 1.0;
         self.asked = Some(now);
+        self.traffic.questions += 1;
+        self.scatter = scatter;
         self.burst = self.burst.saturating_sub(1);
         let wait = if self.burst > 0 { self.soonest(now) - now } else { self.interval };
-        self.due = now + wait - Span::from_seconds(wait.as_seconds() * 0.02 * scatter);
+        self.due = self.scattered(now, wait);
+    }
+
+    fn scattered(&self, from: Time<Mono>, wait: Span) -> Time<Mono> {
+        from + wait - Span::from_seconds(wait.as_seconds() * 0.02 * self.scatter)
+    }
+
+    /// An answer came, whatever it says.
+    pub fn answered(&mut self) {
+        self.missed = 0;
+        self.traffic.answers += 1;
+    }
+
+    /// No answer came: it is asked again sooner than at its interval, but ever more rarely.
+    pub fn unanswered(&mut self, now: Time<Mono>) {
+        let wait = RETRY * (1 << self.missed.min(30));
+        self.missed = self.missed.saturating_add(1);
+        self.due = self.due.min(self.soonest(now).max(now + wait));
     }
 
     /// How many questions could be asked now.
@@ -88,28 +165,54 @@ impl Schedule {
         now.max(asked + self.spacing().max(saved))
     }
 
-    /// A good sample came. `affordable` tells whether the estimate could do with half as many.
-    pub fn content(&mut self, affordable: bool) {
+    /// A good sample came.
+    pub fn content(&mut self) {
         if self.burst > 0 {
             return;
         }
-        self.good = if affordable { self.good.saturating_add(1) } else { 0 };
-        if self.good >= PATIENCE && self.interval < self.most {
-            self.interval = (self.interval * 2).min(self.most);
+        self.good = self.good.saturating_add(1);
+        if self.good >= PATIENCE {
+            self.double();
             self.good = 0;
         }
     }
 
-    /// The estimate needs samples more often than it gets them.
-    pub fn starved(&mut self) {
-        self.interval = (self.interval / 2).max(self.least);
-        self.good = 0;
+    /// The interval after the next question is twice as long.
+    pub fn double(&mut self) {
+        if self.burst == 0 {
+            self.interval = (self.interval * 2).min(self.most);
+        }
+    }
+
+    /// The next question shall come `wait` from now, and then one each `interval`, as far as both limits allow. Nothing
+    /// changes in a burst.
+    pub fn plan(&mut self, now: Time<Mono>, wait: Span, interval: Span) {
+        self.interval = interval.max(self.least).min(self.most);
+        if self.burst > 0 {
+            return;
+        }
+        let asked = self.asked.unwrap_or(now);
+        let due = (now + wait).max(asked + self.least).min(asked + self.most).max(now);
+        self.due = self.scattered(now, due - now);
     }
 
     /// Something surprising was heard: ask soon, and often for a while.
     pub fn surprised(&mut self, now: Time<Mono>) {
         self.interval = self.least;
         self.good = 0;
+        self.due = self.due.min(self.soonest(now));
+    }
+
+    /// Something surprising was heard: it is confirmed by a few questions as soon as may be.
+    pub fn follow_up(&mut self, now: Time<Mono>) {
+        if !self.warned && self.burst == 0 {
+            self.burst = FOLLOW_UPS;
+        }
+        self.due = self.due.min(self.soonest(now));
+    }
+
+    /// Somebody else has said something surprising: ask once, as soon as may be.
+    pub fn hasten(&mut self, now: Time<Mono>) {
         self.due = self.due.min(self.soonest(now));
     }
 
@@ -174,7 +277,7 @@ mod tests {
             schedule.asked(START, 0.0);
         }
         for _ in 0..16 {
-            schedule.content(true);
+            schedule.content();
         }
         assert_eq!(schedule.interval(), Span::from_secs(1024));
         schedule.surprised(START);
@@ -212,6 +315,63 @@ mod tests {
         let most = 86_400 * 100 / (64 * 98) + 6;
         assert!(questions_of_a_day(|schedule, now| schedule.surprised(now)) <= most);
         assert!(questions_of_a_day(|schedule, now| schedule.burst(now)) <= most);
+    }
+
+    #[test]
+    fn a_source_that_is_to_be_confirmed_again_and_again_is_not_hammered() {
+        let most = 86_400 * 100 / (64 * 98) + 6;
+        assert!(questions_of_a_day(|schedule, now| schedule.follow_up(now)) <= most);
+        assert!(questions_of_a_day(|schedule, now| schedule.hasten(now)) <= most);
+        assert!(questions_of_a_day(|schedule, now| schedule.unanswered(now)) <= most);
+        assert!(questions_of_a_day(|schedule, now| schedule.plan(now, Span::ZERO, Span::ZERO)) <= most);
+    }
+
+    #[test]
+    fn a_plan_may_be_any_span_within_the_limits() {
+        let mut schedule = schedule();
+        for _ in 0..4 {
+            schedule.asked(START, 0.0);
+        }
+        let later = START + Span::from_secs(100);
+        schedule.plan(later, Span::from_millis(123_456), Span::from_secs(300));
+        assert_eq!(schedule.due(), later + Span::from_millis(123_456));
+        schedule.plan(later, Span::from_secs(5_000), Span::from_secs(5_000));
+        assert_eq!(schedule.due(), START + Span::from_secs(1024));
+        assert_eq!(schedule.interval(), Span::from_secs(1024));
+        schedule.plan(START + Span::from_secs(3), Span::ZERO, Span::ZERO);
+        assert_eq!(schedule.due(), START + Span::from_secs(64));
+    }
+
+    /// The times of clockspeed's measurements: after 600, 1800, 4200 s, and so on, at last every quarter of a year.
+    #[test]
+    fn the_classic_doubling_is_that_of_clockspeed() {
+        let mut schedule = Schedule::new(Span::from_secs(600), Span::from_secs(7_884_000), 1, START);
+        let mut times = alloc::vec::Vec::new();
+        for _ in 0..16 {
+            let now = schedule.due();
+            schedule.asked(now, 0.0);
+            schedule.answered();
+            schedule.double();
+            times.push((now - START).as_seconds() as i64);
+        }
+        let expected = [600, 1800, 4200, 9000, 18_600, 37_800, 76_200, 153_000, 306_600, 613_800];
+        assert_eq!(times[1..11], expected);
+        assert_eq!(times[11..], [1_228_200, 2_457_000, 4_914_600, 9_829_800, 17_713_800]);
+    }
+
+    #[test]
+    fn a_question_without_an_answer_is_asked_again_soon_and_then_ever_more_rarely() {
+        let mut schedule = Schedule::new(Span::from_secs(64), Span::from_secs(86_400), 0, START);
+        schedule.plan(START, Span::ZERO, Span::from_secs(86_400));
+        let mut waits = alloc::vec::Vec::new();
+        for _ in 0..16 {
+            let now = schedule.due();
+            schedule.asked(now, 0.0);
+            schedule.unanswered(now);
+            waits.push((schedule.due() - now).as_seconds() as i64);
+        }
+        assert_eq!(waits[..5], [64, 64, 64, 128, 256]);
+        assert_eq!(waits[15], 86_400);
     }
 
     #[test]

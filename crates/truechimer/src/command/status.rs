@@ -10,7 +10,7 @@ use crate::cli;
 use crate::command::Outcome;
 use crate::command::ask::ask;
 use crate::daemon::story::forecast_words;
-use crate::talk::{Reply, Request, SourceReply, SourcesReply, StatusReply};
+use crate::talk::{Reply, Request, SourceReply, SourcesReply, StatusReply, TrafficReply};
 use crate::ui::colour::{Colours, Mood};
 use crate::ui::table::{Side, Table};
 use crate::ui::units;
@@ -79,6 +79,7 @@ fn status_text(status: &StatusReply) -> String {
         );
     }
     line("sources", sources_words(status));
+    line("traffic", traffic_words(status));
     if !status.forecast.is_empty() {
         let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
         let forecast: Vec<(Span, Span)> = status.forecast.iter().map(seconds).collect();
@@ -98,7 +99,7 @@ fn status_text(status: &StatusReply) -> String {
     line(
         "assumed",
         format!(
-            "a majority of operators is honest; the counter is within {} ppm of nominal and drifts less than {} ppm a day",
+            "a majority of operators is honest; the counter is within {} ppm of nominal and drifts less than {:.1} ppm a day",
             assumed.max_rate_ppm, assumed.max_drift_ppm
         ),
     );
@@ -111,6 +112,21 @@ fn sources_words(status: &StatusReply) -> String {
     format!("{} agree, {} do not, {silent} say nothing that counts", counts.truechimers, counts.falsetickers)
 }
 
+fn traffic_words(status: &StatusReply) -> String {
+    let TrafficReply { questions, answers, per_day } = status.traffic;
+    let asked =
+        format!("{questions} questions, {answers} answered; {} a day from now on", per_day_words(per_day));
+    match status.rms {
+        Some(rms) => format!("{asked} keep the clock within {} rms", units::span(Span::from_seconds(rms))),
+        None => asked,
+    }
+}
+
+/// Few questions are told more exactly than many.
+fn per_day_words(per_day: f64) -> String {
+    if per_day < 10.0 { format!("{per_day:.1}") } else { format!("{per_day:.0}") }
+}
+
 fn sources_text(sources: &SourcesReply, colours: Colours) -> String {
     let head = [
         ("", Side::Left),
@@ -121,6 +137,8 @@ fn sources_text(sources: &SourcesReply, colours: Colours) -> String {
         ("stratum", Side::Right),
         ("reach", Side::Right),
         ("interval", Side::Right),
+        ("asked", Side::Right),
+        ("answered", Side::Right),
         ("age", Side::Right),
         ("what it is", Side::Left),
     ];
@@ -140,7 +158,7 @@ fn mood(mark: char) -> Mood {
     }
 }
 
-fn cells(source: &SourceReply) -> [String; 10] {
+fn cells(source: &SourceReply) -> [String; 12] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let span =
         |seconds: Option<f64>| or_dash(seconds.map(|seconds| units::span(Span::from_seconds(seconds))));
@@ -153,6 +171,8 @@ fn cells(source: &SourceReply) -> [String; 10] {
         or_dash(source.stratum.map(|stratum| stratum.to_string())),
         format!("{:03o}", source.reach),
         units::span(Span::from_seconds(source.interval)),
+        source.traffic.questions.to_string(),
+        source.traffic.answers.to_string(),
         span(source.age),
         what_it_is(source),
     ]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use truechimer_core::policy::{ClockPolicy, SOURCES_MAX, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Rhythm, SOURCES_MAX, TrustPolicy};
 use truechimer_time::{Rate, Span};
 
 use truechimer_core::server::access::Prefix;
@@ -57,17 +57,16 @@ pub(super) fn checked(texts: &Texts) -> Result<Config, ConfigError> {
 
 fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let defaults = default::config();
-    let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
     let statistics = &written.statistics;
+    let (schedule, accuracy) = schedule(written)?;
+    let intervals = default::intervals(schedule, accuracy);
     let sources = match &written.source {
-        Some(list) => sources(list, texts)?,
-        None => defaults.sources,
+        Some(list) => sources(list, texts, intervals)?,
+        None => default::sources_within(intervals),
     };
     Ok(Config {
-        accuracy: match written.accuracy {
-            Some(_) => Some(within(&written.accuracy, Span::ZERO, limits)?),
-            None => None,
-        },
+        accuracy,
+        schedule,
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
         clock: clock(&written.clock)?,
         trust: TrustPolicy {
@@ -93,13 +92,32 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
 const STATISTICS_SIZE: Limits<Size> =
     Limits { what: "max_size", least: Size(64 << 10), most: Size(16 << 30) };
 
-fn sources(list: &[Spanned<WrittenSource>], texts: &Texts) -> Result<Vec<Source>, Flaw> {
+/// The rule by which sources are asked again, and the accuracy that it may need. The classic doubling takes no notice
+/// of how right the clock is, so that stating both promises what is not kept.
+fn schedule(written: &Written) -> Result<(Rhythm, Option<Span>), Flaw> {
+    let limits = Limits { what: "accuracy", least: Span::from_nanos(1), most: HOUR };
+    let schedule = written.schedule.as_ref().map_or(Rhythm::Adaptive, |word| word.get_ref().0);
+    let accuracy = match written.accuracy {
+        Some(_) => Some(within(&written.accuracy, Span::ZERO, limits)?),
+        None => None,
+    };
+    match (schedule, accuracy, &written.schedule) {
+        (Rhythm::Classic, Some(_), Some(word)) => Err(Flaw(word.span(), Fault::ClassicAccuracy)),
+        (Rhythm::Classic | Rhythm::Adaptive, _, _) => Ok((schedule, accuracy)),
+    }
+}
+
+fn sources(
+    list: &[Spanned<WrittenSource>],
+    texts: &Texts,
+    intervals: (Span, Span),
+) -> Result<Vec<Source>, Flaw> {
     let mut sources: Vec<Source> = Vec::with_capacity(list.len().min(SOURCES_MAX));
     for (index, written) in list.iter().enumerate() {
         if index == SOURCES_MAX {
             return Err(Flaw(written.span(), Fault::TooMany { what: "sources", most: SOURCES_MAX }));
         }
-        let one = source(written)?;
+        let one = source(written, intervals)?;
         if let Some(first) = sources.iter().position(|other| other.address == one.address) {
             let first = texts.line(list[first].span());
             return Err(Flaw(written.span(), Fault::SameSource { address: one.address.to_string(), first }));
@@ -109,11 +127,11 @@ fn sources(list: &[Spanned<WrittenSource>], texts: &Texts) -> Result<Vec<Source>
     Ok(sources)
 }
 
-fn source(written: &Spanned<WrittenSource>) -> Result<Source, Flaw> {
+fn source(written: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<Source, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
     let Some(address) = &written.address else { return Err(Flaw(span, Fault::Missing("address"))) };
     let address = &address.get_ref().0;
-    let (min_interval, max_interval) = intervals(written, address, &span)?;
+    let (min_interval, max_interval) = intervals(written, address, (&span, by_default))?;
     Ok(Source {
         kind: kind(&written.kind)?,
         min_interval,
@@ -138,11 +156,15 @@ fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
 }
 
 /// Where only one of the two is given, the other's default gives way to it.
-fn intervals(written: &WrittenSource, address: &Address, table: &Range<usize>) -> Result<(Span, Span), Flaw> {
+fn intervals(
+    written: &WrittenSource,
+    address: &Address,
+    (table, by_default): (&Range<usize>, (Span, Span)),
+) -> Result<(Span, Span), Flaw> {
     let limits = |what| Limits { what, least: INTERVAL_MIN_NEAR, most: INTERVAL_MAX };
     let (min, max) = (&written.min_interval, &written.max_interval);
-    let shortest = within(min, default::MIN_INTERVAL, limits("min_interval"))?;
-    let longest = within(max, default::MAX_INTERVAL, limits("max_interval"))?;
+    let shortest = within(min, by_default.0, limits("min_interval"))?;
+    let longest = within(max, by_default.1, limits("max_interval"))?;
     let (shortest, longest) = match (min, max) {
         (None, Some(_)) => (shortest.min(longest), longest),
         (Some(_), None) | (None, None) => (shortest, longest.max(shortest)),
@@ -199,11 +221,14 @@ fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
     let rate = Limits { what: "max_rate", least: Rate::from_ppb(1), most: RATE_MAX };
     let max_rate = within(&assume.max_rate, defaults.max_rate, rate)?;
     let drift = Limits { what: "max_drift", least: Rate::from_ppb(1), most: max_rate };
+    let max_drift = within(&assume.max_drift, defaults.max_drift.min(max_rate), drift)?;
+    let sudden = Limits { what: "sudden", least: Rate::from_ppb(1), most: max_rate };
     let delay = Limits { what: "max_delay", least: MILLISECOND, most: DISTANCE_MAX };
     let distance = Limits { what: "max_distance", least: MILLISECOND, most: DISTANCE_MAX };
     Ok(TrustPolicy {
         max_rate,
-        max_drift: within(&assume.max_drift, defaults.max_drift.min(max_rate), drift)?,
+        max_drift,
+        sudden: within(&assume.sudden, defaults.sudden.min(max_rate), sudden)?,
         max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
         max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
         min_operators: None,

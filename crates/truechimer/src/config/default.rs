@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use truechimer_core::policy::{ClockPolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Rhythm, TrustPolicy};
 use truechimer_time::Span;
 
 use super::address::Address;
@@ -14,9 +14,15 @@ use super::{Clock, Config, Source, State, Statistics};
 pub const LEAP_FILE: &str = "/usr/share/zoneinfo/leap-seconds.list";
 
 /// RFC 5905, section 7.2: MINPOLL 2^6 s.
-pub(super) const MIN_INTERVAL: Span = Span::from_secs(64);
+const MIN_INTERVAL: Span = Span::from_secs(64);
 /// The upper limit that clients of public servers commonly take, 2^10 s.
-pub(super) const MAX_INTERVAL: Span = Span::from_secs(1024);
+const MAX_INTERVAL: Span = Span::from_secs(1024);
+/// RFC 5905, section 7.2: MAXPOLL 2^17 s, about 36 hours. Where an accuracy is stated, it decides below that.
+const MAX_INTERVAL_FOR_ACCURACY: Span = Span::from_secs(129_600);
+/// clockspeed's first wait..
+const MIN_INTERVAL_CLASSIC: Span = Span::from_secs(600);
+/// ..and its last, a quarter of a year.
+const MAX_INTERVAL_CLASSIC: Span = Span::from_secs(7_884_000);
 pub(super) const BURST: u8 = 6;
 
 /// The default sources: five operators of five jurisdictions and institutions, so that two of them may be wrong.
@@ -36,9 +42,19 @@ const SOURCES: [(&str, &str); 5] = [
     ("ntp1.inrim.it", "inrim"),
 ];
 
+/// The shortest and the longest interval of a source for which none are written.
+pub(super) fn intervals(schedule: Rhythm, accuracy: Option<Span>) -> (Span, Span) {
+    match (schedule, accuracy) {
+        (Rhythm::Adaptive, None) => (MIN_INTERVAL, MAX_INTERVAL),
+        (Rhythm::Adaptive, Some(_)) => (MIN_INTERVAL, MAX_INTERVAL_FOR_ACCURACY),
+        (Rhythm::Classic, _) => (MIN_INTERVAL_CLASSIC, MAX_INTERVAL_CLASSIC),
+    }
+}
+
 pub(super) fn config() -> Config {
     Config {
         accuracy: None,
+        schedule: Rhythm::Adaptive,
         user: account(),
         sources: sources(),
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },
@@ -53,6 +69,11 @@ pub(super) fn config() -> Config {
 
 fn account() -> Account {
     Account::read("truechimer").expect("ten small letters are an account name")
+}
+
+/// The default sources, within the limits of their intervals.
+pub(super) fn sources_within((min_interval, max_interval): (Span, Span)) -> Vec<Source> {
+    sources().into_iter().map(|source| Source { min_interval, max_interval, ..source }).collect()
 }
 
 fn sources() -> Vec<Source> {

@@ -136,6 +136,11 @@ pub enum Fault {
         /// The upper.
         max: String,
     },
+    /// An accuracy that nobody would heed.
+    #[error(
+        "the classic schedule doubles its interval however right the clock is; it cannot keep an `accuracy`"
+    )]
+    ClassicAccuracy,
     /// Two sources at one address would have two votes.
     #[error("the source `{address}` is named a second time")]
     SameSource {
@@ -176,6 +181,7 @@ impl Fault {
             Self::Impolite { .. } => Some(
                 "shorter intervals are for addresses of one's own network, written in figures".to_owned(),
             ),
+            Self::ClassicAccuracy => Some("remove `accuracy`, or say schedule = \"adaptive\"".to_owned()),
             Self::AllowWhom => Some("add for example: allow = [\"192.168.0.0/16\", \"fd00::/8\"]".to_owned()),
             Self::Unreadable(_)
             | Self::TooLarge { .. }

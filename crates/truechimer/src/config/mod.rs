@@ -24,7 +24,7 @@ mod written;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use truechimer_core::policy::{ClockPolicy, Policy, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_time::Span;
 
 pub use address::{Address, AddressError, NTP_PORT, NoPrefix, PathError};
@@ -48,6 +48,8 @@ const WATCH: Span = Span::from_millis(900);
 pub struct Config {
     /// How right the clock shall be. None: as right as the longest polite interval gives.
     pub accuracy: Option<Span>,
+    /// By what rule the sources are asked again.
+    pub schedule: Rhythm,
     /// The account of the process that talks to the network.
     pub user: Account,
     /// Whom to ask; no two at the same address.
@@ -160,6 +162,7 @@ impl Config {
         Policy {
             sources: self.sources.iter().map(Source::policy).collect(),
             accuracy: self.accuracy,
+            rhythm: self.schedule,
             clock: self.clock.policy,
             trust: self.trust,
             watch: WATCH,
@@ -188,14 +191,15 @@ fn votes(sources: &[Source]) -> usize {
 }
 
 impl Source {
-    /// A source of which only the address was given.
+    /// A source of which only the address was given, in a configuration that says nothing about the schedule.
     pub fn at(address: Address) -> Self {
+        let (min_interval, max_interval) = default::intervals(Rhythm::Adaptive, None);
         Self {
             operator: address.operator(),
             address,
             kind: Kind::Ntp,
-            min_interval: default::MIN_INTERVAL,
-            max_interval: default::MAX_INTERVAL,
+            min_interval,
+            max_interval,
             burst: default::BURST,
             prefer: false,
             trust: false,

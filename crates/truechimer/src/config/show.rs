@@ -16,6 +16,7 @@ fn written(config: &Config) -> Written {
     let (clock, trust) = (&config.clock, &config.trust);
     Written {
         accuracy: config.accuracy.and_then(spelled),
+        schedule: spelled(config.schedule),
         user: spelled(config.user.clone()),
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),
@@ -27,7 +28,11 @@ fn written(config: &Config) -> Written {
             max_slew: spelled(clock.policy.max_slew),
             panic: spelled(clock.policy.panic),
         },
-        assume: WrittenAssume { max_rate: spelled(trust.max_rate), max_drift: spelled(trust.max_drift) },
+        assume: WrittenAssume {
+            max_rate: spelled(trust.max_rate),
+            max_drift: spelled(trust.max_drift),
+            sudden: spelled(trust.sudden),
+        },
         select: WrittenSelect {
             max_delay: spelled(trust.max_delay),
             max_distance: spelled(trust.max_distance),

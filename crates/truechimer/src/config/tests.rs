@@ -92,6 +92,7 @@ fn every_key_is_shown_and_read_back() {
         [assume]
         max_rate = "100000ppm"
         max_drift = "1ppb"
+        sudden = "1ppb"
         [select]
         max_delay = "1ms"
         max_distance = "16s"
@@ -118,6 +119,35 @@ fn every_key_is_shown_and_read_back() {
     assert_eq!(config.trust.max_drift, Rate::from_ppb(1));
     assert_eq!(config.serve.map(|serve| (serve.ntp.len(), serve.allow.len())), Some((2, 2)));
     assert_eq!(config.leap_file, Some(PathBuf::from("/d")));
+}
+
+/// The limits of the intervals of the first source.
+fn limits(text: &str) -> (i64, i64) {
+    let source = parse(text).unwrap().sources.swap_remove(0);
+    let seconds = |span: Span| span.as_nanos() / 1_000_000_000;
+    (seconds(source.min_interval), seconds(source.max_interval))
+}
+
+#[test]
+fn the_longest_interval_does_not_stand_in_the_way_of_what_is_stated_unless_it_is_written() {
+    let own = "[[source]]\naddress = \"a.example\"\n";
+    let written = format!("{own}max_interval = \"1024s\"\n");
+    for sources in ["", own] {
+        assert_eq!(limits(sources), (64, 1024));
+        assert_eq!(limits(&format!("accuracy = \"1ms\"\n{sources}")), (64, 129_600));
+        assert_eq!(limits(&format!("schedule = \"classic\"\n{sources}")), (600, 7_884_000));
+    }
+    assert_eq!(limits(&format!("accuracy = \"1ms\"\n{written}")), (64, 1024));
+    assert_eq!(limits(&format!("schedule = \"classic\"\n{written}")), (600, 1024));
+}
+
+#[test]
+fn the_schedule_is_shown_and_read_back() {
+    for text in ["schedule = \"classic\"", "schedule = \"adaptive\"\naccuracy = \"1ms\""] {
+        let config = parse(text).unwrap();
+        assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+        assert_eq!(config.policy().rhythm, config.schedule);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use truechimer_core::policy::Rhythm;
+
 use super::quantity::Spelled;
 
 /// What a source speaks.
@@ -68,6 +70,8 @@ const LEVELS: Words<Level> = &[
     ("trace", Level::Trace),
 ];
 
+const RHYTHMS: Words<Rhythm> = &[("adaptive", Rhythm::Adaptive), ("classic", Rhythm::Classic)];
+
 impl Kind {
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -112,6 +116,19 @@ impl Spelled for Target {
 
     fn write(&self) -> String {
         self.name().to_owned()
+    }
+}
+
+impl Spelled for Rhythm {
+    const KIND: &'static str = "\"adaptive\" or \"classic\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, RHYTHMS, "adaptive, classic")
+    }
+
+    fn write(&self) -> String {
+        word(*self, RHYTHMS).to_owned()
     }
 }
 
@@ -187,6 +204,9 @@ mod tests {
         }
         for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
             assert_eq!(Level::read(&level.write()), Ok(level));
+        }
+        for rhythm in [Rhythm::Adaptive, Rhythm::Classic] {
+            assert_eq!(Rhythm::read(&rhythm.write()), Ok(rhythm));
         }
         assert!(Kind::read("NTP").is_err() && Target::read("").is_err() && Level::read("loud").is_err());
     }

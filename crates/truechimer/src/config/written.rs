@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use truechimer_time::{Rate, Span};
 
+use truechimer_core::policy::Rhythm;
 use truechimer_core::server::access::Prefix;
 
 use super::address::Address;
@@ -27,6 +28,7 @@ pub(super) type Key<T> = Option<toml::Spanned<T>>;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
     pub(super) accuracy: Key<Spelling<Span>>,
+    pub(super) schedule: Key<Spelling<Rhythm>>,
     pub(super) user: Key<Spelling<Account>>,
     pub(super) source: Option<Vec<toml::Spanned<WrittenSource>>>,
     pub(super) clock: WrittenClock,
@@ -71,6 +73,7 @@ pub(super) struct WrittenClock {
 pub(super) struct WrittenAssume {
     pub(super) max_rate: Key<Spelling<Rate>>,
     pub(super) max_drift: Key<Spelling<Rate>>,
+    pub(super) sudden: Key<Spelling<Rate>>,
 }
 
 /// `[select]`

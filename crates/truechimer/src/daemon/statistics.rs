@@ -49,8 +49,13 @@ impl Head {
         let birth = input_line(&self.now, &Input::Wake);
         let learned = self.learned.map_or("none".to_owned(), |known| {
             let [rate, error, wander] =
-                [known.rate, known.rate_error, known.wander].map(|rate| rate.as_attos_per_second());
-            format!("{rate} {error} {wander} {} {}", known.at, known.bound)
+                [known.rate, known.rate_error, known.wander].map(Rate::as_attos_per_second);
+            let seen = known.seen;
+            let [largest, before] = [seen.largest, seen.largest_before].map(Rate::as_attos_per_second);
+            format!(
+                "{rate} {error} {wander} {largest} {before} {} {} {}",
+                known.at, known.bound, seen.watched
+            )
         });
         let leap = |leap: &truechimer_time::Leap| {
             let sign = if leap.kind() == LeapKind::Inserted { '+' } else { '-' };
@@ -122,6 +127,7 @@ impl Recorder {
 pub fn line_of(event: &Event, status: Status) -> Option<String> {
     match event {
         Event::Measured(measurement) => Some(measurement.to_string()),
+        Event::Paced(paced) => Some(paced.to_string()),
         Event::Refused { source, refusal } => Some(refusal_line(*source, *refusal)),
         Event::Updated(update) => Some(update_line(update, status)),
         Event::Addressed { .. }

@@ -71,6 +71,13 @@ impl Storyteller {
                 units::bound(m.distance),
                 units::span(m.delay),
             ),
+            Event::Paced(paced) => format!(
+                "{} is asked every {} from now on ({} questions and {} answers so far)",
+                self.name(paced.source),
+                units::span(paced.interval),
+                paced.traffic.questions,
+                paced.traffic.answers,
+            ),
             Event::Contradicted { source, gap } => format!(
                 "{} contradicts what it said before by {}: its clock or our counter has jumped",
                 self.name(*source),
@@ -152,6 +159,7 @@ fn own_words(event: &Event) -> Option<String> {
         Event::Addressed { .. }
         | Event::NotFound { .. }
         | Event::NotSent { .. }
+        | Event::Paced(_)
         | Event::Reachable { .. }
         | Event::Unreachable { .. }
         | Event::Refused { .. }
@@ -190,9 +198,11 @@ fn gravity(event: &Event) -> Level {
         | Event::Calmed
         | Event::LeaveGiven => Level::Info,
         // Anybody on the network can cause these as often as he likes.
-        Event::NotSent { .. } | Event::Refused { .. } | Event::Measured(_) | Event::Updated(_) => {
-            Level::Debug
-        }
+        Event::NotSent { .. }
+        | Event::Refused { .. }
+        | Event::Measured(_)
+        | Event::Paced(_)
+        | Event::Updated(_) => Level::Debug,
     }
 }
 

@@ -35,6 +35,11 @@ fn learned() -> Learned {
         wander: Rate::from_ppb(2),
         at: Time::from_epoch(Span::from_secs(1_795_315_200)) + Span::from_millis(250),
         bound: Span::from_micros(500),
+        seen: Seen {
+            watched: Span::from_secs(172_800),
+            largest: Rate::from_ppb(200),
+            largest_before: Rate::ZERO,
+        },
     }
 }
 
@@ -141,11 +146,21 @@ fn numbers_that_no_clock_has_are_ignored() {
         (with("bound 0.0005", "bound -1"), Ignored::Absurd("bound")),
         (with("bound 0.0005 s", "bound 0.0005"), Ignored::Line("bound")),
         (with("wander 0.002 ppm\n", ""), Ignored::Line("wander")),
-        (with("bound 0.0005 s\n", "bound 0.0005 s\nmore 1\n"), Ignored::Line("crc32")),
+        (with("bound 0.0005 s\n", "bound 0.0005 s\nmore 1\n"), Ignored::Line("watched")),
+        (with("watched 172800 s", "watched -1 s"), Ignored::Absurd("watched")),
+        (with("departure 0.2 ppm", "departure 1 s"), Ignored::Line("departure")),
+        (with("before 0 ppm\n", "before 0 ppm\nmore 1\n"), Ignored::Line("crc32")),
     ];
     for (bytes, why) in cases {
         assert_eq!(read(&bytes, &machine()), Err(why), "{}", String::from_utf8_lossy(&bytes));
     }
+}
+
+#[test]
+fn a_file_from_before_drift_was_watched_is_taken() {
+    let text = written(&learned(), &machine());
+    let first = sealed(&text[..text.find("watched").unwrap()]);
+    assert_eq!(read(&first, &machine()), Ok(Learned { seen: Seen::default(), ..learned() }));
 }
 
 #[test]
@@ -194,6 +209,11 @@ proptest! {
             wander: Rate::from_attos_per_second(error / 7),
             at: Time::from_epoch(Span::from_attos(at)),
             bound: Span::from_attos(bound),
+            seen: Seen {
+                watched: Span::from_attos(bound),
+                largest: Rate::from_attos_per_second(error / 3),
+                largest_before: Rate::from_attos_per_second(error / 5),
+            },
         };
         prop_assert_eq!(read(written(&learned, &machine()).as_bytes(), &machine()), Ok(learned));
     }

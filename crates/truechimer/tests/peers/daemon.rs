@@ -25,6 +25,8 @@ pub(crate) struct Wishes {
     pub(crate) sources: Vec<SocketAddr>,
     /// How often: the shortest and the longest interval.
     pub(crate) intervals: [&'static str; 2],
+    /// How many questions begin the acquaintance.
+    pub(crate) burst: u8,
     /// `kernel` or `user`.
     pub(crate) target: &'static str,
     /// Whom root becomes. One who stays root still dies with the test that started it, another one only by its hand.
@@ -39,6 +41,7 @@ impl Wishes {
         Self {
             sources: sources.into_iter().collect(),
             intervals: ["125ms", "250ms"],
+            burst: 8,
             target: "user",
             user: user_name(),
             serve: String::new(),
@@ -70,7 +73,8 @@ impl Home {
             .map(|place| {
                 format!(
                     "[[source]]\naddress = \"{place}\"\nmin_interval = \"{least}\"\nmax_interval = \"{most}\"\n\
-                     burst = 8\n"
+                     burst = {}\n",
+                    wishes.burst
                 )
             })
             .collect();

@@ -22,6 +22,7 @@ mod truth;
 
 mod container;
 mod control;
+mod foretold;
 mod hostile;
 mod keeping;
 mod networks;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use std::os::fd::AsFd;
 use truechimer_sim::chance::Stream;
+use truechimer_sim::network::PathSpec;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_time::Span;
 
@@ -57,6 +58,18 @@ struct Switches {
 impl Relay {
     /// Stands before a server. All chance comes from the seed.
     pub(crate) fn before(server: SocketAddr, path: Path, seed: u64) -> Self {
+        Self::with(server, path, Stream::new(seed, "relay"))
+    }
+
+    /// Stands before a server, with the luck that a path of the simulator has with the same stream.
+    pub(crate) fn lucky(server: SocketAddr, path: &PathSpec, luck: Stream) -> Self {
+        let duration = |span: Span| Duration::from_secs_f64(span.as_seconds());
+        let (there, back) = (path.base + path.asymmetry.half(), path.base - path.asymmetry.half());
+        let [there, back, jitter] = [there, back, path.jitter].map(duration);
+        Self::with(server, Path { there, back, jitter, loss: path.loss }, luck)
+    }
+
+    fn with(server: SocketAddr, path: Path, chance: Stream) -> Self {
         let asked = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let asking = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         asking.connect(server).unwrap();
@@ -65,7 +78,6 @@ impl Relay {
         }
         let place = asked.local_addr().unwrap();
         let switches = Arc::new(Switches::default());
-        let chance = Stream::new(seed, "relay");
         let wire = Wire { asked, asking, path, chance, under_way: Vec::new(), questions: VecDeque::new() };
         let thread = std::thread::spawn({
             let switches = Arc::clone(&switches);

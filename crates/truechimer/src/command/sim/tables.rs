@@ -6,11 +6,13 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
+use truechimer_sim::holdover;
 use truechimer_sim::lab::{matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
+use truechimer_sim::years;
 
-use crate::cli;
+use crate::cli::{self, Seeds};
 use crate::command::Outcome;
 
 /// A table that can be asked for.
@@ -24,6 +26,11 @@ pub(super) struct Table {
 
 /// All of them.
 pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "years",
+        about: "years of random worlds with all faults: is a bound ever false?",
+        make: years::table,
+    },
     Table {
         name: "matrix",
         about: "plain jitter against a plain oscillator, and how near to the limit",
@@ -44,6 +51,11 @@ pub(super) const TABLES: &[Table] = &[
         about: "four sources together: the best of each, one path longer than it seems, one that lies",
         make: vote::sheets,
     },
+    Table {
+        name: "holdover",
+        about: "error against time when nobody answers, and how well it was foretold",
+        make: holdover::sheets,
+    },
 ];
 
 /// The table of this name.
@@ -56,7 +68,9 @@ pub(super) fn print(table: &Table, arguments: &cli::Sim) -> anyhow::Result<Outco
     let bar = bar(table.name);
     let watch = |done, of| show(&bar, done, of);
     let effort = Effort {
-        seeds: arguments.seeds,
+        seeds: arguments.seeds.as_ref().map(Seeds::count),
+        range: arguments.seeds.as_ref().and_then(Seeds::range),
+        budget: arguments.budget,
         quick: arguments.quick,
         jobs: arguments.jobs.unwrap_or_else(cores),
         audience: &watch,
@@ -122,7 +136,6 @@ fn fields(sheet: &Sheet, row: &[Cell]) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use truechimer_sim::lab::{matrix, poll, robust};
     use truechimer_sim::sheet::{Column, Form};
 
     #[test]
