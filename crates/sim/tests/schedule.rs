@@ -3,29 +3,14 @@
 use truechimer_core::event::Event;
 use truechimer_core::policy::Rhythm;
 use truechimer_core::status::Status;
-use truechimer_sim::network::PathSpec;
-use truechimer_sim::oscillator::OscillatorSpec;
+use truechimer_sim::accuracy::{self, town};
 use truechimer_sim::scenario::{Change, Scenario};
-use truechimer_sim::server::{Quirk, ServerSpec};
+use truechimer_sim::server::Quirk;
+use truechimer_sim::work::Effort;
 use truechimer_sim::world::{Outcome, World};
 use truechimer_time::Span;
 
 const DAY: i64 = 86_400;
-
-/// An ordinary oscillator, and servers across a town: 100 µs of jitter each way.
-fn town(servers: u8, accuracy: Option<Span>) -> Scenario {
-    let path = PathSpec { base: Span::from_millis(1), jitter: Span::from_micros(100), ..PathSpec::default() };
-    let server = |operator| ServerSpec { operator, path: path.clone(), ..ServerSpec::default() };
-    Scenario {
-        duration: Span::from_secs(40 * DAY),
-        oscillator: OscillatorSpec { walk: 1e-9, ..OscillatorSpec::default() },
-        clock_error: Span::from_millis(10),
-        servers: (0..servers).map(server).collect(),
-        intervals: (Span::from_secs(64), Span::from_secs(129_600)),
-        accuracy,
-        ..Scenario::default()
-    }
-}
 
 fn run(scenario: &Scenario, seed: u64) -> Outcome {
     World::new(scenario, seed).with_story().run()
@@ -41,6 +26,19 @@ fn asked_from(outcome: &Outcome, day: i64) -> Vec<f64> {
 fn interval(outcome: &Outcome) -> f64 {
     let late = asked_from(outcome, 10);
     (late[late.len() - 1] - late[0]) / (late.len() - 1) as f64
+}
+
+#[test]
+#[ignore]
+fn print() {
+    println!(
+        "{}",
+        accuracy::table(&Effort {
+            quick: false,
+            jobs: std::num::NonZeroUsize::new(2).expect("two"),
+            ..Effort::QUICK
+        })[0]
+    );
 }
 
 /// At the limit of what can be known it would be 4.8 hours.
