@@ -9,6 +9,7 @@
 
 pub mod accuracy;
 pub mod chance;
+pub mod holdover;
 pub mod kernel;
 pub mod lab;
 pub mod network;

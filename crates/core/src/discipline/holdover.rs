@@ -35,12 +35,22 @@ use series::Series;
 use stability::Wagers;
 use warmth::{Thermometer, Warmth};
 
+/// Nothing is foretold for longer: a year.
+pub const FORECAST_MAX: Span = Span::from_secs(31_557_600);
+
 /// Errors of time and of rate go together in an estimate of both: one that is ahead took the rate for too large.
 const CORRELATION: f64 = 0.8;
 
+/// A rate that is not known to within this says nothing about the oscillator.
+const VAGUE: f64 = 3e-7;
+
+/// The time goes on from one measurement to the next to within so many standard deviations, or what is measured has
+/// jumped: another source, another route.
+const JUMP_SIGMAS: f64 = 6.0;
+
 /// Where no cause is known, the rate by the diary has to be known so much better than the estimator's to be preferred:
 /// the estimator has seen all that the diary has.
-const PREFERRED: f64 = 0.7;
+const PREFERRED: f64 = 0.5;
 
 /// The rate of the diary is the mean of no more hours than this.
 const BASE_MAX: usize = 48;
@@ -56,6 +66,9 @@ pub struct Mark {
     pub rate: f64,
     /// One standard deviation of the time, in seconds.
     pub sigma: f64,
+    /// The part of it that is another one at each measurement, in seconds: without what may be wrong for good, as the
+    /// asymmetry of a path.
+    pub noise: f64,
     /// One standard deviation of the rate.
     pub rate_sigma: f64,
 }
@@ -147,16 +160,30 @@ impl History {
 
     /// The time was measured. `wander` is how fast the estimator takes the rate to walk, per square root of a second.
     pub fn hear(&mut self, mark: &Mark, wander: f64) {
-        self.wagers.hear(mark);
+        let last = self.last.replace(*mark).filter(|last| last.rate_sigma <= VAGUE);
         self.thermometer.anchor(mark.at);
-        let last = self.last.replace(*mark);
-        let is_written = last.is_some_and(|last| self.diary.pass((last.at, last.tai), (mark.at, mark.tai)));
-        if is_written {
-            self.study(mark.sigma, wander);
+        let went_on =
+            last.filter(|_| mark.rate_sigma <= VAGUE).is_some_and(|last| self.go_on(&last, mark, wander));
+        if went_on {
+            self.study(mark.noise, wander);
         } else if self.diary.newest().is_none() {
             self.growth = Growth::walking(wander);
         }
         self.growth = self.growth.with_wagers(self.wagers.octaves());
+    }
+
+    /// Writes down what the oscillator did since the last measurement. Returns whether an hour is over.
+    fn go_on(&mut self, last: &Mark, mark: &Mark, wander: f64) -> bool {
+        let expected = last.time_at(mark.at);
+        let passed = (mark.at - last.at).as_seconds();
+        let walked = wander * passed * libm::sqrt(passed.max(0.0));
+        let allowed = JUMP_SIGMAS * (last.noise + mark.noise + last.rate_sigma * passed + walked);
+        if libm::fabs((mark.tai - expected).as_seconds()) > allowed {
+            self.wagers.cancel();
+            return self.diary.pass((last.at, last.tai), (mark.at, expected));
+        }
+        self.wagers.hear(mark);
+        self.diary.pass((last.at, last.tai), (mark.at, mark.tai))
     }
 
     /// A temperature sensor was read, in degrees Celsius. Always the same sensor, once a minute or so.
@@ -262,7 +289,7 @@ impl History {
         let mean = |hours: usize| {
             let rate = sums.mean(left.len().checked_sub(hours)?, hours)?;
             let base = hours as f64 * 3600.0;
-            let noise = 2.0 * mark.sigma * mark.sigma / (base * base);
+            let noise = 2.0 * mark.noise * mark.noise / (base * base);
             Some((rate + caused, libm::sqrt(noise + self.growth.of_rate(base, age.max(0.0)))))
         };
         (1..=BASE_MAX).filter_map(mean).min_by(|a, b| a.1.total_cmp(&b.1))
@@ -283,12 +310,31 @@ impl Forecast {
         self.from
     }
 
+    /// From a reading of the counter on, so long is the error within `limit` 999 times in 1000: by halving, to the
+    /// second. Zero if it is not now, and [`FORECAST_MAX`] if it is for longer.
+    pub fn holds_for(&self, raw: Time<Raw>, limit: Span) -> Span {
+        let passed = (raw - self.from.at).max(Span::ZERO);
+        let is_within = |more: Span| self.after(passed + more).p999 <= limit;
+        if !is_within(Span::ZERO) {
+            return Span::ZERO;
+        }
+        let (mut holds, mut breaks) = (Span::ZERO, FORECAST_MAX);
+        while breaks - holds > Span::from_secs(1) {
+            let between = holds + (breaks - holds).half();
+            match is_within(between) {
+                true => holds = between,
+                false => breaks = between,
+            }
+        }
+        if is_within(FORECAST_MAX) { FORECAST_MAX } else { holds }
+    }
+
     /// What to expect when the counter has counted so long since the last measurement.
     pub fn after(&self, passed: Span) -> Outlook {
         let t = passed.as_seconds().max(0.0);
         let (gained, rate) = self.foretold(passed.max(Span::ZERO));
         let sigma = libm::hypot(self.from.sigma, self.rate_sigma * t);
-        let both = 2.0 * CORRELATION * self.from.sigma * self.rate_sigma * t;
+        let both = 2.0 * CORRELATION * self.from.noise * self.rate_sigma * t;
         let square = sigma * sigma + both + self.growth.square(t);
         Outlook {
             rate: Rate::from_ratio(self.rate + rate),

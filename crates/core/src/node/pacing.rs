@@ -126,15 +126,16 @@ impl Node {
     }
 
     /// What the variance of the time will be, in s², at the shares of a stretch from now on in which nothing is measured.
-    /// How it grows is known by all members together. Where it begins, by the best of them: the doubt that the joint
-    /// estimate has about the asymmetry of paths is left out, because no question can lessen it.
+    /// How it grows is known by all members together. Where it begins is what their own estimates give as means of each
+    /// other: the doubt that the joint estimate has about the asymmetry of paths is left out, because no question can
+    /// lessen it.
     fn variances_ahead(&self, now: Time<Raw>, members: SourceSet, stretch: Span) -> Option<[f64; 4]> {
-        let variance = |sigma: f64| sigma * sigma;
+        let variance = |sigma: f64| (sigma * sigma).max(f64::MIN_POSITIVE);
         let joint = |at| self.joint.estimate(at).map(|estimate| variance(estimate.sigma));
         let estimators = members.iter().filter_map(|index| self.associations[index].estimator());
-        let best = estimators.map(|estimator| variance(estimator.estimate(now).sigma)).reduce(f64::min)?;
+        let weight: f64 = estimators.map(|estimator| 1.0 / variance(estimator.estimate(now).sigma)).sum();
         let start = joint(now)?;
-        let mut variances = [best; 4];
+        let mut variances = [1.0 / weight; 4];
         for (variance, share) in variances.iter_mut().zip(Growth::SHARES) {
             let ahead = now + Span::from_seconds(stretch.as_seconds() * share);
             *variance += (joint(ahead)? - start).max(0.0);

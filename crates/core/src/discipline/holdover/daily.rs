@@ -70,7 +70,7 @@ impl Cycle {
     /// The mean rates of the hours without what it adds to them.
     pub(super) fn left(&self, hours: &[Hour]) -> Series {
         let added = by_hour(|hour| self.gained(start_of(hour), start_of(hour) + HOUR) / HOUR.as_seconds());
-        Series::of(hours, |hour| Some(hour.rate - added[of_day(hour.number)]))
+        Series::of(hours, |hour| Some(hour.rate.as_ratio() - added[of_day(hour.number)]))
     }
 
     /// What has been gained by it from one instant to another, in seconds.
@@ -112,6 +112,7 @@ fn dot(a: [f64; 4], b: [f64; 4]) -> f64 {
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use truechimer_time::Rate;
 
     /// Rates of hours that follow a sine of 1 ppm with its maximum at 15 h TAI, and what else `more` adds.
     fn hours(count: u32, more: impl Fn(u32) -> f64) -> Vec<Hour> {
@@ -119,7 +120,9 @@ mod tests {
             let of_day = f64::from(number % 24) + 0.5;
             1e-6 * libm::cos(TAU * (of_day - 15.0) / 24.0) + more(number)
         };
-        (480_000..480_000 + count).map(|number| Hour { number, degrees: None, rate: rate(number) }).collect()
+        (480_000..480_000 + count)
+            .map(|number| Hour { number, degrees: None, rate: Rate::from_ratio(rate(number)) })
+            .collect()
     }
 
     #[test]
@@ -168,7 +171,7 @@ mod tests {
                     f64::from(state >> 8) / f64::from(1u32 << 24) - 0.5
                 };
                 walked += 1e-7 * (0..12).map(|_| even()).sum::<f64>();
-                hour.rate = walked;
+                hour.rate = Rate::from_ratio(walked);
             }
             learned += usize::from(Cycle::learn(&Series::rates(&hours)).is_some());
         }

@@ -9,13 +9,16 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use truechimer_time::{Raw, Span, Tai, Time};
+use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
 /// So far back the diary goes: 32 days. An hour takes 24 bytes, all of them 18 KiB.
 pub const HOURS_MAX: usize = 768;
 
 /// The length of an hour.
 pub(super) const HOUR: Span = Span::from_secs(3600);
+
+/// Rates are written down in whole steps of this.
+const RATE_STEP: Rate = Rate::from_attos_per_second(100_000);
 
 /// An hour of which less was seen is not written down, in seconds.
 const SEEN_MIN: f64 = 1800.0;
@@ -28,10 +31,10 @@ const STRETCH_MAX: Span = Span::from_secs(6 * 3600);
 pub struct Hour {
     /// Which: whole hours since the origin of TAI.
     pub number: u32,
-    /// The mean temperature, in degrees Celsius, where it was known.
+    /// The mean temperature, in degrees Celsius, where it was known; in hundredths.
     pub degrees: Option<f32>,
-    /// The mean rate: seconds of TAI gained on each second of the raw counter.
-    pub rate: f64,
+    /// The mean rate: seconds of TAI gained on each second of the raw counter, in steps of 10⁻¹³.
+    pub rate: Rate,
 }
 
 /// The last weeks.
@@ -124,17 +127,21 @@ impl Diary {
     fn close(&mut self) {
         let Open { number, gained, counted } = core::mem::take(&mut self.open);
         if counted >= SEEN_MIN {
-            self.write(Hour { number, degrees: self.degrees(number), rate: gained / counted });
+            // What is written is what is read after a restart: no digit more than anybody could have measured.
+            let steps = libm::round(gained / counted / RATE_STEP.as_ratio()) as i64;
+            let rate = Rate::from_attos_per_second(steps.saturating_mul(RATE_STEP.as_attos_per_second()));
+            self.write(Hour { number, degrees: self.degrees(number), rate });
         }
     }
 
     fn degrees(&self, number: u32) -> Option<f32> {
         let warmth = self.warmth.iter().find(|warmth| warmth.number == number)?;
-        Some((warmth.sum / f64::from(warmth.readings)) as f32)
+        let mean = warmth.sum / f64::from(warmth.readings);
+        Some((libm::round(mean * 100.0) / 100.0) as f32)
     }
 
     fn write(&mut self, hour: Hour) {
-        if self.newest().is_some_and(|newest| hour.number <= newest.number) || !hour.rate.is_finite() {
+        if self.newest().is_some_and(|newest| hour.number <= newest.number) {
             return;
         }
         self.hours.push(hour);
@@ -178,8 +185,8 @@ mod tests {
         }
         let hours: Vec<Hour> = diary.hours().to_vec();
         assert_eq!(hours.len(), 2, "the third hour is not over: {hours:?}");
-        assert_eq!((hours[0].number, hours[0].rate), (1_000_000, 0.0));
-        assert!((hours[1].rate - 5e-6).abs() < 1e-10, "{hours:?}");
+        assert_eq!((hours[0].number, hours[0].rate), (1_000_000, Rate::ZERO));
+        assert!((hours[1].rate.as_ratio() - 5e-6).abs() < 1e-10, "{hours:?}");
     }
 
     #[test]
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_oldest_makes_room() {
-        let hour = |number| Hour { number, degrees: None, rate: 0.0 };
+        let hour = |number| Hour { number, degrees: None, rate: Rate::ZERO };
         let diary = Diary::resumed((0..2000).map(hour));
         assert_eq!((diary.hours().len(), diary.newest().map(|hour| hour.number)), (HOURS_MAX, Some(1999)));
         let diary = Diary::resumed([5, 3, 5, 9].map(hour));

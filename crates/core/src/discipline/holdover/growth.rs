@@ -36,7 +36,7 @@ const WALK_LAG: f64 = 3600.0;
 const AGEING_LAG: f64 = 345_600.0;
 
 /// Of the mean square that was seen of the furthest ahead, so much can always be a walk that has not shown itself yet.
-const HIDDEN_WALK: f64 = 0.2;
+const HIDDEN_WALK: f64 = 0.1;
 
 /// How well an intensity is known is told by lags so many times shorter than the one that is asked for.
 const INFORMING: f64 = 4.0;

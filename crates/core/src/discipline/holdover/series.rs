@@ -18,7 +18,7 @@ pub(super) struct Series {
 impl Series {
     /// The rates of the hours, which come in their order.
     pub(super) fn rates(hours: &[Hour]) -> Self {
-        Self::of(hours, |hour| Some(hour.rate))
+        Self::of(hours, |hour| Some(hour.rate.as_ratio()))
     }
 
     /// What `value` says of each hour.

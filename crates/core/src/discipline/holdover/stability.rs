@@ -113,7 +113,7 @@ impl Octave {
     fn settle(&mut self, before: &Mark, mark: &Mark, lag: Span) {
         let error = libm::fabs((mark.tai - before.time_at(mark.at)).as_seconds());
         let passed = (mark.at - before.at).as_seconds();
-        let noise = libm::hypot(libm::hypot(before.sigma, mark.sigma), before.rate_sigma * passed);
+        let noise = libm::hypot(libm::hypot(before.noise, mark.noise), before.rate_sigma * passed);
         let square = (error * error - noise * noise).max(0.0);
         self.count = (self.count + 1.0).min(WAGERS_REMEMBERED);
         self.square += (square - self.square) / self.count;

@@ -47,7 +47,7 @@ impl Machine {
 
     fn mark(&self, rate: f64) -> Mark {
         let rate = 2e-5 + rate + self.walked;
-        Mark { at: self.raw(), tai: self.tai(), rate, sigma: 1e-6, rate_sigma: 1e-8 }
+        Mark { at: self.raw(), tai: self.tai(), rate, sigma: 1e-6, noise: 1e-6, rate_sigma: 1e-8 }
     }
 }
 
@@ -162,11 +162,38 @@ fn nothing_is_compared_across_an_interruption() {
         history.hear(&machine.mark(0.0), 1e-9);
     }
     assert!(
-        history.hours().iter().all(|hour| (hour.rate - 2e-5).abs() < 1e-9),
+        history.hours().iter().all(|hour| (hour.rate.as_ratio() - 2e-5).abs() < 1e-9),
         "the counter stood still, no more"
     );
     let day = history.forecast().expect("measured").after(Span::from_secs(86_400));
     assert!(day.p999 < Span::from_millis(50), "{day:?}");
+}
+
+#[test]
+fn another_source_that_is_a_millisecond_away_is_no_change_of_the_rate() {
+    let (mut history, mut machine) = (History::new([], 1e-9), Machine::new(6));
+    for turn in 0..2 * 1350 {
+        machine.count(0.0, 0.0);
+        if turn % 300 == 100 {
+            machine.ahead += 1e-3;
+        }
+        history.hear(&machine.mark(0.0), 1e-9);
+    }
+    assert!(
+        history.hours().iter().all(|hour| (hour.rate.as_ratio() - 2e-5).abs() < 1e-9),
+        "no hour has a jump in it"
+    );
+}
+
+#[test]
+fn what_is_not_settled_yet_is_not_written_down() {
+    let (mut history, mut machine) = (History::new([], 1e-9), Machine::new(7));
+    for _ in 0..1350 {
+        machine.count(0.0, 0.0);
+        history.hear(&Mark { rate_sigma: 1e-6, ..machine.mark(0.0) }, 1e-9);
+    }
+    assert!(history.hours().is_empty());
+    assert!(history.forecast().is_some(), "a forecast is better than none");
 }
 
 /// 30 machines that walk: the forecast of a day's error is neither too bold nor too shy.
@@ -196,7 +223,7 @@ fn the_growth_of_a_walk_is_learned_from_the_diary_alone() {
 fn what_was_never_seen_grows_like_the_walk_of_the_estimator() {
     let mut history = History::new([], 1e-9);
     let machine = Machine::new(5);
-    history.hear(&Mark { sigma: 0.0, rate_sigma: 0.0, ..machine.mark(0.0) }, 2e-9);
+    history.hear(&Mark { sigma: 0.0, noise: 0.0, rate_sigma: 0.0, ..machine.mark(0.0) }, 2e-9);
     let sigma = history.forecast().expect("measured").after(Span::from_secs(3600)).sigma.as_seconds();
     assert!((sigma - 2e-9 * 216_000.0 / libm::sqrt(3.0)).abs() < 1e-6, "{sigma}");
 }
@@ -213,7 +240,7 @@ proptest! {
         for (rate, sigma, rate_sigma, degrees) in marks {
             (0..stride).for_each(|_| machine.count(rate, 1e-9));
             history.warm(machine.raw(), degrees);
-            history.hear(&Mark { sigma, rate_sigma, ..machine.mark(rate) }, 1e-9);
+            history.hear(&Mark { sigma, noise: sigma, rate_sigma, ..machine.mark(rate) }, 1e-9);
         }
         let forecast = history.forecast().expect("measured");
         let mut last = Span::ZERO;
@@ -224,5 +251,10 @@ proptest! {
             prop_assert!(last <= outlook.sigma, "{exponent}");
             last = outlook.sigma;
         }
+        let (now, limit) = (forecast.from().at + Span::from_secs(100), Span::from_millis(100));
+        let holds = forecast.holds_for(now, limit);
+        let p999 = |more: Span| forecast.after(Span::from_secs(100) + more).p999;
+        prop_assert!(holds.is_zero() || p999(holds) <= limit);
+        prop_assert!(holds >= FORECAST_MAX || p999(holds + Span::from_secs(2)) > limit);
     }
 }

@@ -90,7 +90,7 @@ impl Warmth {
         let first = hours.first().map_or(0, |hour| hour.number);
         Series::of(hours, |hour| {
             let warm = delayed(&degrees, (hour.number - first) as usize, self.delay / 3600.0)?;
-            Some(hour.rate - self.rate(warm))
+            Some(hour.rate.as_ratio() - self.rate(warm))
         })
     }
 }
@@ -149,5 +149,75 @@ impl Thermometer {
     /// The temperature of the oscillator when the time was last measured, if it was known.
     pub(super) fn anchored(&self) -> Option<f64> {
         self.anchor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use truechimer_time::{Rate, Span};
+
+    /// Hours in which the room swings by 4 degrees with a period of 17 hours, and a rate that follows 30 minutes later.
+    fn hours(count: u32, rate: impl Fn(f64) -> f64) -> Vec<Hour> {
+        let degrees = |hour: f64| 25.0 + 4.0 * libm::sin(core::f64::consts::TAU * hour / 17.0);
+        let hour = |number: u32| {
+            let at = f64::from(number);
+            Hour {
+                number,
+                degrees: Some(degrees(at) as f32),
+                rate: Rate::from_ratio(rate(degrees(at - 0.5) - 25.0)),
+            }
+        };
+        (1000..1000 + count).map(hour).collect()
+    }
+
+    #[test]
+    fn a_line_and_its_lag_are_found() {
+        let hours = hours(100, |warmer| 2e-5 + 1e-7 * warmer);
+        let (warmth, unexplained) = Warmth::learn(&hours).expect("nothing else is at work");
+        assert!(unexplained < 0.01 && (warmth.linear - 1e-7).abs() < 2e-9, "{warmth:?}");
+        assert_eq!((warmth.delay, warmth.square), (1800.0, 0.0));
+        let left = warmth.left(&hours);
+        let span = |series: &Series| {
+            let values: Vec<f64> = (0..series.len()).filter_map(|index| series.value(index)).collect();
+            values.iter().copied().fold(f64::MIN, f64::max) - values.iter().copied().fold(f64::MAX, f64::min)
+        };
+        assert!(span(&left) < 0.05 * span(&Series::rates(&hours)));
+    }
+
+    #[test]
+    fn the_parabola_of_a_watch_crystal_is_found() {
+        let (warmth, _) =
+            Warmth::learn(&hours(200, |warmer| -3.5e-8 * warmer * warmer)).expect("a parabola explains it");
+        assert!((warmth.square + 3.5e-8).abs() < 2e-9, "{warmth:?}");
+    }
+
+    #[test]
+    fn a_sensor_of_something_else_explains_nothing() {
+        let mut hours = hours(200, |_| 0.0);
+        let mut state = 1u32;
+        for hour in &mut hours {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            hour.rate = Rate::from_ratio(1e-7 * f64::from(state >> 8) / f64::from(1u32 << 24));
+        }
+        assert_eq!(Warmth::learn(&hours), None);
+        hours.iter_mut().for_each(|hour| hour.degrees = None);
+        assert_eq!(Warmth::learn(&hours), None);
+    }
+
+    #[test]
+    fn what_warmth_gains_is_counted_from_the_last_measurement() {
+        let warmth = Warmth { centre: 20.0, linear: 1e-7, square: 0.0, delay: 0.0 };
+        let at = |seconds| Time::from_epoch(Span::from_secs(seconds));
+        let mut thermometer = Thermometer::default();
+        thermometer.read(at(0), 20.0, Some(&warmth));
+        thermometer.anchor(at(0));
+        for minute in 1..=60 {
+            thermometer.read(at(60 * minute), 25.0, Some(&warmth));
+        }
+        let (until, gained, rate) = thermometer.since(&warmth).expect("read");
+        assert_eq!((until, (rate * 1e9).round()), (at(3600), 500.0));
+        assert!((gained - 5e-7 * 3570.0).abs() < 1e-9, "{gained}");
     }
 }

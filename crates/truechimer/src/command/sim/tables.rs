@@ -7,6 +7,7 @@ use std::thread;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use truechimer_sim::accuracy;
+use truechimer_sim::holdover;
 use truechimer_sim::lab::{matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
@@ -55,6 +56,11 @@ pub(super) const TABLES: &[Table] = &[
         name: "vote",
         about: "four sources together: the best of each, one path longer than it seems, one that lies",
         make: vote::sheets,
+    },
+    Table {
+        name: "holdover",
+        about: "error against time when nobody answers, and how well it was foretold",
+        make: holdover::sheets,
     },
 ];
 
