@@ -7,6 +7,7 @@
 //! **Invariant:** nothing here reads a clock, sleeps, or is ever in the daemon's path.
 #![forbid(unsafe_code)]
 
+pub mod accuracy;
 pub mod chance;
 pub mod holdover;
 pub mod kernel;

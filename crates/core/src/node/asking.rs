@@ -6,6 +6,7 @@ use rand_core::Rng;
 use truechimer_time::{Local, Rate, Span, Tai, Time, Utc};
 
 use super::identity::SAME_SERVER_REST;
+use super::pacing::News;
 use super::{Action, Node};
 use crate::discipline::estimator::Reception;
 use crate::discipline::oscillator::RateLimits;
@@ -268,6 +269,7 @@ impl Node {
             Ok(sample) => sample,
             Err(NearLeap) => return,
         };
+        let is_expected = self.is_expected(&sample);
         let association = &mut self.associations[index];
         association.is_loop = false;
         let hearing = association.hear(&sample, limits, likely);
@@ -283,7 +285,7 @@ impl Node {
         self.associations[index].last = Some(answer);
         let was_believed = self.selected.truechimers.contains(index);
         self.update(now, source);
-        self.reschedule(now, (index, was_believed), hearing);
+        self.reschedule(now, News { index, was_believed, is_expected, hearing });
     }
 
     fn measurement(

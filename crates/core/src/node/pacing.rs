@@ -7,6 +7,7 @@ use truechimer_time::{Raw, Span, Time};
 use super::Node;
 use crate::discipline::estimator::Reception;
 use crate::event::{Event, Paced};
+use crate::measure::sample::Sample;
 use crate::moment::Moment;
 use crate::policy::{Policy, Rhythm};
 use crate::source::SourceSet;
@@ -15,6 +16,33 @@ use crate::source::pace::{Growth, Pace};
 
 /// Where there is a target but nobody to believe, each source is asked so often.
 const WITHOUT_MAJORITY: Span = Span::from_secs(1024);
+
+/// An answer that is further from what was expected than so many standard deviations, and than its own delay explains,
+/// is surprising: in a life of ten questions a day that happens by chance once in years.
+const UNEXPECTED_SIGMAS: f64 = 4.0;
+
+/// An answer, and what it was to us.
+#[derive(Clone, Copy)]
+pub(super) struct News {
+    /// The source, by its place.
+    pub(super) index: usize,
+    /// It was believed until now.
+    pub(super) was_believed: bool,
+    /// It is where all together had foreseen it.
+    pub(super) is_expected: bool,
+    /// What its own estimate made of it.
+    pub(super) hearing: Hearing,
+}
+
+impl News {
+    fn is_surprise(&self) -> bool {
+        self.hearing.contradiction.is_some() || self.hearing.reception == Reception::Surprise
+    }
+
+    fn is_odd(&self) -> bool {
+        self.is_surprise() || self.hearing.reception == Reception::Suspect || !self.is_expected
+    }
+}
 
 /// The pace that a policy asks for.
 pub(super) fn pace_of(policy: &Policy) -> Option<Pace> {
@@ -25,26 +53,35 @@ pub(super) fn pace_of(policy: &Policy) -> Option<Pace> {
 }
 
 impl Node {
-    /// A source (by its place, and whether it was believed until now) has answered, and what follows for the time has
-    /// been decided: who is asked next, and when?
-    pub(super) fn reschedule(&mut self, now: &Moment, (index, was_believed): (usize, bool), heard: Hearing) {
-        let is_surprise = heard.contradiction.is_some() || heard.reception == Reception::Surprise;
+    /// A source has answered, and what follows for the time has been decided: who is asked next, and when?
+    pub(super) fn reschedule(&mut self, now: &Moment, news: News) {
+        let index = news.index;
         match (self.policy.rhythm, self.pace.is_some()) {
             (Rhythm::Adaptive, true) => {
                 self.set_pace(now, index);
                 self.take_turns(now);
-                if is_surprise || heard.reception == Reception::Suspect {
-                    self.look_again(now, index, was_believed);
+                if news.is_odd() {
+                    self.look_again(now, news);
                 }
                 self.reconsider_status(now);
             }
-            (Rhythm::Adaptive | Rhythm::Classic, _) if is_surprise => {
+            (Rhythm::Adaptive | Rhythm::Classic, _) if news.is_surprise() => {
                 self.associations[index].schedule.surprised(now.mono);
             }
             (Rhythm::Adaptive, false) => self.associations[index].schedule.content(),
             (Rhythm::Classic, _) => self.associations[index].schedule.double(),
         }
         self.tell_intervals();
+    }
+
+    /// Is a sample where all together foresee it? Where is asked rarely, its own source cannot tell: in hours of silence
+    /// its clock or ours may have gone far.
+    pub(super) fn is_expected(&self, sample: &Sample) -> bool {
+        let expected = self.pace.and_then(|_| self.joint.estimate(sample.at));
+        expected.is_none_or(|expected| {
+            let doubt = Span::from_seconds(UNEXPECTED_SIGMAS * expected.sigma);
+            sample.earliest - doubt <= expected.tai && expected.tai <= sample.latest + doubt
+        })
     }
 
     /// Intervals may be so long that a question without an answer cannot wait for the next.
@@ -89,15 +126,16 @@ impl Node {
     }
 
     /// What the variance of the time will be, in s², at the shares of a stretch from now on in which nothing is measured.
-    /// How it grows is known by all members together. Where it begins, by the best of them: the doubt that the joint
-    /// estimate has about the asymmetry of paths is left out, because no question can lessen it.
+    /// How it grows is known by all members together. Where it begins is what their own estimates give as means of each
+    /// other: the doubt that the joint estimate has about the asymmetry of paths is left out, because no question can
+    /// lessen it.
     fn variances_ahead(&self, now: Time<Raw>, members: SourceSet, stretch: Span) -> Option<[f64; 4]> {
-        let variance = |sigma: f64| sigma * sigma;
+        let variance = |sigma: f64| (sigma * sigma).max(f64::MIN_POSITIVE);
         let joint = |at| self.joint.estimate(at).map(|estimate| variance(estimate.sigma));
         let estimators = members.iter().filter_map(|index| self.associations[index].estimator());
-        let best = estimators.map(|estimator| variance(estimator.estimate(now).sigma)).reduce(f64::min)?;
+        let weight: f64 = estimators.map(|estimator| 1.0 / variance(estimator.estimate(now).sigma)).sum();
         let start = joint(now)?;
-        let mut variances = [best; 4];
+        let mut variances = [1.0 / weight; 4];
         for (variance, share) in variances.iter_mut().zip(Growth::SHARES) {
             let ahead = now + Span::from_seconds(stretch.as_seconds() * share);
             *variance += (joint(ahead)? - start).max(0.0);
@@ -126,7 +164,7 @@ impl Node {
 
     /// Something is not as expected: either this source, or the way to it, or our own counter. It is asked again, and if
     /// it was believed, so are all others: together they know.
-    fn look_again(&mut self, now: &Moment, index: usize, was_believed: bool) {
+    fn look_again(&mut self, now: &Moment, News { index, was_believed, .. }: News) {
         for (other, association) in self.associations.iter_mut().enumerate() {
             match other == index {
                 true => association.schedule.follow_up(now.mono),

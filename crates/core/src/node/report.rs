@@ -237,9 +237,14 @@ impl Node {
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
             served: self.served(now),
-            rms: self.pace.and_then(|pace| pace.rms()),
+            rms: self.expected_rms(),
             sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
         }
+    }
+
+    /// The standard error of the clock over all time at the present pace; `None` without a target or a majority.
+    pub fn expected_rms(&self) -> Option<Span> {
+        self.pace.and_then(|pace| pace.rms())
     }
 
     /// What time it is, unless nothing is known.

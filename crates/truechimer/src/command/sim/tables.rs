@@ -6,6 +6,7 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
+use truechimer_sim::accuracy;
 use truechimer_sim::holdover;
 use truechimer_sim::lab::{matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
@@ -26,6 +27,11 @@ pub(super) struct Table {
 
 /// All of them.
 pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "accuracy",
+        about: "what an accuracy target costs, and whether it is kept",
+        make: accuracy::table,
+    },
     Table {
         name: "years",
         about: "years of random worlds with all faults: is a bound ever false?",
