@@ -15,6 +15,7 @@ use rand_core::SeedableRng;
 use truechimer_time::leap::LeapTable;
 use truechimer_time::{Mono, Rate, Span, Time, Utc};
 
+use crate::discipline::holdover::History;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
@@ -30,6 +31,7 @@ use crate::status::Status;
 
 mod asking;
 mod deciding;
+mod foretelling;
 mod identity;
 mod pacing;
 mod voting;
@@ -39,6 +41,9 @@ pub mod report;
 
 /// The most actions that can be waiting: more than one happening can cause.
 const ACTIONS_MAX: usize = 16 * SOURCES_MAX;
+
+/// An oscillator of which nothing is known wanders so much, per square root of a second.
+const WANDER: f64 = 1e-9;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +170,7 @@ pub struct Node {
     exchanges: u64,
     pace: Option<Pace>,
     oscillator: Oscillator,
+    history: History,
     model: Option<Model>,
     selected: voting::Selection,
     servo: Servo,
@@ -183,6 +189,7 @@ impl Node {
         let mut node = Self {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
+            history: History::new([], learned.as_ref().map_or(WANDER, |known| known.wander.as_ratio())),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),

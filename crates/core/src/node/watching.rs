@@ -103,6 +103,7 @@ impl Node {
     /// What is known of the time is void: it is measured anew.
     pub(super) fn void(&mut self, now: &Moment, because: Event) {
         self.model = None;
+        self.history.interrupted();
         self.abandon_exchanges();
         for association in &mut self.associations {
             association.forget();
@@ -168,7 +169,7 @@ impl Node {
     }
 
     /// Steers by the model that there is.
-    fn steer_again(&mut self, now: &Moment) {
+    pub(super) fn steer_again(&mut self, now: &Moment) {
         let Some(model) = self.model else { return self.carry_out(now, Verdict::Hold) };
         let reading = model.read(now.raw);
         let error = self.local_of(reading.best) - now.local;
