@@ -189,7 +189,7 @@ impl Node {
         let mut node = Self {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
-            history: History::new([], learned.as_ref().map_or(WANDER, |known| known.wander.as_ratio())),
+            history: history_of(learned.as_ref()),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),
@@ -269,6 +269,14 @@ impl Node {
                 self.ask_all_soon(now);
             }
         }
+    }
+}
+
+/// What an earlier life wrote of the oscillator, or nothing.
+fn history_of(learned: Option<&Learned>) -> History {
+    match learned {
+        Some(known) => History::new(known.hours.iter().copied(), known.wander.as_ratio()),
+        None => History::new([], WANDER),
     }
 }
 

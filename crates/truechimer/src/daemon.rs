@@ -120,7 +120,7 @@ impl Daemon {
         let now = clock.moment(&clocks::readings());
         let rate = clock.rate().map_err(io::Error::other)?;
         let floor = crate::floor::floor(loaded.learned.as_ref(), &leaps);
-        let learned = loaded.learned;
+        let learned = loaded.learned.clone();
         let head = Head { seed, now, rate, floor, leaps: leaps.clone(), learned, config: config.to_toml() };
         let birth = Birth {
             policy: config.policy(),

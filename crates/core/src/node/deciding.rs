@@ -220,6 +220,7 @@ impl Node {
             at: reading.best,
             bound: reading.bound(),
             seen: self.oscillator.drift_seen(),
+            hours: self.history.hours().to_vec(),
         })
     }
 }
