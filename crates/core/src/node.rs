@@ -96,6 +96,11 @@ pub enum Input {
         /// The rate that it really has now, or why nothing was done.
         outcome: Result<Rate, SteeringFault>,
     },
+    /// A temperature sensor was read: always the same one, once a minute or so.
+    Temperature {
+        /// Thousandths of a degree Celsius.
+        millidegrees: i32,
+    },
     /// An operator asks for something.
     Ordered(Order),
 }
@@ -224,6 +229,7 @@ impl Node {
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
             Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
+            Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
             Input::Ordered(order) => self.ordered(now, order),
         }
         self.ask_who_is_due(now);

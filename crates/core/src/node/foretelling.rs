@@ -36,6 +36,11 @@ impl Node {
         self.history.hear(&mark, model.wander.as_ratio());
     }
 
+    /// A temperature sensor was read.
+    pub(super) fn warmed(&mut self, now: &Moment, millidegrees: i32) {
+        self.history.warm(now.raw, f64::from(millidegrees) / 1000.0);
+    }
+
     /// Lays the line along the forecast, if there is nobody to ask. A slew under way is waited for.
     pub(super) fn follow_forecast(&mut self, now: &Moment) {
         if self.status != Status::Holdover || self.servo.slew_ends().is_some() {

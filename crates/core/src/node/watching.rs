@@ -82,6 +82,7 @@ impl Node {
             | Input::Unsent { .. }
             | Input::Heard { .. }
             | Input::Steered { .. }
+            | Input::Temperature { .. }
             | Input::Ordered(_) => self.anchor_clock(now),
         }
     }
