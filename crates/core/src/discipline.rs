@@ -4,6 +4,7 @@ pub mod bracket;
 pub mod drift;
 pub mod estimator;
 pub mod holdover;
+pub mod joint;
 pub mod model;
 pub mod oscillator;
 pub mod select;

@@ -16,6 +16,7 @@ use truechimer_time::leap::LeapTable;
 use truechimer_time::{Mono, Rate, Span, Time, Utc};
 
 use crate::discipline::holdover::History;
+use crate::discipline::joint::Joint;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
@@ -176,6 +177,7 @@ pub struct Node {
     pace: Option<Pace>,
     oscillator: Oscillator,
     history: History,
+    joint: Joint,
     model: Option<Model>,
     selected: voting::Selection,
     servo: Servo,
@@ -195,6 +197,7 @@ impl Node {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
             history: history_of(learned.as_ref()),
+            joint: Joint::new(policy.sources.len()),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),

@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_torn_line_is_an_error_that_names_the_column() {
-        let line = input_line(&now(), &inputs()[3]);
+        let line = input_line(&now(), &inputs()[5]);
         assert_eq!(parse_input(&line[..line.len() - 8]), Err(RecordError::Missing("stamped by")));
         assert_eq!(parse_input("i 1 2 x"), Err(RecordError::Unreadable("local")));
         assert_eq!(parse_input("m 1"), Err(RecordError::NotAnInput));

@@ -12,6 +12,7 @@ pub mod robust;
 pub mod score;
 pub mod setting;
 pub mod trial;
+pub mod vote;
 
 /// One exchange, as the client sees it, in seconds. The client's clock is a raw counter that began at zero.
 ///

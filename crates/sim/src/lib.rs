@@ -21,3 +21,4 @@ pub mod table;
 pub mod work;
 pub mod world;
 pub mod yardstick;
+pub mod years;

@@ -4,6 +4,7 @@
 //! next one, and the results are put back in the order of the pieces.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -11,10 +12,14 @@ use std::thread;
 pub type Audience<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 /// How much work may be done for a table, and by how many hands.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Effort<'a> {
     /// Make so many histories of everything; `None` for as many as the table finds right.
     pub seeds: Option<u64>,
+    /// Make the histories of these seeds, for a table whose seeds decide what is made.
+    pub range: Option<RangeInclusive<u64>>,
+    /// Make histories of so many machine-years altogether, for the same.
+    pub budget: Option<f64>,
     /// A small fixed part only.
     pub quick: bool,
     /// On so many threads.
@@ -25,12 +30,19 @@ pub struct Effort<'a> {
 
 impl Effort<'static> {
     /// The small part, on one thread, unwatched: for tests.
-    pub const QUICK: Self = Self { seeds: None, quick: true, jobs: NonZeroUsize::MIN, audience: &|_, _| {} };
+    pub const QUICK: Self = Self {
+        seeds: None,
+        range: None,
+        budget: None,
+        quick: true,
+        jobs: NonZeroUsize::MIN,
+        audience: &|_, _| {},
+    };
 }
 
 impl Effort<'_> {
     /// The seeds: from one to as many as were asked for, or else to `usual`; one if it has to be quick.
-    pub fn seeds(&self, usual: u64) -> std::ops::RangeInclusive<u64> {
+    pub fn seeds(&self, usual: u64) -> RangeInclusive<u64> {
         1..=self.seeds.unwrap_or(if self.quick { 1 } else { usual }).max(1)
     }
 

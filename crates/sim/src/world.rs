@@ -70,6 +70,18 @@ pub struct World {
     outcome: Outcome,
 }
 
+/// A look at the machine in the midst of its history.
+pub struct Glimpse<'a> {
+    /// True time.
+    pub truth: Time<Tai>,
+    /// What the machine's clocks show.
+    pub now: Moment,
+    /// True time minus local clock.
+    pub clock_error: Span,
+    /// The node.
+    pub node: &'a Node,
+}
+
 /// What came of a history.
 #[derive(Default)]
 pub struct Outcome {
@@ -89,6 +101,8 @@ pub struct Outcome {
     pub falsetickers: Vec<usize>,
     /// Every event, if it was asked for.
     pub story: Option<Vec<(Span, Event)>>,
+    /// When the daemon was born again, by the time since the start.
+    pub births: Vec<Span>,
     /// Every question if the story was asked for: when, by the monotonic clock, and to which server.
     pub asked: Vec<(Time<Mono>, usize)>,
 }
@@ -205,10 +219,16 @@ impl World {
     }
 
     /// Lets the history take its course.
-    pub fn run(mut self) -> Outcome {
+    pub fn run(self) -> Outcome {
+        self.run_watched(|_| {})
+    }
+
+    /// Lets the history take its course, and somebody look at the machine just before each thing that happens to it.
+    pub fn run_watched(mut self, mut watch: impl FnMut(&Glimpse<'_>)) -> Outcome {
         self.tell_node(Input::Wake);
         while let Some(at) = self.next_instant() {
             self.watch_until(at);
+            watch(&self.glimpse());
             self.happen();
         }
         self.watch_until(self.end);
@@ -256,6 +276,9 @@ impl World {
     /// change of the rate in its midst shows at its end. Where the rate is not well within the limits, or the truth is
     /// near an edge, the oracle looks each second.
     fn watch_until(&mut self, to: Time<Tai>) {
+        if self.is_watched {
+            self.look();
+        }
         while self.is_watched && to - self.now > SECOND && !self.is_calm() {
             self.advance(self.now + SECOND);
             self.look();
@@ -280,6 +303,12 @@ impl World {
 
     fn moment(&self) -> Moment {
         self.kernel.read(self.oscillator.raw())
+    }
+
+    fn glimpse(&self) -> Glimpse<'_> {
+        let now = self.moment();
+        let clock_error = local_at(&self.leaps, self.now) - now.local;
+        Glimpse { truth: self.now, now, clock_error, node: &self.node }
     }
 
     fn look(&mut self) {
@@ -405,6 +434,7 @@ impl World {
     /// What is under way to or from the old daemon finds its sockets closed.
     fn restart(&mut self) {
         let now = self.moment();
+        self.outcome.births.push(self.now - self.start);
         self.plans.retain(|_, plan| matches!(plan, Plan::Change(_)));
         let first = birth(&self.scenario, self.seed, self.lives, &self.leaps);
         let birth = Birth { learned: self.learned.clone(), rate: self.kernel.rate(), ..first };

@@ -5,17 +5,13 @@
 
 use std::ops::Range;
 
-use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::event::Event;
 use truechimer_core::source::schedule::BURST_SPACING;
-use truechimer_sim::chance::Stream;
-use truechimer_sim::network::PathSpec;
 use truechimer_sim::oracle::Oracle;
-use truechimer_sim::oscillator::OscillatorSpec;
-use truechimer_sim::oscillator::course::Sine;
-use truechimer_sim::scenario::{Change, Scenario};
-use truechimer_sim::server::{Quirk, ServerSpec, Wish};
+use truechimer_sim::scenario::Scenario;
 use truechimer_sim::world::{Outcome, World};
-use truechimer_time::{Mono, Rate, Span, Time};
+use truechimer_sim::years::worlds::{self, campaign};
+use truechimer_time::{Mono, Span, Time};
 
 /// Run always. A seed beyond them that finds something becomes a test of its own.
 const SEEDS: Range<u64> = 0..36;
@@ -26,7 +22,7 @@ const HOUR: f64 = 3600.0;
 fn no_world_makes_a_bound_false_or_steps_a_settled_clock_or_asks_too_often() {
     let (mut days, mut looks, mut faults) = (0.0, 0, Vec::new());
     for seed in seeds() {
-        let scenario = world(seed);
+        let scenario = campaign(seed);
         let outcome = World::new(&scenario, seed).with_story().run();
         days += scenario.duration.as_seconds() / (24.0 * HOUR);
         looks += outcome.oracle.bounds_seen;
@@ -34,6 +30,17 @@ fn no_world_makes_a_bound_false_or_steps_a_settled_clock_or_asks_too_often() {
     }
     println!("{days:.0} machine-days, {looks} bounds held against the truth, {} faults", faults.len());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The worlds of `sim years` that last a week at most, of each class.
+#[test]
+fn no_class_of_worlds_makes_a_bound_false_or_steps_a_settled_clock_or_asks_too_often() {
+    let short = (0..200).filter(|&seed| worlds::length(seed) <= Span::from_secs(7 * 86_400));
+    for seed in short.take(36) {
+        let scenario = worlds::world(seed);
+        let outcome = World::new(&scenario, seed).with_story().watched().run();
+        assert_eq!(verdict(&scenario, &outcome), None, "seed {seed}, {}", scenario.name);
+    }
 }
 
 #[test]
@@ -47,7 +54,7 @@ fn a_liar_that_is_heard_first_after_an_outage_does_not_decide() {
 }
 
 fn fault(seed: u64) -> Option<String> {
-    let scenario = world(seed);
+    let scenario = campaign(seed);
     verdict(&scenario, &World::new(&scenario, seed).with_story().run())
 }
 
@@ -73,10 +80,10 @@ fn verdict(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
 
 /// Steps are for the first updates of a life.
 fn stepped_late(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
-    let mut restarts = restarts(scenario).into_iter().peekable();
+    let mut births = outcome.births.iter().peekable();
     let mut updates = 0;
     for (since, event) in outcome.story.iter().flatten() {
-        while restarts.next_if(|restart| restart <= since).is_some() {
+        while births.next_if(|&birth| birth <= since).is_some() {
             updates = 0;
         }
         updates += u32::from(matches!(event, Event::Updated(_)));
@@ -89,24 +96,13 @@ fn stepped_late(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
     None
 }
 
-fn restarts(scenario: &Scenario) -> Vec<Span> {
-    let mut restarts: Vec<Span> = scenario
-        .changes
-        .iter()
-        .filter(|(_, change)| *change == Change::Restart)
-        .map(|(since, _)| *since)
-        .collect();
-    restarts.sort_unstable();
-    restarts
-}
-
 /// In any stretch of time: one question for each shortest interval (2 % less, for scatter), and one burst and one
 /// urgent question more, which a restart may begin anew. Never two closer than a burst's spacing.
 fn asked_too_often(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
     let least = scenario.intervals.0.as_seconds() * 0.98;
     let mut allowance = vec![BURST + 1.0; scenario.servers.len()];
     let mut last: Vec<Option<Time<Mono>>> = vec![None; scenario.servers.len()];
-    let extra = (BURST + 1.0) * restarts(scenario).len() as f64;
+    let extra = (BURST + 1.0) * outcome.births.len() as f64;
     for &(at, server) in &outcome.asked {
         if let Some(before) = last[server].replace(at) {
             let passed = (at - before).as_seconds();
@@ -126,212 +122,3 @@ fn asked_too_often(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
 
 /// As many questions as a burst has.
 const BURST: f64 = 6.0;
-
-/// A random world. The honest operators are more than the liars; whoever can, silences them.
-fn world(seed: u64) -> Scenario {
-    let mut chance = Dice(Stream::new(seed, "campaign"));
-    let duration = *chance.pick(&[6.0, 12.0, 30.0, 120.0, 240.0]) * HOUR;
-    let honest = 2 + chance.below(4);
-    let liars = chance.below(honest.min(3));
-    let spare = honest - liars - 1;
-    let mut servers: Vec<ServerSpec> = (0..honest + liars).map(|_| chance.server()).collect();
-    for liar in &mut servers[..liars] {
-        chance.corrupt(liar, duration);
-    }
-    for honest in &mut servers[liars..liars + spare.min(1)] {
-        honest.quirk = chance.silence(duration);
-    }
-    if let Some(last) = servers.last_mut() {
-        last.quirk = if chance.0.happens(0.3) { Quirk::Stutters } else { last.quirk };
-    }
-    chance.shuffle(&mut servers);
-    for (operator, server) in servers.iter_mut().enumerate() {
-        server.operator = operator as u8;
-    }
-    let mut poll = Dice(Stream::new(seed, "poll"));
-    poll.silence_honest(&mut servers, duration);
-    poll.wish(&mut servers);
-    poll.add_siblings(&mut servers);
-    // Fewer lie than must agree, whoever is dead.
-    let min_operators = poll.0.happens(0.3).then(|| liars + 1 + poll.below(3));
-    let least = *chance.pick(&[16, 64, 64, 256]);
-    let most = least * *chance.pick(&[1, 4, 16, 16, 512]);
-    Scenario {
-        name: "campaign",
-        duration: Span::from_seconds(duration),
-        oscillator: chance.oscillator(),
-        clock_error: Span::from_seconds(*chance.pick(&[0.0, 0.7, -0.09, 3000.0, -1e6])),
-        servers,
-        changes: chance.changes(duration),
-        intervals: (Span::from_secs(least), Span::from_secs(most)),
-        accuracy: *chance.pick(&[None, Some(Span::from_millis(1)), Some(Span::from_millis(50))]),
-        min_operators,
-        ..Scenario::default()
-    }
-}
-
-/// Is it right as far as it says that it is?
-fn is_honest(server: &ServerSpec) -> bool {
-    let is_right = match server.quirk {
-        Quirk::None | Quirk::Silent { .. } | Quirk::Stutters => true,
-        Quirk::Jumps { .. } | Quirk::TwoFaced | Quirk::NeverSet | Quirk::Kisses(_) | Quirk::Babbles => false,
-    };
-    is_right && server.ramp == Rate::ZERO && server.error.abs() <= server.dispersion && server.stratum < 16
-}
-
-struct Dice(Stream);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        (self.0.uniform() * limit as f64) as usize
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.0.uniform()
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let index = self.below(from.len());
-        &from[index]
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for index in (1..items.len()).rev() {
-            let other = self.below(index + 1);
-            items.swap(index, other);
-        }
-    }
-
-    /// An honest one, on any path.
-    fn server(&mut self) -> ServerSpec {
-        let base = *self.pick(&[1e-4, 5e-3, 2e-2, 0.15]);
-        let error = self.between(-1e-3, 1e-3);
-        let path = PathSpec {
-            base: Span::from_seconds(base),
-            asymmetry: Span::from_seconds(base * self.between(-1.8, 1.8)),
-            jitter: Span::from_seconds(base * self.between(0.0, 0.5)),
-            loss: *self.pick(&[0.0, 0.01, 0.1]),
-            ..PathSpec::default()
-        };
-        ServerSpec {
-            path,
-            error: Span::from_seconds(error),
-            dispersion: Span::from_seconds(error.abs() + 1e-6),
-            ..ServerSpec::default()
-        }
-    }
-
-    fn corrupt(&mut self, server: &mut ServerSpec, duration: f64) {
-        let sign = *self.pick(&[1.0, -1.0]);
-        let size = sign * *self.pick(&[1e-3, 2e-2, 0.5, 3.0, 3600.0, 1e8]);
-        let after = Span::from_seconds(self.between(0.0, duration));
-        server.dispersion = Span::from_micros(1);
-        match self.below(10) {
-            0 => server.error = Span::from_seconds(size),
-            1 => server.ramp = Rate::from_ratio(sign * *self.pick(&[1e-7, 1e-6, 1e-5, 1e-3])),
-            2 => server.quirk = Quirk::Jumps { after, by: Span::from_seconds(size) },
-            3 => (server.quirk, server.error) = (Quirk::TwoFaced, Span::from_seconds(size)),
-            4 => server.quirk = Quirk::NeverSet,
-            5 => server.quirk = Quirk::Kisses(**self.pick(&[b"RATE", b"DENY", b"RSTR", b"XYZ!"])),
-            6 => server.quirk = Quirk::Babbles,
-            7 => server.error = Span::from_secs(1 << 32),
-            8 => server.stratum = 16,
-            _ => server.quirk = self.silence(duration),
-        }
-    }
-
-    /// An attacker on the way keeps honest servers from being heard, each for a while of its own or all at once.
-    fn silence_honest(&mut self, servers: &mut [ServerSpec], duration: f64) {
-        let at_once = self.silence(duration);
-        let (is_attacked, is_concerted) = (self.0.happens(0.5), self.0.happens(0.5));
-        for server in servers.iter_mut().filter(|server| is_honest(server)) {
-            let own = self.silence(duration);
-            if is_attacked && self.0.happens(0.7) {
-                server.quirk = if is_concerted { at_once } else { own };
-            }
-        }
-    }
-
-    /// The operator trusts none but honest servers; anybody may be preferred or required.
-    fn wish(&mut self, servers: &mut [ServerSpec]) {
-        let (trusts, prefers, requires) = (self.0.happens(0.2), self.0.happens(0.3), self.0.happens(0.2));
-        for server in servers {
-            server.wish = Wish {
-                trust: trusts && is_honest(server) && self.0.happens(0.5),
-                prefer: prefers && self.0.happens(0.5),
-                require: requires && self.0.happens(0.5),
-            };
-        }
-    }
-
-    /// Some operators have several servers. All those of an honest one are honest.
-    fn add_siblings(&mut self, servers: &mut Vec<ServerSpec>) {
-        for index in 0..servers.len() {
-            if self.0.happens(0.2) {
-                let mut sibling = self.server();
-                sibling.operator = servers[index].operator;
-                if !is_honest(&servers[index]) {
-                    sibling.error = servers[index].error;
-                }
-                servers.push(sibling);
-            }
-        }
-    }
-
-    fn silence(&mut self, duration: f64) -> Quirk {
-        let from = self.between(0.0, duration);
-        let until = from + self.between(0.0, 30.0 * HOUR);
-        Quirk::Silent { from: Span::from_seconds(from), until: Span::from_seconds(until) }
-    }
-
-    /// One that keeps to A1 and A2: within 15 ppm of itself for a day.
-    fn oscillator(&mut self) -> OscillatorSpec {
-        let offset_ppm = self.between(-150.0, 150.0);
-        let walk = *self.pick(&[0.0, 1e-10, 1e-9]);
-        let quick = OscillatorSpec { offset_ppm, walk, ..OscillatorSpec::default() };
-        let days = |days: f64| Span::from_seconds(days * 24.0 * HOUR);
-        let sine = |ppm, period| Sine { period: days(period), ..Sine::daily(ppm) };
-        match self.below(3) {
-            0 => OscillatorSpec { steps: vec![(days(self.0.uniform() * 3.0), 10.0)], ..quick },
-            1 => OscillatorSpec { sines: vec![sine(5.0, self.between(0.01, 1.0))], ..quick },
-            _ => OscillatorSpec { sines: vec![sine(15.0, 8.0)], ..quick },
-        }
-    }
-
-    fn changes(&mut self, duration: f64) -> Vec<(Span, Change)> {
-        let mut changes = Vec::new();
-        for _ in 0..self.below(8) {
-            let at = self.between(0.0, duration);
-            let later = at + *self.pick(&[60.0, HOUR, 8.0 * HOUR, 80.0 * HOUR]);
-            let when = Span::from_seconds(at);
-            let until = Span::from_seconds(later);
-            let sign = *self.pick(&[1.0, -1.0]);
-            match self.below(6) {
-                0 => changes.extend([(when, Change::CutAll(true)), (until, Change::CutAll(false))]),
-                1 => {
-                    let by = self.signed(sign, &[0.002, 0.3, 5.0, 4000.0]);
-                    changes.push((when, Change::StepByOthers(by)));
-                }
-                2 => {
-                    let by = *self.pick(&[20_000, 100_000, 400_000]);
-                    changes.push((when, Change::RetuneByOthers(Rate::from_ppb(by))));
-                }
-                3 => {
-                    let slept = Span::from_seconds(*self.pick(&[3.0, 60.0, 5.0 * HOUR]));
-                    let rtc_error = self.signed(sign, &[0.0, 0.05, 2.0]);
-                    changes.push((when, Change::Sleep { slept, rtc_error }));
-                }
-                4 => changes.extend([
-                    (when, Change::KernelRefuses(Some(SteeringFault::NotPermitted))),
-                    (until, Change::KernelRefuses(None)),
-                ]),
-                _ => changes.push((when, Change::Restart)),
-            }
-        }
-        changes
-    }
-
-    fn signed(&mut self, sign: f64, sizes: &[f64]) -> Span {
-        Span::from_seconds(sign * *self.pick(sizes))
-    }
-}

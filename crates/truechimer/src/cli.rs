@@ -4,7 +4,9 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_time::Span;
@@ -162,6 +164,63 @@ pub struct Demo {
     pub fast: bool,
 }
 
+/// How many histories, or which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seeds {
+    /// So many.
+    Count(u64),
+    /// These, both ends included.
+    Range(RangeInclusive<u64>),
+}
+
+/// The most histories that are made of everything in a table.
+const SEEDS_MAX: u64 = 10_000;
+
+impl Seeds {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Count(count) => *count,
+            Self::Range(range) => (range.end() - range.start()).saturating_add(1),
+        }
+    }
+
+    /// Which they are, if that was said.
+    pub fn range(&self) -> Option<RangeInclusive<u64>> {
+        match self {
+            Self::Count(_) => None,
+            Self::Range(range) => Some(range.clone()),
+        }
+    }
+}
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<u64>().map_err(|error| format!("\"{text}\": {error}"));
+        match text.split_once("..") {
+            None => match number(text)? {
+                count @ 1..=SEEDS_MAX => Ok(Self::Count(count)),
+                _ => Err(format!("it must be 1 to {SEEDS_MAX}")),
+            },
+            Some((from, to)) => match (number(from)?, number(to)?) {
+                (from, to) if from <= to => Ok(Self::Range(from..=to)),
+                (from, to) => Err(format!("{from} comes after {to}")),
+            },
+        }
+    }
+}
+
+fn budget(text: &str) -> Result<f64, String> {
+    let years: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if years > 0.0 && years <= 1e6 {
+        Ok(years)
+    } else {
+        Err("it must be more than 0 years and at most 1000000".to_owned())
+    }
+}
+
 /// Simulate: a scenario, a table of figures, or a life that a daemon wrote down
 #[derive(Args, Clone, Debug, PartialEq)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["name", "replay"])))]
@@ -172,9 +231,13 @@ pub struct Sim {
     /// The seed from which all chance of a scenario comes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// For a table: the mean of so many histories, instead of as many as the table finds right
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub seeds: Option<u64>,
+    /// For a table: the mean of so many histories, instead of as many as the table finds right; for `years`, A..B makes
+    /// the worlds of these seeds
+    #[arg(long, value_name = "N|A..B")]
+    pub seeds: Option<Seeds>,
+    /// For `years`: worlds of so many machine-years altogether
+    #[arg(long, value_name = "YEARS", value_parser = budget)]
+    pub budget: Option<f64>,
     /// For a table: a small fixed part of it, within seconds
     #[arg(long)]
     pub quick: bool,
@@ -316,6 +379,8 @@ mod tests {
             "demo --fast",
             "sim quiet-lan --seed 7",
             "sim matrix --seeds 3 --quick --jobs 4 --json",
+            "sim years --budget 0.5",
+            "sim years --seeds 17..17",
             "sim --replay a b c --json",
             "man /tmp",
             "completions zsh",
@@ -337,6 +402,9 @@ mod tests {
             "sim",
             "sim quiet-lan --seed 7 --replay a",
             "sim matrix --seeds 0",
+            "sim years --seeds 9..8",
+            "sim years --budget nan",
+            "sim years --budget 0",
             "sim matrix --jobs 0",
             "now extra",
         ] {

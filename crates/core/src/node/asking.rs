@@ -271,6 +271,9 @@ impl Node {
         let association = &mut self.associations[index];
         association.is_loop = false;
         let hearing = association.hear(&sample, limits, likely);
+        if let Some(estimator) = association.estimator() {
+            self.joint.hear(index, estimator);
+        }
         let source = association.id;
         if let Some(gap) = hearing.contradiction {
             self.tell(Event::Contradicted { source, gap });

@@ -1,10 +1,11 @@
 //! From what the sources say to what the clock is told.
 
-use truechimer_time::{Rate, Span, Tai, Time};
+use truechimer_time::{Rate, Span};
 
 use super::report::Publication;
 use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
+use crate::discipline::estimator::Estimate;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::{Contradiction, Likely};
 use crate::discipline::select::Agreement;
@@ -17,9 +18,6 @@ use crate::status::Status;
 
 /// The kernel and the page are told again at least this often: the kernel lets its own maximum error grow by 500 ppm.
 const PUBLISH_INTERVAL: Span = Span::from_secs(64);
-
-/// Of half of a path's delay, so much may be asymmetry as far as one standard deviation goes. For weights only.
-const ASYMMETRY: f64 = 0.1;
 
 impl Node {
     /// A source has given a sample: votes, makes the model anew, steers the clock.
@@ -90,32 +88,23 @@ impl Node {
         }
     }
 
-    /// The model that the truechimers make together: each weighs as much as its variance and the possible asymmetry of
-    /// its path allow. The preferred ones alone, if there are any among them.
-    fn combine(&self, agreement: &Agreement) -> Option<Model> {
+    /// The model that the truechimers make together, or the preferred ones alone, if there are any among them. What is
+    /// likely gives way to what is certain.
+    fn combine(&mut self, agreement: &Agreement) -> Option<Model> {
         let at = agreement.agreed.at;
         let chosen = self.preferred(self.selected.truechimers);
-        let members = chosen.iter().filter_map(|index| {
-            let association = &self.associations[index];
-            let estimator = association.estimator()?;
-            let asymmetry = ASYMMETRY * estimator.delay_min().as_seconds() / 2.0;
-            Some((estimator.estimate(at), asymmetry))
-        });
+        let Self { joint, associations, .. } = self;
+        joint.combine(chosen, |source| associations.get(source)?.estimator());
+        let Estimate { tai, rate, sigma, rate_sigma } = joint.estimate(at)?;
         let likely = agreement.agreed.meet(agreement.peak).unwrap_or(agreement.agreed);
-        let mut mean = Mean::around(likely.middle());
-        for (estimate, asymmetry) in members {
-            mean.add(estimate.tai, estimate.sigma, asymmetry);
-            mean.add_rate(estimate.rate, estimate.rate_sigma);
-        }
         let limits = self.oscillator.limits(at);
-        let best = likely.nearest(mean.time()?);
         Some(Model {
-            best,
-            rate: limits.nearest(Rate::from_ratio(mean.rate()?)),
+            best: likely.nearest(tai),
+            rate: limits.nearest(Rate::from_ratio(rate)),
             bracket: Bracket { at, ..agreement.agreed },
             limits,
-            sigma: mean.sigma(),
-            rate_sigma: mean.rate_sigma(),
+            sigma: Span::from_seconds(sigma),
+            rate_sigma: Rate::from_ratio(rate_sigma),
             wander: Rate::from_ratio(self.wander()),
         })
     }
@@ -201,12 +190,9 @@ impl Node {
         }
     }
 
-    /// How fast the oscillator's rate wanders: the least that a truechimer has made of it, because the noise of a path
-    /// only adds to it.
+    /// How fast the oscillator's rate wanders, per square root of a second.
     fn wander(&self) -> f64 {
-        let estimators =
-            self.selected.truechimers.iter().filter_map(|index| self.associations[index].estimator());
-        estimators.map(|estimator| estimator.wander()).fold(f64::INFINITY, f64::min).min(1.0)
+        self.joint.wander().unwrap_or(1.0).min(1.0)
     }
 
     /// What is worth keeping over a restart.
@@ -222,64 +208,5 @@ impl Node {
             seen: self.oscillator.drift_seen(),
             hours: self.history.hours().to_vec(),
         })
-    }
-}
-
-/// Means weighted by inverse variances. Times are kept as differences from a reference, so that floats suffice.
-struct Mean {
-    reference: Time<Tai>,
-    time: Weighted,
-    rate: Weighted,
-}
-
-#[derive(Default)]
-struct Weighted {
-    sum: f64,
-    weight: f64,
-}
-
-impl Weighted {
-    fn add(&mut self, value: f64, variance: f64) {
-        let weight = 1.0 / variance.max(1e-30);
-        self.sum += value * weight;
-        self.weight += weight;
-    }
-
-    fn mean(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
-    }
-
-    fn sigma(&self) -> f64 {
-        libm::sqrt(1.0 / self.weight.max(1e-30))
-    }
-}
-
-impl Mean {
-    fn around(reference: Time<Tai>) -> Self {
-        Self { reference, time: Weighted::default(), rate: Weighted::default() }
-    }
-
-    fn add(&mut self, time: Time<Tai>, sigma: f64, asymmetry: f64) {
-        self.time.add((time - self.reference).as_seconds(), sigma * sigma + asymmetry * asymmetry);
-    }
-
-    fn add_rate(&mut self, rate: f64, sigma: f64) {
-        self.rate.add(rate, sigma * sigma);
-    }
-
-    fn time(&self) -> Option<Time<Tai>> {
-        self.time.mean().map(|mean| self.reference + Span::from_seconds(mean))
-    }
-
-    fn rate(&self) -> Option<f64> {
-        self.rate.mean()
-    }
-
-    fn sigma(&self) -> Span {
-        Span::from_seconds(self.time.sigma())
-    }
-
-    fn rate_sigma(&self) -> Rate {
-        Rate::from_ratio(self.rate.sigma())
     }
 }

@@ -18,8 +18,7 @@ impl Node {
     pub(super) fn remember(&mut self) {
         let Some(model) = self.model else { return };
         let at = model.bracket.at;
-        let chosen = self.preferred(self.selected.truechimers);
-        let estimators = chosen.iter().filter_map(|index| self.associations[index].estimator());
+        let estimators = self.joint.members().iter().filter_map(|index| self.associations[index].estimator());
         let sigmas = estimators.map(|estimator| estimator.estimate(at).sigma);
         let weight: f64 = sigmas.map(|sigma| 1.0 / (sigma * sigma).max(1e-30)).sum();
         if weight <= 0.0 {

@@ -64,16 +64,16 @@ impl Node {
     /// How rarely the target allows all members together to be asked, now that one has answered.
     fn set_pace(&mut self, now: &Moment, answered: usize) {
         let members = self.members();
+        let is_hurried = self.associations[answered].schedule.is_bursting();
         let Some(mut pace) = self.pace else { return };
-        match self.limits_together(members) {
+        let growth = self.limits_together(members).and_then(|(shortest, longest)| {
+            let stretch = pace.reach(shortest, longest);
+            let variances = self.variances_ahead(now.raw, members, stretch)?;
+            Some((Growth::through(stretch, variances), shortest))
+        });
+        match growth {
+            Some((growth, shortest)) => pace.set(&growth, shortest, is_hurried),
             None => pace.lose(),
-            Some((shortest, longest)) => {
-                let stretch = pace.reach(shortest, longest);
-                let ahead = |share: f64| now.raw + Span::from_seconds(stretch.as_seconds() * share);
-                let variances = Growth::SHARES.map(|share| self.variance_at(members, ahead(share)));
-                let is_hurried = self.associations[answered].schedule.is_bursting();
-                pace.set(&Growth::through(stretch, variances), shortest, is_hurried);
-            }
         }
         self.pace = Some(pace);
     }
@@ -88,13 +88,21 @@ impl Node {
         Some((shortest / count, longest / count))
     }
 
-    /// What the variance of the time will be, in s², if nothing is measured until then: that of the best of the members.
-    /// What the oscillator does meanwhile is common to all of them and does not average out.
-    fn variance_at(&self, members: SourceSet, at: Time<Raw>) -> f64 {
+    /// What the variance of the time will be, in s², at the shares of a stretch from now on in which nothing is measured.
+    /// How it grows is known by all members together. Where it begins, by the best of them: the doubt that the joint
+    /// estimate has about the asymmetry of paths is left out, because no question can lessen it.
+    fn variances_ahead(&self, now: Time<Raw>, members: SourceSet, stretch: Span) -> Option<[f64; 4]> {
+        let variance = |sigma: f64| sigma * sigma;
+        let joint = |at| self.joint.estimate(at).map(|estimate| variance(estimate.sigma));
         let estimators = members.iter().filter_map(|index| self.associations[index].estimator());
-        let sigmas = estimators.map(|estimator| estimator.estimate(at).sigma);
-        let best = sigmas.fold(f64::INFINITY, f64::min);
-        best * best
+        let best = estimators.map(|estimator| variance(estimator.estimate(now).sigma)).reduce(f64::min)?;
+        let start = joint(now)?;
+        let mut variances = [best; 4];
+        for (variance, share) in variances.iter_mut().zip(Growth::SHARES) {
+            let ahead = now + Span::from_seconds(stretch.as_seconds() * share);
+            *variance += (joint(ahead)? - start).max(0.0);
+        }
+        Some(variances)
     }
 
     /// The members are asked in turn, at the pace: who has waited longest comes first. All others are asked as often as

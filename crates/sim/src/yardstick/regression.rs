@@ -9,6 +9,7 @@
 //! the kernel's clock, dispersion (the precision of the stamps is perfect here) and all limits on steps.
 
 mod clock;
+mod leaning;
 mod register;
 mod schedule;
 
@@ -37,9 +38,15 @@ pub struct Regression {
 }
 
 impl Regression {
-    /// One that has heard nothing, with the fewest samples that it keeps against its judgement as by default (6).
+    /// One that has heard nothing and keeps at least 6 samples, as by default.
     pub fn new(polls: Polls) -> Self {
         Self { register: Register::new(6), fit: None, clock: None, schedule: Schedule::new(polls) }
+    }
+
+    /// The same, but it keeps at least so many samples (`minsamples`, from 3 to 64), whether or not a line fits them.
+    /// Fewer serve a clock better that wanders by more than the jitter between two polls.
+    pub fn keeping(self, samples_min: usize) -> Self {
+        Self { register: Register::new(samples_min), ..self }
     }
 
     /// How far the reading is from what the line foresaw.

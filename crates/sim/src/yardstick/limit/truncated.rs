@@ -7,6 +7,9 @@ use crate::chance::Stream;
 /// Beyond so many standard deviations the tail is computed from its own expansion.
 const FAR: f64 = 5.0;
 
+/// Within so many standard deviations is all that matters beside [`FAR`].
+const ALL: f64 = 9.0;
+
 /// Normal, between two walls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Truncated {
@@ -26,21 +29,16 @@ impl Truncated {
         if low + high < 0.0 { ([-high, -low], true) } else { ([low, high], false) }
     }
 
-    /// The logarithm of what share of the whole is between the walls.
-    pub(super) fn log_share(&self) -> f64 {
+    /// What share of the whole is between the walls.
+    pub(super) fn share(&self) -> f64 {
         let ([low, high], _) = self.turned();
-        if low < FAR {
-            return libm::log((tail(low) - tail(high)).max(f64::MIN_POSITIVE));
-        }
-        // The density falls by exp(-low z - z²/2) from the near wall on: what is beyond the far one matters little.
-        let beyond = libm::exp(log_tail(high) - log_tail(low));
-        log_tail(low) + libm::log((1.0 - beyond).max(f64::EPSILON))
+        if low < FAR { tail(low) - tail(high) } else { libm::exp(log_between(low, high)) }
     }
 
     /// The mean and the variance of what is between the walls.
     pub(super) fn moments(&self) -> (f64, f64) {
         let ([low, high], is_turned) = self.turned();
-        let log_share = self.log_share();
+        let log_share = if low < FAR { libm::log(tail(low) - tail(high)) } else { log_between(low, high) };
         let edge = |z: f64| libm::exp(-z * z / 2.0 - log_share) / libm::sqrt(2.0 * PI);
         let (near, far) = (edge(low), if high < 40.0 { edge(high) } else { 0.0 });
         let mean = (near - far).clamp(low, high);
@@ -112,10 +110,17 @@ fn drawn_from_tail(low: f64, high: f64, chance: &mut Stream) -> f64 {
 
 /// What share of a normal distribution is above `z`.
 fn tail(z: f64) -> f64 {
-    libm::erfc(z * FRAC_1_SQRT_2) / 2.0
+    if z.abs() < ALL { libm::erfc(z * FRAC_1_SQRT_2) / 2.0 } else { f64::from(u8::from(z < 0.0)) }
 }
 
-/// Its logarithm, for a `z` far out: Laplace's continued fraction.
+/// The logarithm of what share is between two places far out: the density falls by `exp(-low z - z²/2)` from the near
+/// one on.
+fn log_between(low: f64, high: f64) -> f64 {
+    let beyond = libm::exp(log_tail(high) - log_tail(low));
+    log_tail(low) + libm::log((1.0 - beyond).max(f64::EPSILON))
+}
+
+/// The logarithm of the tail, for a `z` far out: Laplace's continued fraction.
 fn log_tail(z: f64) -> f64 {
     let fraction = (1..=30).rev().fold(0.0, |fraction, k| f64::from(k) / (z + fraction));
     -z * z / 2.0 - libm::log((z + fraction) * libm::sqrt(2.0 * PI))

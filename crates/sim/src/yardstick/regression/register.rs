@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::leaning::Leaning;
 use crate::yardstick::Reading;
 
 /// No more samples are in a line.
@@ -68,20 +69,22 @@ pub(super) struct Register {
     kept: usize,
     /// So many are kept even if the line does not fit.
     kept_min: usize,
+    leaning: Leaning,
 }
 
 impl Register {
     pub(super) fn new(kept_min: usize) -> Self {
-        Self { readings: VecDeque::new(), kept: 0, kept_min: kept_min.max(SAMPLES_MIN) }
+        let kept_min = kept_min.clamp(SAMPLES_MIN, SAMPLES_MAX);
+        Self { readings: VecDeque::new(), kept: 0, kept_min, leaning: Leaning::default() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.kept
     }
 
-    /// The shortest round trip of the samples kept.
+    /// The shortest round trip.
     pub(super) fn delay_min(&self) -> f64 {
-        self.line().map(|reading| reading.delay).fold(f64::INFINITY, f64::min)
+        shortest(self.readings.iter())
     }
 
     pub(super) fn push(&mut self, reading: Reading) {
@@ -91,19 +94,15 @@ impl Register {
 
     /// The best line: the oldest samples are dropped one by one as long as the residuals have too few runs.
     pub(super) fn fit(&mut self) -> Option<Fit> {
-        let weights = self.weights();
-        let mut kept = self.kept;
-        if kept < SAMPLES_MIN {
+        if self.kept < SAMPLES_MIN {
             return None;
         }
-        loop {
-            let line = self.line_through(kept, &weights);
-            if kept <= self.kept_min || self.has_runs(&line, kept) {
-                self.keep(kept);
-                return Some(line);
-            }
-            kept -= 1;
-        }
+        let points = self.points();
+        let line = (self.kept_min..self.kept).rev().fold(line_through(&points, self.kept), |line, kept| {
+            if has_runs(&points, &line) { line } else { line_through(&points, kept) }
+        });
+        self.keep(line.freedom + 2);
+        Some(line)
     }
 
     fn keep(&mut self, kept: usize) {
@@ -113,58 +112,73 @@ impl Register {
     }
 
     fn line(&self) -> impl Iterator<Item = &Reading> {
-        self.latest(self.kept)
+        self.readings.iter().skip(self.readings.len() - self.kept)
     }
 
-    fn latest(&self, count: usize) -> impl Iterator<Item = &Reading> {
-        self.readings.iter().skip(self.readings.len() - count)
+    /// All readings, corrected for a way that is always the slower one. What one weighs is one for the shortest delay,
+    /// and less the more its distance (half its delay) exceeds that, in units of the mean excess.
+    fn points(&mut self) -> Vec<Point> {
+        let near = shortest(self.line());
+        let excess = |reading: &Reading| (reading.delay - near).max(0.0) / 2.0;
+        let mean = self.line().map(excess).sum::<f64>() / self.kept as f64;
+        let unit = (mean / DISTANCE_RATIO).clamp(SPREAD_MIN, (near / 2.0).max(SPREAD_MIN));
+        let nearest = self.delay_min();
+        self.leaning.learn(&self.readings, nearest);
+        let share = self.leaning.share();
+        let point = |reading: &Reading| Point {
+            at: reading.at,
+            offset: reading.offset - share * (reading.delay - nearest),
+            weight: 1.0 / libm::pow(1.0 + excess(reading) / unit, 2.0),
+        };
+        self.readings.iter().map(point).collect()
     }
+}
 
-    /// What each reading of the line weighs: one for the shortest delay, and less the more its distance (half its delay)
-    /// exceeds that, in units of the mean excess.
-    fn weights(&self) -> Vec<f64> {
-        let least = self.delay_min() / 2.0;
-        let excess = |reading: &Reading| (reading.delay / 2.0 - least).max(0.0);
-        let mean = self.line().map(excess).sum::<f64>() / self.kept.max(1) as f64;
-        let unit = (mean / DISTANCE_RATIO).clamp(SPREAD_MIN, least.max(SPREAD_MIN));
-        self.line().map(|reading| 1.0 / libm::pow(1.0 + excess(reading) / unit, 2.0)).collect()
-    }
+fn shortest<'a>(readings: impl Iterator<Item = &'a Reading>) -> f64 {
+    readings.map(|reading| reading.delay).fold(f64::INFINITY, f64::min)
+}
 
-    fn line_through(&self, kept: usize, weights: &[f64]) -> Fit {
-        let at = self.readings.back().map_or(0.0, |reading| reading.at);
-        let weights = &weights[weights.len() - kept..];
-        let points = || self.latest(kept).map(|reading| (reading.at - at, reading.offset)).zip(weights);
-        let weight: f64 = weights.iter().sum();
-        let mean = points().map(|((t, _), w)| w * t).sum::<f64>() / weight;
-        let centre = points().map(|((_, x), w)| w * x).sum::<f64>() / weight;
-        let square: f64 = points().map(|((t, _), w)| w * (t - mean) * (t - mean)).sum();
-        let rate = points().map(|((t, x), w)| w * (t - mean) * (x - centre)).sum::<f64>() / square;
-        let offset = centre - rate * mean;
-        let residual: f64 = points().map(|((t, x), w)| w * libm::pow(x - offset - rate * t, 2.0)).sum();
-        let variance = residual / (kept - 2) as f64;
-        Fit {
-            at,
-            offset,
-            offset_sd: libm::sqrt(variance * (1.0 / weight + mean * mean / square)),
-            rate,
-            rate_sd: libm::sqrt(variance / square),
-            spread: libm::sqrt(variance * kept as f64 / weight).max(SPREAD_MIN),
-            freedom: kept - 2,
-        }
-    }
+/// A reading as the line sees it.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: f64,
+    offset: f64,
+    weight: f64,
+}
 
-    /// Whether the residuals change their sign often enough for a line.
-    fn has_runs(&self, line: &Fit, kept: usize) -> bool {
-        let count = (kept * RUNS_RATIO).min(self.readings.len());
-        let mut runs = 0;
-        let mut last = None;
-        for reading in self.latest(count) {
-            let is_above = reading.offset > line.offset_at(reading.at);
-            runs += usize::from(last != Some(is_above));
-            last = Some(is_above);
-        }
-        runs > runs_critical(count)
+/// The weighted line through the last `kept` of the points.
+fn line_through(points: &[Point], kept: usize) -> Fit {
+    let points = &points[points.len() - kept..];
+    let at = points[kept - 1].at;
+    let sum =
+        |term: &dyn Fn(&Point) -> f64| points.iter().map(|point| point.weight * term(point)).sum::<f64>();
+    let weight = sum(&|_| 1.0);
+    let mean = sum(&|point| point.at - at) / weight;
+    let centre = sum(&|point| point.offset) / weight;
+    let square = sum(&|point| libm::pow(point.at - at - mean, 2.0));
+    let rate = sum(&|point| (point.at - at - mean) * (point.offset - centre)) / square;
+    let offset = centre - rate * mean;
+    let residual = sum(&|point| libm::pow(point.offset - offset - rate * (point.at - at), 2.0));
+    let variance = residual / (kept - 2) as f64;
+    let rate_sd = libm::sqrt(variance / square);
+    Fit {
+        at,
+        offset,
+        offset_sd: libm::sqrt(variance * (1.0 / weight + mean * mean / square)),
+        rate,
+        rate_sd,
+        spread: libm::sqrt(variance * kept as f64 / weight).max(SPREAD_MIN),
+        freedom: kept - 2,
     }
+}
+
+/// Whether the residuals change their sign often enough for a line.
+fn has_runs(points: &[Point], line: &Fit) -> bool {
+    let count = ((line.freedom + 2) * RUNS_RATIO).min(points.len());
+    let is_above = |point: &Point| point.offset > line.offset_at(point.at);
+    let tested = &points[points.len() - count..];
+    let changes = tested.windows(2).filter(|pair| is_above(&pair[0]) != is_above(&pair[1])).count();
+    1 + changes > runs_critical(count)
 }
 
 /// So few runs of equal signs, or fewer, are too few among so many residuals: each sign follows the one before with

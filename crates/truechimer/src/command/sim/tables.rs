@@ -7,11 +7,12 @@ use std::thread;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use truechimer_sim::holdover;
-use truechimer_sim::lab::{matrix, poll, robust};
+use truechimer_sim::lab::{matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
+use truechimer_sim::years;
 
-use crate::cli;
+use crate::cli::{self, Seeds};
 use crate::command::Outcome;
 
 /// A table that can be asked for.
@@ -26,6 +27,11 @@ pub(super) struct Table {
 /// All of them.
 pub(super) const TABLES: &[Table] = &[
     Table {
+        name: "years",
+        about: "years of random worlds with all faults: is a bound ever false?",
+        make: years::table,
+    },
+    Table {
         name: "matrix",
         about: "plain jitter against a plain oscillator, and how near to the limit",
         make: matrix::sheets,
@@ -39,6 +45,11 @@ pub(super) const TABLES: &[Table] = &[
         name: "poll",
         about: "how rarely ours may ask and be as right as the yardstick every 64 s",
         make: poll::sheets,
+    },
+    Table {
+        name: "vote",
+        about: "four sources together: the best of each, one path longer than it seems, one that lies",
+        make: vote::sheets,
     },
     Table {
         name: "holdover",
@@ -57,7 +68,9 @@ pub(super) fn print(table: &Table, arguments: &cli::Sim) -> anyhow::Result<Outco
     let bar = bar(table.name);
     let watch = |done, of| show(&bar, done, of);
     let effort = Effort {
-        seeds: arguments.seeds,
+        seeds: arguments.seeds.as_ref().map(Seeds::count),
+        range: arguments.seeds.as_ref().and_then(Seeds::range),
+        budget: arguments.budget,
         quick: arguments.quick,
         jobs: arguments.jobs.unwrap_or_else(cores),
         audience: &watch,

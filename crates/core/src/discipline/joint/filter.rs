@@ -1,0 +1,295 @@
+//! The filter over a fixed set of members: one state for each of some intensities of wander, weighed by evidence.
+
+use alloc::vec::Vec;
+
+use truechimer_time::{Rate, Raw, Span, Time};
+
+use super::state::{DRIFT, ERROR, State};
+use super::trail::{Trail, taken};
+use crate::discipline::estimator::delay::DelayDensity;
+use crate::discipline::estimator::reference::Reference;
+use crate::discipline::estimator::sites::match_walls;
+use crate::discipline::estimator::{Estimate, Estimator, Step, WANDERS, WANDERS_SQUARED};
+use crate::measure::sample::Sample;
+
+/// So many intensities run side by side, half a decade apart.
+const HYPOTHESES: usize = 5;
+
+/// Of the log-evidence of the past so much is kept from one exchange to the next.
+const MEMORY: f64 = 0.997;
+
+/// A hypothesis that falls so many nats behind the best is seeded anew from that one.
+const HOPELESS: f64 = 10.0;
+
+/// A hypothesis that was not tried before begins so many nats behind the best.
+const UNTRIED: f64 = 3.0;
+
+/// Hypotheses further behind than this do not speak.
+const SILENT: f64 = 8.0;
+
+/// The first so many exchanges of a member tell more about the guess of its bases than about the clock.
+const EVIDENCE_FROM: u32 = 3;
+
+/// The bases are known to be half of the shortest delay, give or take this part of it.
+const BASE_GUESS: f64 = 0.3;
+
+/// The rate at the beginning of the trails is known from their end, give or take this.
+const DRIFT_GUESS: f64 = 1e-5;
+
+/// Exchanges overlap, and are stamped by clocks that are read apart: so far, in seconds, one may be older than the last
+/// without harm. What is older has waited for its explanation.
+const DISORDER_MAX: f64 = 1.0;
+
+/// One source, as the filter wants it.
+#[derive(Clone, Copy)]
+pub(super) struct Voice<'a> {
+    /// Which.
+    pub(super) source: usize,
+    /// What happened to it of late.
+    pub(super) trail: &'a Trail,
+    /// What is believed of it.
+    pub(super) estimator: &'a Estimator,
+    /// One standard deviation of the error that its path and its upstream cause.
+    pub(super) asymmetry: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Hypothesis {
+    state: State,
+    /// How likely it is, as a logarithm: 0 for the best.
+    score: f64,
+}
+
+/// What the hypotheses say together of error and drift.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mixture {
+    error: f64,
+    drift: f64,
+    error_variance: f64,
+    covariance: f64,
+    drift_variance: f64,
+    wander_squared: f64,
+}
+
+/// The filter.
+#[derive(Clone, Debug)]
+pub(super) struct Filter {
+    reference: Reference,
+    hypotheses: [Hypothesis; HYPOTHESES],
+    /// The place of the first hypothesis among all intensities.
+    slowest: usize,
+    /// What the members say of each intensity by themselves.
+    prior: [f64; WANDERS],
+    taken: [u32; super::MEMBERS_MAX],
+    mixture: Mixture,
+}
+
+impl Filter {
+    /// Takes in all that is kept of the members, in the order of time. `None` if that is nothing, or makes no sense.
+    pub(super) fn replay(voices: &[Voice<'_>]) -> Option<Self> {
+        let history = history(voices);
+        let first = history.iter().find_map(|(_, _, step)| taken(step))?;
+        let mut filter = Self::begin(voices, first)?;
+        let densities: Vec<[DelayDensity; 2]> =
+            voices.iter().map(|voice| voice.estimator.densities()).collect();
+        for (_, member, step) in history {
+            filter.step(member, step, &densities[member]);
+        }
+        filter.is_sound().then_some(filter)
+    }
+
+    fn begin(voices: &[Voice<'_>], first: &Sample) -> Option<Self> {
+        let surest = voices.iter().map(|voice| voice.estimator.estimate(first.at)).min_by(|one, other| {
+            one.rate_sigma.partial_cmp(&other.rate_sigma).unwrap_or(core::cmp::Ordering::Equal)
+        })?;
+        let delay = |voice: &Voice<'_>| voice.estimator.delay_min().as_seconds().max(1e-6);
+        let error = first.delay.as_seconds().max(1e-6);
+        let mut state = State::new(error, DRIFT_GUESS.max(surest.rate_sigma));
+        for voice in voices {
+            let delay = delay(voice);
+            state.add_path(delay / 2.0, BASE_GUESS * delay, voice.asymmetry);
+        }
+        let prior = wanders(voices);
+        let slowest = index_of_best(&prior).saturating_sub(HYPOTHESES / 2).min(WANDERS - HYPOTHESES);
+        let hypothesis = |index: usize| Hypothesis { state: state.clone(), score: prior[slowest + index] };
+        let rate = Rate::from_ratio(surest.rate);
+        Some(Self {
+            reference: Reference { at: first.at, tai: first.middle(), rate },
+            hypotheses: core::array::from_fn(hypothesis),
+            slowest,
+            prior,
+            taken: [0; super::MEMBERS_MAX],
+            mixture: Mixture::default(),
+        })
+    }
+
+    /// Follows what a member's estimator did. Says no if it is too late for that and only a replay helps.
+    pub(super) fn follow(&mut self, member: usize, steps: &[Step], densities: &[DelayDensity; 2]) -> bool {
+        let is_late = |sample: &Sample| (sample.at - self.reference.at).as_seconds() < -DISORDER_MAX;
+        let is_over = steps.contains(&Step::BeganAnew) || steps.iter().filter_map(taken).any(is_late);
+        if is_over {
+            return false;
+        }
+        for step in steps {
+            self.step(member, step, densities);
+        }
+        self.is_sound()
+    }
+
+    fn step(&mut self, member: usize, step: &Step, densities: &[DelayDensity; 2]) {
+        match step {
+            Step::Took(sample) => self.take(member, sample, densities),
+            Step::Changed(change) => {
+                self.hypotheses.iter_mut().for_each(|hypothesis| hypothesis.state.doubt(member, change));
+            }
+            // Among others, a member's difference is not what it is by its own word alone, and they tell it again soon.
+            Step::Recalled(difference) => {
+                let alone = self.hypotheses.iter_mut().filter(|hypothesis| hypothesis.state.is_alone());
+                alone.for_each(|hypothesis| hypothesis.state.impose_difference(member, *difference));
+            }
+            Step::Dropped(_) | Step::BeganAnew => {}
+        }
+    }
+
+    fn take(&mut self, member: usize, sample: &Sample, densities: &[DelayDensity; 2]) {
+        let passed = (sample.at - self.reference.at).as_seconds().max(0.0);
+        let stamps = self.reference.stamps(sample);
+        self.reference = self.reference.anchored(self.reference.at.max(sample.at));
+        self.taken[member] = self.taken[member].saturating_add(1);
+        let counts = self.taken[member] >= EVIDENCE_FROM;
+        for (index, hypothesis) in self.hypotheses.iter_mut().enumerate() {
+            let wander = self.slowest + index;
+            hypothesis.state.predict(passed, WANDERS_SQUARED[wander]);
+            let walls = match_walls(&hypothesis.state.projection(member), stamps, densities);
+            hypothesis.state.learn(member, &walls);
+            if counts {
+                let faded = MEMORY * hypothesis.score + (1.0 - MEMORY) * self.prior[wander];
+                hypothesis.score = faded + walls.log_evidence;
+            }
+        }
+        self.weigh();
+        self.turn();
+    }
+
+    /// Measures all hypotheses by the best, seeds the hopeless anew, and moves the window with the best.
+    fn weigh(&mut self) {
+        let best = index_of_best(&self.hypotheses.each_ref().map(|hypothesis| hypothesis.score));
+        let Hypothesis { state, score } = self.hypotheses[best].clone();
+        for hypothesis in &mut self.hypotheses {
+            hypothesis.score -= score;
+            if hypothesis.score < -HOPELESS {
+                *hypothesis = Hypothesis { state: state.clone(), score: -HOPELESS };
+            }
+        }
+        let untried = Hypothesis { state, score: -UNTRIED };
+        if best == 0 && self.slowest > 0 {
+            self.slowest -= 1;
+            self.hypotheses.rotate_right(1);
+            self.hypotheses[0] = untried;
+        } else if best == HYPOTHESES - 1 && self.slowest + HYPOTHESES < WANDERS {
+            self.slowest += 1;
+            self.hypotheses.rotate_left(1);
+            self.hypotheses[HYPOTHESES - 1] = untried;
+        }
+    }
+
+    /// Lets the reference follow the estimate.
+    fn turn(&mut self) {
+        let said = self.mix();
+        let (error, drift) = self.reference.turn(said.error, said.drift);
+        for hypothesis in &mut self.hypotheses {
+            hypothesis.state.shift(error, drift);
+        }
+        self.mixture = Mixture { error: said.error - error, drift: said.drift - drift, ..said };
+    }
+
+    fn mix(&self) -> Mixture {
+        let speakers = || {
+            let all = self.hypotheses.iter().zip(&WANDERS_SQUARED[self.slowest..]);
+            let loud = all.filter(|(hypothesis, _)| hypothesis.score > -SILENT);
+            loud.map(|(hypothesis, wander)| (libm::exp(hypothesis.score), &hypothesis.state, *wander))
+        };
+        let total: f64 = speakers().map(|(weight, _, _)| weight).sum();
+        let mut said = Mixture::default();
+        for (weight, state, wander) in speakers() {
+            let share = weight / total;
+            said.error += share * state.mean[ERROR];
+            said.drift += share * state.mean[DRIFT];
+            said.wander_squared += share * wander;
+        }
+        for (weight, state, _) in speakers() {
+            let (share, p) = (weight / total, &state.covariance);
+            let (off, skew) = (state.mean[ERROR] - said.error, state.mean[DRIFT] - said.drift);
+            said.error_variance += share * (p[ERROR][ERROR] + off * off);
+            said.covariance += share * (p[ERROR][DRIFT] + off * skew);
+            said.drift_variance += share * (p[DRIFT][DRIFT] + skew * skew);
+        }
+        said
+    }
+
+    /// Is everything a number that means something?
+    fn is_sound(&self) -> bool {
+        let Mixture { error, drift, error_variance, covariance, drift_variance, .. } = self.mixture;
+        let all = [error, drift, error_variance, covariance, drift_variance];
+        all.iter().all(|number| number.is_finite()) && error_variance > 0.0 && drift_variance > 0.0
+    }
+
+    /// How fast the rate wanders, per square root of a second.
+    pub(super) fn wander(&self) -> f64 {
+        libm::sqrt(self.mixture.wander_squared)
+    }
+
+    /// The estimate at a reading of the counter, later or (with less right) earlier.
+    pub(super) fn estimate(&self, at: Time<Raw>) -> Estimate {
+        let said = &self.mixture;
+        let passed = (at - self.reference.at).as_seconds();
+        let walk = said.wander_squared * libm::fabs(passed);
+        let carried = said.error_variance + passed * (2.0 * said.covariance + passed * said.drift_variance);
+        Estimate {
+            tai: self.reference.time(at) - Span::from_seconds(said.error + said.drift * passed),
+            rate: self.reference.rate.as_ratio() - said.drift,
+            sigma: libm::sqrt(carried.max(0.0) + walk * passed * passed / 3.0),
+            rate_sigma: libm::sqrt(said.drift_variance + walk),
+        }
+    }
+}
+
+/// All steps of all members in the order of time. What is no exchange goes before the next exchange of its member.
+fn history<'a>(voices: &[Voice<'a>]) -> Vec<(Option<Time<Raw>>, usize, &'a Step)> {
+    let mut history = Vec::new();
+    for (member, voice) in voices.iter().enumerate() {
+        let mut at = None;
+        let newest_first = voice.trail.iter().rev().map(|step| {
+            at = taken(step).map(|sample| sample.at).or(at);
+            (at, member, step)
+        });
+        let mut steps: Vec<_> = newest_first.collect();
+        steps.reverse();
+        history.extend(steps);
+    }
+    // Those behind the last exchange of their member come last.
+    history.sort_by_key(|&(at, _, _)| (at.is_none(), at));
+    history
+}
+
+/// How likely each intensity is by the mean of what the members say: they speak of one oscillator, but not of different
+/// times.
+fn wanders(voices: &[Voice<'_>]) -> [f64; WANDERS] {
+    let mut sums = [0.0; WANDERS];
+    for voice in voices {
+        for (sum, said) in sums.iter_mut().zip(voice.estimator.wander_posterior()) {
+            *sum += said.max(-HOPELESS) / voices.len() as f64;
+        }
+    }
+    sums
+}
+
+fn index_of_best(scores: &[f64]) -> usize {
+    let mut best = 0;
+    for (index, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = index;
+        }
+    }
+    best
+}
