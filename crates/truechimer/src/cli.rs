@@ -164,7 +164,7 @@ pub struct Demo {
 
 /// Simulate: a scenario, a table of figures, or a life that a daemon wrote down
 #[derive(Args, Clone, Debug, PartialEq)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["name", "replay"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["name", "plot", "replay"])))]
 pub struct Sim {
     /// The scenario or the table; a name that does not exist lists them all
     #[arg(value_name = "NAME")]
@@ -172,13 +172,16 @@ pub struct Sim {
     /// The seed from which all chance of a scenario comes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Draw the figures of the laboratory, as SVG, into this folder, which must exist
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub plot: Option<PathBuf>,
     /// For a table: the mean of so many histories, instead of as many as the table finds right
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub seeds: Option<u64>,
-    /// For a table: a small fixed part of it, within seconds
+    /// For a table or the figures: a small fixed part, within seconds
     #[arg(long)]
     pub quick: bool,
-    /// For a table: how many threads to work on, instead of one for each core; the figures are the same
+    /// For a table or the figures: how many threads to work on, instead of one for each core; the figures are the same
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Statistics files of a daemon, the oldest first
@@ -316,6 +319,7 @@ mod tests {
             "demo --fast",
             "sim quiet-lan --seed 7",
             "sim matrix --seeds 3 --quick --jobs 4 --json",
+            "sim --plot /tmp --quick",
             "sim --replay a b c --json",
             "man /tmp",
             "completions zsh",
@@ -337,6 +341,7 @@ mod tests {
             "sim",
             "sim quiet-lan --seed 7 --replay a",
             "sim matrix --seeds 0",
+            "sim matrix --plot /tmp",
             "sim matrix --jobs 0",
             "now extra",
         ] {
