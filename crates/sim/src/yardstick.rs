@@ -40,6 +40,3 @@ impl Reading {
         Self { at: exchange.at - delay / 2.0, offset: (exchange.there - exchange.back) / 2.0, delay }
     }
 }
-
-#[cfg(test)]
-mod tests;

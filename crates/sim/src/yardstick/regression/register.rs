@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::leaning::Leaning;
 use crate::yardstick::Reading;
 
 /// No more samples are in a line.
@@ -25,6 +26,12 @@ const DISTANCE_RATIO: f64 = 0.7;
 /// The spread of the residuals is never taken for less, in seconds.
 const SPREAD_MIN: f64 = 1e-9;
 
+/// The limit for the error of the slope is never less..
+const SKEW_MIN: f64 = 1e-12;
+
+/// ..or more.
+const SKEW_MAX: f64 = 1e-2;
+
 /// A line through the samples, and how well it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fit {
@@ -36,8 +43,10 @@ pub(super) struct Fit {
     pub(super) offset_sd: f64,
     /// The slope..
     pub(super) rate: f64,
-    /// ..and its standard deviation.
+    /// ..its standard deviation..
     rate_sd: f64,
+    /// ..and a limit for its error, at 99.9 % of Student's distribution.
+    pub(super) skew: f64,
     /// The standard deviation of a sample of the least delay.
     pub(super) spread: f64,
     /// Samples beyond the two that make a line.
@@ -52,11 +61,6 @@ impl Fit {
     pub(super) fn sigma_at(&self, at: f64) -> f64 {
         libm::hypot(self.offset_sd, self.rate_sd * (at - self.at))
     }
-
-    /// A limit for the error of the slope, at 99.9 % of Student's distribution.
-    pub(super) fn skew(&self) -> f64 {
-        (self.rate_sd * student(self.freedom)).clamp(1e-12, 1e-2)
-    }
 }
 
 /// The samples of one source, oldest first: those of the line and, before them, some that only take part in the count
@@ -68,22 +72,22 @@ pub(super) struct Register {
     kept: usize,
     /// So many are kept even if the line does not fit.
     kept_min: usize,
-    asymmetry: Asymmetry,
+    leaning: Leaning,
 }
 
 impl Register {
     pub(super) fn new(kept_min: usize) -> Self {
-        let kept_min = kept_min.max(SAMPLES_MIN);
-        Self { readings: VecDeque::new(), kept: 0, kept_min, asymmetry: Asymmetry::default() }
+        let kept_min = kept_min.clamp(SAMPLES_MIN, SAMPLES_MAX);
+        Self { readings: VecDeque::new(), kept: 0, kept_min, leaning: Leaning::default() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.kept
     }
 
-    /// The shortest round trip of the samples kept.
+    /// The shortest round trip.
     pub(super) fn delay_min(&self) -> f64 {
-        self.line().map(|reading| reading.delay).fold(f64::INFINITY, f64::min)
+        shortest(self.readings.iter())
     }
 
     pub(super) fn push(&mut self, reading: Reading) {
@@ -93,20 +97,15 @@ impl Register {
 
     /// The best line: the oldest samples are dropped one by one as long as the residuals have too few runs.
     pub(super) fn fit(&mut self) -> Option<Fit> {
-        let weights = self.weights();
-        let mut kept = self.kept;
-        if kept < SAMPLES_MIN {
+        if self.kept < SAMPLES_MIN {
             return None;
         }
-        loop {
-            let line = self.line_through(kept, &weights);
-            if kept <= self.kept_min || self.has_runs(&line, kept) {
-                self.keep(kept);
-                self.asymmetry.learn(self.readings.iter().skip(self.readings.len() - kept));
-                return Some(line);
-            }
-            kept -= 1;
-        }
+        let points = self.points();
+        let line = (self.kept_min..self.kept).rev().fold(line_through(&points, self.kept), |line, kept| {
+            if has_runs(&points, &line) { line } else { line_through(&points, kept) }
+        });
+        self.keep(line.freedom + 2);
+        Some(Fit { skew: (line.rate_sd * student(line.freedom)).clamp(SKEW_MIN, SKEW_MAX), ..line })
     }
 
     fn keep(&mut self, kept: usize) {
@@ -116,110 +115,74 @@ impl Register {
     }
 
     fn line(&self) -> impl Iterator<Item = &Reading> {
-        self.latest(self.kept)
+        self.readings.iter().skip(self.readings.len() - self.kept)
     }
 
-    fn latest(&self, count: usize) -> impl Iterator<Item = &Reading> {
-        self.readings.iter().skip(self.readings.len() - count)
-    }
-
-    /// What each reading of the line weighs: one for the shortest delay, and less the more its distance (half its delay)
-    /// exceeds that, in units of the mean excess.
-    fn weights(&self) -> Vec<f64> {
-        let least = self.delay_min() / 2.0;
-        let excess = |reading: &Reading| (reading.delay / 2.0 - least).max(0.0);
-        let mean = self.line().map(excess).sum::<f64>() / self.kept.max(1) as f64;
-        let unit = (mean / DISTANCE_RATIO).clamp(SPREAD_MIN, least.max(SPREAD_MIN));
-        self.line().map(|reading| 1.0 / libm::pow(1.0 + excess(reading) / unit, 2.0)).collect()
-    }
-
-    fn line_through(&self, kept: usize, weights: &[f64]) -> Fit {
-        let at = self.readings.back().map_or(0.0, |reading| reading.at);
-        let weights = &weights[weights.len() - kept..];
-        let least = self.delay_min();
-        let offset = |reading: &Reading| self.asymmetry.corrected(reading, least);
-        let points = || self.latest(kept).map(|reading| (reading.at - at, offset(reading))).zip(weights);
-        let weight: f64 = weights.iter().sum();
-        let mean = points().map(|((t, _), w)| w * t).sum::<f64>() / weight;
-        let centre = points().map(|((_, x), w)| w * x).sum::<f64>() / weight;
-        let square: f64 = points().map(|((t, _), w)| w * (t - mean) * (t - mean)).sum();
-        let rate = points().map(|((t, x), w)| w * (t - mean) * (x - centre)).sum::<f64>() / square;
-        let offset = centre - rate * mean;
-        let residual: f64 = points().map(|((t, x), w)| w * libm::pow(x - offset - rate * t, 2.0)).sum();
-        let variance = residual / (kept - 2) as f64;
-        Fit {
-            at,
-            offset,
-            offset_sd: libm::sqrt(variance * (1.0 / weight + mean * mean / square)),
-            rate,
-            rate_sd: libm::sqrt(variance / square),
-            spread: libm::sqrt(variance * kept as f64 / weight).max(SPREAD_MIN),
-            freedom: kept - 2,
-        }
-    }
-
-    /// Whether the residuals change their sign often enough for a line.
-    fn has_runs(&self, line: &Fit, kept: usize) -> bool {
-        let count = (kept * RUNS_RATIO).min(self.readings.len());
-        let mut runs = 0;
-        let (mut last, least) = (None, self.delay_min());
-        for reading in self.latest(count) {
-            let is_above = self.asymmetry.corrected(reading, least) > line.offset_at(reading.at);
-            runs += usize::from(last != Some(is_above));
-            last = Some(is_above);
-        }
-        runs > runs_critical(count)
+    /// All readings, corrected for a way that is always the slower one. What one weighs is one for the shortest delay,
+    /// and less the more its distance (half its delay) exceeds that, in units of the mean excess.
+    fn points(&mut self) -> Vec<Point> {
+        let near = shortest(self.line());
+        let excess = |reading: &Reading| (reading.delay - near).max(0.0) / 2.0;
+        let mean = self.line().map(excess).sum::<f64>() / self.kept as f64;
+        let unit = (mean / DISTANCE_RATIO).clamp(SPREAD_MIN, (near / 2.0).max(SPREAD_MIN));
+        let nearest = self.delay_min();
+        self.leaning.learn(&self.readings, nearest);
+        let share = self.leaning.share();
+        let point = |reading: &Reading| Point {
+            at: reading.at,
+            offset: reading.offset - share * (reading.delay - nearest),
+            weight: 1.0 / libm::pow(1.0 + excess(reading) / unit, 2.0),
+        };
+        self.readings.iter().map(point).collect()
     }
 }
 
-/// How much of a longer delay is one way's alone: from -1/2 (all of it on the way back) to 1/2 (all of it on the way
-/// there). By so much the offset is off for each second of delay beyond the least (`asymmetry` in chrony.conf(5)).
-#[derive(Clone, Copy, Debug, Default)]
-struct Asymmetry {
-    found: f64,
-    /// How many more samples than not have found the same way at fault; negative for the way back.
-    certainty: i32,
+fn shortest<'a>(readings: impl Iterator<Item = &'a Reading>) -> f64 {
+    readings.map(|reading| reading.delay).fold(f64::INFINITY, f64::min)
 }
 
-/// Nearer to an end of its range than this, one way is at fault.
-const ASYMMETRY_LARGE: f64 = 0.4;
+/// A reading as the line sees it.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: f64,
+    offset: f64,
+    weight: f64,
+}
 
-/// It is believed after so many..
-const CERTAIN: i32 = 10;
-
-/// ..and forgotten after no more than so many.
-const CERTAINTY_MAX: i32 = 1000;
-
-impl Asymmetry {
-    fn corrected(&self, reading: &Reading, least: f64) -> f64 {
-        let share = if self.certainty.abs() < CERTAIN { 0.0 } else { self.found.clamp(-0.5, 0.5) };
-        reading.offset - share * (reading.delay - least).max(0.0)
-    }
-
-    fn learn<'a>(&mut self, readings: impl Iterator<Item = &'a Reading>) {
-        let readings: Vec<&Reading> = readings.collect();
-        self.found = dependence(&readings).unwrap_or(0.0);
-        let sign = if self.found < 0.0 { -1 } else { 1 };
-        if self.certainty * sign < 0 {
-            self.certainty = 0;
-        }
-        let more = if self.found.abs() >= ASYMMETRY_LARGE { 1 } else { -1 };
-        self.certainty = sign * (self.certainty.abs() + more).clamp(0, CERTAINTY_MAX);
+/// The weighted line through the last `kept` of the points.
+fn line_through(points: &[Point], kept: usize) -> Fit {
+    let points = &points[points.len() - kept..];
+    let at = points[kept - 1].at;
+    let sum =
+        |term: &dyn Fn(&Point) -> f64| points.iter().map(|point| point.weight * term(point)).sum::<f64>();
+    let weight = sum(&|_| 1.0);
+    let mean = sum(&|point| point.at - at) / weight;
+    let centre = sum(&|point| point.offset) / weight;
+    let square = sum(&|point| libm::pow(point.at - at - mean, 2.0));
+    let rate = sum(&|point| (point.at - at - mean) * (point.offset - centre)) / square;
+    let offset = centre - rate * mean;
+    let residual = sum(&|point| libm::pow(point.offset - offset - rate * (point.at - at), 2.0));
+    let variance = residual / (kept - 2) as f64;
+    let rate_sd = libm::sqrt(variance / square);
+    Fit {
+        at,
+        offset,
+        offset_sd: libm::sqrt(variance * (1.0 / weight + mean * mean / square)),
+        rate,
+        rate_sd,
+        skew: SKEW_MAX,
+        spread: libm::sqrt(variance * kept as f64 / weight).max(SPREAD_MIN),
+        freedom: kept - 2,
     }
 }
 
-/// By how much the offset grows with the delay, if it grows evenly with time besides: least squares in both.
-fn dependence(readings: &[&Reading]) -> Option<f64> {
-    let count = readings.len() as f64;
-    let mean = |of: fn(&Reading) -> f64| readings.iter().map(|reading| of(reading)).sum::<f64>() / count;
-    let (at, delay, offset) = (mean(|r| r.at), mean(|r| r.delay), mean(|r| r.offset));
-    let sum = |of: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-        readings.iter().map(|r| of(r.at - at, r.delay - delay, r.offset - offset)).sum()
-    };
-    let (tt, td, dd) = (sum(&|t, _, _| t * t), sum(&|t, d, _| t * d), sum(&|_, d, _| d * d));
-    let (to, delayed) = (sum(&|t, _, o| t * o), sum(&|_, d, o| d * o));
-    let determinant = tt * dd - td * td;
-    (determinant > 0.0).then(|| (delayed * tt - to * td) / determinant)
+/// Whether the residuals change their sign often enough for a line.
+fn has_runs(points: &[Point], line: &Fit) -> bool {
+    let count = ((line.freedom + 2) * RUNS_RATIO).min(points.len());
+    let is_above = |point: &Point| point.offset > line.offset_at(point.at);
+    let tested = &points[points.len() - count..];
+    let changes = tested.windows(2).filter(|pair| is_above(&pair[0]) != is_above(&pair[1])).count();
+    1 + changes > runs_critical(count)
 }
 
 /// So few runs of equal signs, or fewer, are too few among so many residuals: each sign follows the one before with
@@ -271,26 +234,47 @@ fn student_within(t: f64, freedom: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::Stream;
 
-    /// The error of the line on a clock that stands still, with jitter there and back.
-    fn error(there: f64, back: f64) -> f64 {
-        let (mut register, mut chance) = (Register::new(6), Stream::new(1, "register"));
-        let (mut square, polls) = (0.0, 2000);
-        for poll in 0..polls {
-            let (first, second) = (there * chance.exponential(), back * chance.exponential());
-            let offset = (first - second) / 2.0;
-            register.push(Reading { at: f64::from(poll) * 64.0, offset, delay: 20e-3 + first + second });
-            square += register.fit().map_or(0.0, |fit| fit.offset * fit.offset);
+    fn heard(count: usize, offset: impl Fn(f64) -> f64) -> Register {
+        let mut register = Register::new(6);
+        for k in 0..count {
+            let at = 64.0 * k as f64;
+            register.push(Reading { at, offset: offset(at), delay: 20e-3 });
+            register.fit();
         }
-        libm::sqrt(square / f64::from(polls))
+        register
     }
 
     #[test]
-    fn where_one_way_alone_is_late_the_offsets_are_set_right() {
-        let (both, one) = (error(1e-3, 1e-3), error(1e-3, 1e-5));
-        assert!(one < both / 4.0, "{one} {both}");
-        let back = error(1e-5, 1e-3);
-        assert!((back / one - 1.0).abs() < 0.5, "either way: {back} {one}");
+    fn a_straight_line_is_found_and_everything_kept() {
+        let mut register = heard(100, |at| 3.0 - 1e-5 * at);
+        let fit = register.fit().expect("100 readings make a line");
+        assert!((fit.rate + 1e-5).abs() < 1e-12 && (fit.offset_at(0.0) - 3.0).abs() < 1e-9, "{fit:?}");
+    }
+
+    #[test]
+    fn a_bend_is_followed_by_forgetting() {
+        let register = heard(60, |at| 1e-9 * at * at);
+        assert_eq!(register.len(), 6);
+        let mut chance = crate::chance::Stream::new(1, "register");
+        let noise: Vec<f64> = (0..60).map(|_| chance.normal()).collect();
+        let register = heard(60, |at| 1e-4 * noise[(at / 64.0) as usize]);
+        assert!(register.len() > 40, "{}", register.len());
+    }
+
+    #[test]
+    fn too_few_runs_are_those_that_chance_makes_once_in_twenty() {
+        // 1 + the 5 % quantile of the binomial distribution.
+        for (count, critical) in [(7, 0), (8, 2), (9, 3), (12, 4), (20, 7), (30, 11)] {
+            assert_eq!(runs_critical(count), critical, "{count}");
+        }
+    }
+
+    #[test]
+    fn students_distribution_is_that_of_the_tables() {
+        for (freedom, limit) in [(1, 636.62), (2, 31.599), (5, 6.869), (10, 4.587), (30, 3.646)] {
+            let found = student(freedom);
+            assert!((found / limit - 1.0).abs() < 1e-4, "{freedom}: {found}");
+        }
     }
 }

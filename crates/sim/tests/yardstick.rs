@@ -1,86 +1,12 @@
-use super::*;
-use crate::chance::Stream;
-use crate::lab::Method;
+//! The yardsticks on packets of which all is known.
 
-mod table;
+#[path = "yardstick/world.rs"]
+mod world;
 
-const BASE: f64 = 10e-3;
+use truechimer_sim::lab::{Exchange, Method};
+use truechimer_sim::yardstick::{Clockspeed, Kalman, KalmanBank, Limit, Polls, Regression, Told};
 
-/// A clock whose rate walks, and a way of 10 ms with exponential jitter, both ways alike.
-struct World {
-    wander: f64,
-    jitter: f64,
-    seconds: usize,
-    seed: u64,
-}
-
-/// How a run came out.
-#[derive(Clone, Copy, Debug, Default)]
-struct Score {
-    /// Root of the mean square of the error, over all seconds but the first tenth.
-    rms: f64,
-    /// The share of these in which the error was within 1.96 claimed standard deviations.
-    covered: f64,
-    /// Seconds between exchanges.
-    poll: f64,
-}
-
-impl World {
-    fn new(wander: f64, jitter: f64, seconds: usize) -> Self {
-        Self { wander, jitter, seconds, seed: 1 }
-    }
-
-    /// Truth minus counter at each second.
-    fn truth(&self) -> Vec<f64> {
-        let mut chance = Stream::new(self.seed, "truth");
-        let (mut offset, mut rate) = (0.0, 0.0);
-        let mut second = || {
-            rate += self.wander * chance.normal();
-            offset += rate;
-            offset
-        };
-        (0..self.seconds + 4).map(|_| second()).collect()
-    }
-
-    fn told(&self) -> Told {
-        Told { wander: self.wander, base: [BASE; 2], jitter: [self.jitter; 2] }
-    }
-
-    /// Runs a method; without a poll interval given it asks when it likes.
-    fn run(&self, poll: Option<f64>, method: &mut dyn Method) -> Score {
-        let truth = self.truth();
-        let mut chance = Stream::new(self.seed, "exchanges");
-        let mut coming = self.exchange(&truth, 8.0, &mut chance);
-        let (mut heard, mut square, mut within, mut count) = (0, 0.0, 0.0, 0.0);
-        for second in 1..=self.seconds {
-            while coming.at <= second as f64 {
-                method.hear(&coming);
-                heard += 1;
-                let wait = poll.or(method.wait()).unwrap_or(64.0) * (1.0 + 0.02 * chance.uniform());
-                coming = self.exchange(&truth, (coming.at + wait).min(self.seconds as f64), &mut chance);
-            }
-            if let (Some(guess), true) = (method.guess(second as f64), second > self.seconds / 10) {
-                let error = guess.offset - truth[second];
-                square += error * error;
-                within += f64::from(u8::from(error.abs() < 1.96 * guess.sigma));
-                count += 1.0;
-            }
-        }
-        let poll = self.seconds as f64 / f64::from(heard);
-        Score { rms: libm::sqrt(square / count), covered: within / count, poll }
-    }
-
-    fn exchange(&self, truth: &[f64], at: f64, chance: &mut Stream) -> Exchange {
-        let delays = [0, 1].map(|_| BASE + self.jitter * chance.exponential());
-        let (second, part) = (at as usize, at - libm::floor(at));
-        let offset = truth[second] + part * (truth[second + 1] - truth[second]);
-        Exchange {
-            at: at + (delays[0] + delays[1]) / 2.0,
-            there: delays[0] + offset,
-            back: delays[1] - offset,
-        }
-    }
-}
+use world::{BASE, World};
 
 /// What a method is worth at 64 s polls, 100 µs of jitter and a walk of 10⁻⁹, in microseconds.
 fn micros(method: &mut dyn Method) -> f64 {

@@ -1,6 +1,17 @@
-//! The figures that the yardsticks have to reproduce, and the table that shows whether they do.
+//! Prints what the yardsticks measure beside what was measured before with other code for the same methods: one line a
+//! cell, of each method the root mean square error in microseconds and its ratio to the figure that it should have.
+//!
+//! ```text
+//! cargo run --release -p truechimer-sim --example yardsticks [seeds]
+//! ```
 
-use super::*;
+#[path = "../tests/yardstick/world.rs"]
+mod world;
+
+use truechimer_sim::lab::Method;
+use truechimer_sim::yardstick::{Kalman, KalmanBank, Limit, Polls, Regression};
+
+use world::World;
 
 /// The figures to compare with, in microseconds: poll interval (`None`: the regression's own), walk, jitter, mean poll
 /// of the regression, and the root mean square error of regression, Kalman told, Kalman learning, and of the limit.
@@ -46,41 +57,45 @@ const TABLE: [Row; 36] = [
     (None, 1e-8, 1e-2, 1027.0, [4908.0, 3932.0, 3986.0, 2149.0]),
 ];
 
-const SEEDS: u64 = 3;
-
-#[test]
-#[ignore = "ten minutes: prints what the yardsticks measure beside what they should"]
-fn yardsticks_measure_what_was_measured_before() {
+fn main() {
+    let seeds = std::env::args().nth(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(3);
     println!(
-        "  poll  walk  jitter     asked |  regression |      kalman |        bank |       limit (us, and of what it should be)"
+        "  poll   walk  jitter  asked every | regression   |   kalman     |   bank       |   limit      within 1.96 sigma"
     );
-    for (poll, wander, jitter, mean_poll, expected) in TABLE {
-        let runs = (1..=SEEDS).map(|seed| all(World { wander, jitter, seconds: 1_000_000, seed }, poll));
-        let sums = runs.fold([0.0; 5], |sums, run| [0, 1, 2, 3, 4].map(|k| sums[k] + run[k] / SEEDS as f64));
-        print!(
-            "{:>6} {wander:.0e}  {jitter:.0e} {:7.1} {:.2}",
-            poll.unwrap_or(0.0),
-            sums[4],
-            sums[4] / mean_poll
-        );
-        for k in 0..4 {
-            let rms = libm::sqrt(sums[k]) * 1e6;
-            print!(" | {rms:6.0}{:5.2}", rms / expected[k]);
-        }
-        println!();
+    for row in TABLE {
+        println!("{}", line(&row, seeds));
     }
 }
 
-/// The mean square errors of all methods on the same packets, and the mean poll interval of the regression.
-fn all(world: World, poll: Option<f64>) -> [f64; 5] {
-    let regression = world.run(poll, &mut Regression::new(Polls::default()));
+fn line(&(poll, wander, jitter, asked, expected): &Row, seeds: u64) -> String {
+    let mut sums = [0.0; 6];
+    for seed in 1..=seeds {
+        let run = measured(&World { seed, ..World::new(wander, jitter, 1_000_000) }, poll);
+        sums = [0, 1, 2, 3, 4, 5].map(|k| sums[k] + run[k] / seeds as f64);
+    }
+    let poll = poll.map_or("own".into(), |poll| format!("{poll:.0}"));
+    let mut line =
+        format!("{poll:>6}  {wander:.0e}    {jitter:.0e}  {:5.0} {:5.2}", sums[4], sums[4] / asked);
+    for (sum, expected) in sums.into_iter().zip(expected) {
+        let rms = libm::sqrt(sum) * 1e6;
+        line.push_str(&format!(" | {rms:7.2} {:4.2}", rms / expected));
+    }
+    format!("{line}  {:5.3}", sums[5])
+}
+
+/// The mean square errors of all methods on the same packets, the mean poll interval of the regression, and how often
+/// the limit was within the error that it claims.
+fn measured(world: &World, poll: Option<f64>) -> [f64; 6] {
+    let regression = world.run(poll, &mut Regression::new(Polls::default()).keeping(3));
     let poll = poll.or(Some(regression.poll / 1.01));
     let square = |method: &mut dyn Method| world.run(poll, method).rms.powi(2);
+    let limit = world.run(poll, &mut Limit::new(world.told(), 1000, world.seed));
     [
         regression.rms.powi(2),
         square(&mut Kalman::new(world.wander, world.jitter)),
         square(&mut KalmanBank::new()),
-        square(&mut Limit::new(world.told(), 1000, world.seed)),
+        limit.rms.powi(2),
         regression.poll,
+        limit.covered,
     ]
 }
