@@ -257,6 +257,7 @@ fn learned(script: &mut Script<'_>) -> Option<Learned> {
         at: LeapTable::COMPILED.tai_of_utc(NOW),
         bound: Span::from_millis(1),
         seen: Seen::default(),
+        hours: Vec::new(),
     })
 }
 

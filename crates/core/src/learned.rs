@@ -1,11 +1,14 @@
 //! What is worth keeping over a restart.
 
+use alloc::vec::Vec;
+
 use crate::discipline::drift::Seen;
+use crate::discipline::holdover::Hour;
 use truechimer_time::{Rate, Span, Tai, Time};
 
 /// What a node has learned of this machine's oscillator. Worth nothing on another machine or another clocksource:
 /// the keeper of the file compares them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
     /// Seconds of TAI gained on each second of the raw counter.
     pub rate: Rate,
@@ -19,4 +22,6 @@ pub struct Learned {
     pub bound: Span,
     /// How far the rate has been seen to go from its averages.
     pub seen: Seen,
+    /// The oscillator's diary, the oldest hour first; at most [`HOURS_MAX`](crate::discipline::holdover::HOURS_MAX).
+    pub hours: Vec<Hour>,
 }

@@ -15,6 +15,7 @@ use rand_core::SeedableRng;
 use truechimer_time::leap::LeapTable;
 use truechimer_time::{Mono, Rate, Span, Time, Utc};
 
+use crate::discipline::holdover::History;
 use crate::discipline::joint::Joint;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Oscillator;
@@ -31,6 +32,7 @@ use crate::status::Status;
 
 mod asking;
 mod deciding;
+mod foretelling;
 mod identity;
 mod pacing;
 mod voting;
@@ -40,6 +42,9 @@ pub mod report;
 
 /// The most actions that can be waiting: more than one happening can cause.
 const ACTIONS_MAX: usize = 16 * SOURCES_MAX;
+
+/// An oscillator of which nothing is known wanders so much, per square root of a second.
+const WANDER: f64 = 1e-9;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +96,11 @@ pub enum Input {
         command: Steering,
         /// The rate that it really has now, or why nothing was done.
         outcome: Result<Rate, SteeringFault>,
+    },
+    /// A temperature sensor was read: always the same one, once a minute or so.
+    Temperature {
+        /// Thousandths of a degree Celsius.
+        millidegrees: i32,
     },
     /// An operator asks for something.
     Ordered(Order),
@@ -166,6 +176,7 @@ pub struct Node {
     exchanges: u64,
     pace: Option<Pace>,
     oscillator: Oscillator,
+    history: History,
     joint: Joint,
     model: Option<Model>,
     selected: voting::Selection,
@@ -185,6 +196,7 @@ impl Node {
         let mut node = Self {
             associations: associate(&policy, now.mono),
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
+            history: history_of(learned.as_ref()),
             joint: Joint::new(policy.sources.len()),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
@@ -220,6 +232,7 @@ impl Node {
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
             Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
+            Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
             Input::Ordered(order) => self.ordered(now, order),
         }
         self.ask_who_is_due(now);
@@ -265,6 +278,14 @@ impl Node {
                 self.ask_all_soon(now);
             }
         }
+    }
+}
+
+/// What an earlier life wrote of the oscillator, or nothing.
+fn history_of(learned: Option<&Learned>) -> History {
+    match learned {
+        Some(known) => History::new(known.hours.iter().copied(), known.wander.as_ratio()),
+        None => History::new([], WANDER),
     }
 }
 

@@ -80,6 +80,7 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
                 Err(fault) => write!(line, "fault {}", fault_code(*fault)),
             }
         }
+        Input::Temperature { millidegrees } => write!(line, "temperature {millidegrees}"),
         Input::Ordered(Order::Burst) => write!(line, "ordered burst"),
         Input::Ordered(Order::Rest) => write!(line, "ordered rest"),
         Input::Ordered(Order::Step) => write!(line, "ordered step"),
@@ -269,6 +270,7 @@ impl<'a> Columns<'a> {
                 datagram: self.hex()?,
             },
             "steered" => Input::Steered { command: self.command()?, outcome: self.outcome()? },
+            "temperature" => Input::Temperature { millidegrees: self.parse("millidegrees")? },
             "ordered" => Input::Ordered(self.order()?),
             _ => return Err(RecordError::Unreadable("happening")),
         })
@@ -367,6 +369,7 @@ mod tests {
             },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::KeeperLost) },
+            Input::Temperature { millidegrees: -273 },
             Input::Ordered(Order::Burst),
             Input::Ordered(Order::Rest),
             Input::Ordered(Order::Step),

@@ -152,6 +152,16 @@ fn two_names_of_one_server_are_one_source() {
     assert_eq!(lab.standing(2), Standing::Truechimer, "its name leads elsewhere now");
 }
 
+/// The names of a pool lead to servers that they share.
+#[test]
+fn a_name_takes_that_of_its_addresses_at_which_nobody_else_is() {
+    let mut lab = Lab::new(4, |_| {});
+    lab.shared = Some(2);
+    lab.run(300, |_| true);
+    assert_eq!(lab.standing(2), Standing::Truechimer);
+    assert!(!lab.told.iter().any(|event| matches!(event, Event::SameServer { .. })));
+}
+
 #[test]
 fn bad_input_142_a_server_that_has_its_time_from_us_is_excluded() {
     for here in ["192.0.2.99", "2001:db8::99"].map(|text| text.parse::<IpAddr>().expect("an address")) {
@@ -186,6 +196,8 @@ struct Lab {
     nameless: u8,
     /// The first of these has the name of the second.
     twin: Option<(u8, u8)>,
+    /// To the addresses of this one belong those of the one before, and they come first.
+    shared: Option<u8>,
     /// This one has its time from us.
     follower: Option<usize>,
     here: Option<Here>,
@@ -231,6 +243,7 @@ impl Lab {
             lies: Span::ZERO,
             nameless: 0,
             twin: None,
+            shared: None,
             follower: None,
             here: None,
             lookups: 0,
@@ -281,6 +294,9 @@ impl Lab {
                     (false, true) => addresses.to_vec(),
                     (false, false) => addresses[..1].to_vec(),
                 };
+                let shared = self.shared.filter(|&shared| shared == source.0).map(|shared| shared - 1);
+                let of_other = shared.map(|other| SocketAddr::from(([192, 0, 1, other], 123)));
+                let addresses = of_other.into_iter().chain(addresses).collect();
                 vec![Input::Resolved { source, addresses }]
             }
             Action::Send { exchange, to, datagram } => {

@@ -428,7 +428,7 @@ impl World {
     }
 
     fn save(&mut self) {
-        self.learned = self.node.learned(&self.moment()).or(self.learned);
+        self.learned = self.node.learned(&self.moment()).or(self.learned.take());
     }
 
     /// What is under way to or from the old daemon finds its sockets closed.
@@ -437,7 +437,7 @@ impl World {
         self.outcome.births.push(self.now - self.start);
         self.plans.retain(|_, plan| matches!(plan, Plan::Change(_)));
         let first = birth(&self.scenario, self.seed, self.lives, &self.leaps);
-        let birth = Birth { learned: self.learned, rate: self.kernel.rate(), ..first };
+        let birth = Birth { learned: self.learned.clone(), rate: self.kernel.rate(), ..first };
         self.lives += 1;
         self.node = Node::new(birth, &now);
         self.tell_node(Input::Wake);

@@ -32,6 +32,7 @@ pub mod control;
 pub mod exchanges;
 pub mod keeper;
 pub mod resolver;
+pub mod sensor;
 pub mod serving;
 pub mod statistics;
 pub mod story;
@@ -40,6 +41,7 @@ use clock::LocalClock;
 use control::Control;
 use exchanges::Exchanges;
 use resolver::Resolver;
+use sensor::Sensor;
 use serving::{Service, Telling};
 use statistics::{Head, Recorder};
 use story::Storyteller;
@@ -95,6 +97,7 @@ pub struct Daemon {
     trust: TrustPolicy,
     exchanges: Exchanges,
     resolver: Resolver,
+    sensor: Option<Sensor>,
     page: Option<PageWriter>,
     published: Option<Page>,
     report_fault: Option<SteeringFault>,
@@ -120,7 +123,7 @@ impl Daemon {
         let now = clock.moment(&clocks::readings());
         let rate = clock.rate().map_err(io::Error::other)?;
         let floor = crate::floor::floor(loaded.learned.as_ref(), &leaps);
-        let learned = loaded.learned;
+        let learned = loaded.learned.clone();
         let head = Head { seed, now, rate, floor, leaps: leaps.clone(), learned, config: config.to_toml() };
         let birth = Birth {
             policy: config.policy(),
@@ -144,6 +147,7 @@ impl Daemon {
             trust: config.trust,
             exchanges: Exchanges::new(setup.service.as_ref().map(Service::places).unwrap_or_default()),
             resolver: Resolver::new(names_and_ports(&config), simulated),
+            sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
             page: setup.page,
             published: None,
             report_fault: None,
@@ -166,6 +170,7 @@ impl Daemon {
         while !is_over() {
             self.sleep()?;
             self.happen(Input::Wake);
+            self.feel();
             self.save_if_due();
         }
         self.happen(Input::Ordered(Order::Rest));
@@ -187,7 +192,8 @@ impl Daemon {
             control.register(&mut self.poll, Token::Control);
         }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
-        let deadline = deadline.fold(self.node.deadline(), Time::min);
+        let reading = self.sensor.as_ref().map(Sensor::due);
+        let deadline = deadline.chain(reading).fold(self.node.deadline(), Time::min);
         let ready: Vec<Token> =
             self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
         self.take_in(&ready);
@@ -346,6 +352,16 @@ impl Daemon {
         SourcesReply {
             version: VERSION,
             sources: sources.iter().map(|source| SourceReply::of(source, now.mono)).collect(),
+        }
+    }
+
+    /// Lets the node know how warm it is.
+    fn feel(&mut self) {
+        let Some(sensor) = &mut self.sensor else { return };
+        match sensor.read_if_due(clocks::mono()) {
+            Ok(Some(millidegrees)) => self.happen(Input::Temperature { millidegrees }),
+            Ok(None) => {}
+            Err(why) => self.story.say(Level::Warn, &why),
         }
     }
 

@@ -43,6 +43,7 @@ mod tests {
             at: leaps.tai_of_utc(made()) + Span::from_secs(seconds),
             bound: Span::from_secs(1),
             seen: Seen::default(),
+            hours: Vec::new(),
         };
         assert_eq!(floor(Some(&at(-100)), &leaps), made());
         assert_eq!(floor(Some(&at(100)), &leaps), made() + Span::from_secs(99));

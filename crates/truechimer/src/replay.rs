@@ -7,6 +7,7 @@
 use std::io::{self, BufRead};
 
 use truechimer_core::discipline::drift::Seen;
+use truechimer_core::discipline::holdover::Hour;
 use truechimer_core::learned::Learned;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::{Action, Birth, Input, Node};
@@ -243,7 +244,19 @@ fn parse_learned(text: &str) -> Option<Option<Learned>> {
     let at = Time::from_epoch(span()?);
     let (bound, watched) = (span()?, span()?);
     let seen = Seen { watched, largest, largest_before };
-    Some(Some(Learned { rate, rate_error, wander, at, bound, seen }))
+    let hours = words.map(parse_hour).collect::<Option<Vec<Hour>>>()?;
+    Some(Some(Learned { rate, rate_error, wander, at, bound, seen, hours }))
+}
+
+/// An hour of the diary: `number,rate` or `number,rate,degrees`.
+fn parse_hour(word: &str) -> Option<Hour> {
+    let (number, rest) = word.split_once(',')?;
+    let (rate, degrees) = rest.split_once(',').map_or((rest, None), |(rate, degrees)| (rate, Some(degrees)));
+    Some(Hour {
+        number: number.parse().ok()?,
+        degrees: degrees.map(str::parse).transpose().ok()?,
+        rate: Rate::from_attos_per_second(rate.parse().ok()?),
+    })
 }
 
 fn birth(head: &Head) -> Result<Node, ReplayError> {
@@ -252,7 +265,7 @@ fn birth(head: &Head) -> Result<Node, ReplayError> {
         policy: config.policy(),
         seed: head.seed,
         leaps: head.leaps.clone(),
-        learned: head.learned,
+        learned: head.learned.clone(),
         floor: head.floor,
         rate: head.rate,
     };

@@ -16,6 +16,7 @@
 //! watched 172800 s
 //! departure 0.2 ppm
 //! departure_before 0 ppm
+//! hour 498699 12.3456789 ppm 41.25 C
 //! crc32 89abcdef
 //! ```
 //!
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use truechimer_core::discipline::drift::Seen;
+use truechimer_core::discipline::holdover::{HOURS_MAX, Hour};
 use truechimer_core::learned::Learned;
 use truechimer_sys::file::{self, FileError};
 use truechimer_sys::system;
@@ -35,8 +37,8 @@ use truechimer_time::{Rate, Span, Time};
 const FILE: &str = "learned";
 /// Whoever talks to the network has no business here.
 const MODE: u32 = 0o600;
-/// Several times what such a file has.
-const BYTES_MAX: usize = 4096;
+/// Twice what such a file has with a full diary.
+const BYTES_MAX: usize = 65_536;
 /// The first line: what it is, and the version of the format.
 const HEADER: &str = "truechimer-learned 1";
 /// No oscillator of a computer is off by more; adjtimex(2) could not follow it either.
@@ -47,6 +49,8 @@ const AT_MIN: Time<truechimer_time::Tai> = Time::from_epoch(Span::from_secs(1_76
 const AT_MAX: Time<truechimer_time::Tai> = Time::from_epoch(Span::from_secs(7_258_118_437));
 /// A bound of a year says nothing.
 const BOUND_MAX: Span = Span::from_secs(31_557_600);
+/// No oscillator works beyond this, in degrees Celsius.
+const DEGREES_MAX: f32 = 200.0;
 /// Nobody has watched an oscillator for two centuries.
 const WATCHED_MAX: Span = Span::from_secs(6_311_520_000);
 
@@ -155,7 +159,7 @@ impl Store {
         let previous = file::previous(&self.path);
         for path in std::iter::once(&self.path).chain(previous.as_ref().ok()) {
             match self.read(path) {
-                Ok(Some(learned)) if loaded.learned.is_none_or(|other| other.at < learned.at) => {
+                Ok(Some(learned)) if loaded.learned.as_ref().is_none_or(|other| other.at < learned.at) => {
                     loaded.learned = Some(learned);
                 }
                 Ok(Some(_) | None) => {}
@@ -189,6 +193,10 @@ fn written(learned: &Learned, machine: &Machine) -> String {
         ppm(learned.seen.largest),
         ppm(learned.seen.largest_before),
     );
+    for hour in &learned.hours {
+        let degrees = hour.degrees.map_or(String::new(), |degrees| format!(" {degrees} C"));
+        text += &format!("hour {} {} ppm{degrees}\n", hour.number, ppm(hour.rate));
+    }
     let sum = crc32fast::hash(text.as_bytes());
     text += &format!("crc32 {sum:08x}\n");
     text
@@ -265,6 +273,22 @@ impl<'t> Lines<'t> {
         })
     }
 
+    /// The diary: any number of hours, from none to a full one.
+    fn hours(&mut self) -> Result<Vec<Hour>, Ignored> {
+        let mut hours = Vec::new();
+        while self.rest.starts_with("hour ") {
+            let mut words = self.value("hour")?.split(' ');
+            hours.push(hour(&mut words).filter(|_| words.next().is_none()).ok_or(Ignored::Line("hour"))?);
+        }
+        let is_absurd = |hour: &Hour| {
+            hour.rate.abs() > RATE_MAX || !hour.degrees.is_none_or(|degrees| degrees.abs() <= DEGREES_MAX)
+        };
+        match hours.len() > HOURS_MAX || hours.iter().any(is_absurd) {
+            true => Err(Ignored::Absurd("hour")),
+            false => Ok(hours),
+        }
+    }
+
     fn learned(&mut self) -> Result<Learned, Ignored> {
         let learned = Learned {
             rate: self.rate("rate", [-RATE_MAX, RATE_MAX])?,
@@ -273,6 +297,7 @@ impl<'t> Lines<'t> {
             at: Time::from_epoch(self.number("at", "TAI")?),
             bound: self.number("bound", "s")?,
             seen: self.seen()?,
+            hours: self.hours()?,
         };
         if learned.at < AT_MIN || AT_MAX < learned.at {
             return Err(Ignored::Absurd("at"));
@@ -285,6 +310,22 @@ impl<'t> Lines<'t> {
             false => Ok(learned),
         }
     }
+}
+
+/// `NUMBER RATE ppm`, and `DEGREES C` where it was measured.
+fn hour<'t>(words: &mut impl Iterator<Item = &'t str>) -> Option<Hour> {
+    let number = words.next()?.parse().ok()?;
+    let parts = Span::from_str(words.next()?).ok()?.as_attos() / 1_000_000;
+    let rate = Rate::from_attos_per_second(i64::try_from(parts).ok()?);
+    if words.next()? != "ppm" {
+        return None;
+    }
+    let degrees = match words.next() {
+        Some(degrees) if words.next() == Some("C") => Some(degrees.parse().ok()?),
+        Some(_) => return None,
+        None => None,
+    };
+    Some(Hour { number, degrees, rate })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use truechimer_core::discipline::holdover::Leaning;
 use truechimer_core::node::report::{Report, SourceReport, Standing};
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
@@ -100,6 +101,12 @@ pub struct StatusReply {
     pub panicking: bool,
     /// How long each bound holds if nothing more is measured.
     pub forecast: Vec<Forecast>,
+    /// How long the likely error stays within each of the same limits, 999 times in 1000. Replies of older daemons have none.
+    #[serde(default)]
+    pub likely: Vec<Forecast>,
+    /// What that leans on: `line`, `day` or `temperature`.
+    #[serde(default)]
+    pub leaning: String,
     /// The assumptions of the bound.
     pub assumptions: Assumptions,
     /// Sources that agree, that do not, and all.
@@ -135,10 +142,10 @@ impl TrafficReply {
     }
 }
 
-/// How long a bound holds.
+/// How long a bound or a likely error holds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The bound.
+    /// The bound, or the limit of the likely error.
     pub bound: f64,
     /// For so long it holds.
     pub holds: f64,
@@ -255,11 +262,9 @@ impl StatusReply {
             counter_error_ppm: report.rate_error.as_ppm(),
             clock_ppm: report.clock_rate.as_ppm(),
             panicking: report.is_panicking,
-            forecast: report
-                .forecast
-                .iter()
-                .map(|(bound, holds)| Forecast { bound: bound.as_seconds(), holds: holds.as_seconds() })
-                .collect(),
+            forecast: forecasts(&report.forecast),
+            likely: forecasts(&report.likely),
+            leaning: leaning_word(report.leaning).to_owned(),
             assumptions: Assumptions {
                 version: ASSUMPTIONS,
                 max_rate_ppm: max_rate.as_ppm(),
@@ -275,6 +280,20 @@ impl StatusReply {
             rms: report.rms.map(Span::as_seconds),
             server: None,
         }
+    }
+}
+
+fn forecasts(holding: &[(Span, Span)]) -> Vec<Forecast> {
+    let forecast =
+        |(bound, holds): &(Span, Span)| Forecast { bound: bound.as_seconds(), holds: holds.as_seconds() };
+    holding.iter().map(forecast).collect()
+}
+
+fn leaning_word(leaning: Leaning) -> &'static str {
+    match leaning {
+        Leaning::Line => "line",
+        Leaning::Day { .. } => "day",
+        Leaning::Temperature => "temperature",
     }
 }
 

@@ -64,6 +64,7 @@ use self::bank::{Bank, Before, Mixture};
 use self::delay::{DelayDensity, Normal};
 use self::least::Least;
 use self::reference::Reference;
+use self::rehearsal::Rehearsal;
 use self::rise::Rise;
 use self::routes::Routes;
 use self::surprise::{Arrival, Judgement};
@@ -78,6 +79,7 @@ mod least;
 mod normal;
 mod path;
 pub mod reference;
+mod rehearsal;
 mod rise;
 mod routes;
 mod shape;
@@ -200,6 +202,7 @@ pub struct Estimator {
     newest: Time<Raw>,
     interval: f64,
     least: Least,
+    rehearsal: Rehearsal,
     waiting: Vec<Waiting>,
     is_lost: bool,
     rises: [Rise; 2],
@@ -215,7 +218,13 @@ impl Estimator {
     pub fn new(first: &Sample, prior: impl Into<Prior>) -> Self {
         let prior = prior.into();
         let reference = Reference { at: first.at, tai: middle(first), rate: prior.limits.middle() };
-        let bank = Bank::new(reference.stamps(first), &prior.before());
+        Self::along(reference, first, prior, None)
+    }
+
+    /// The same along a reference of any rate; the usual wait may be known better than one sample tells.
+    fn along(reference: Reference, first: &Sample, prior: Prior, wait: Option<f64>) -> Self {
+        let drift = (reference.rate - prior.limits.middle()).as_ratio();
+        let bank = Bank::new(reference.stamps(first), &Before { drift, wait, ..prior.before() });
         let mut estimator = Self {
             mixture: bank.mixture(),
             prior,
@@ -225,6 +234,7 @@ impl Estimator {
             newest: first.at,
             interval: INTERVAL_GUESS,
             least: Least::new(first.delay),
+            rehearsal: Rehearsal::new(first),
             waiting: Vec::new(),
             is_lost: false,
             rises: Default::default(),
@@ -245,6 +255,7 @@ impl Estimator {
         self.least.hear(sample.delay);
         if !self.is_settled() {
             self.take(sample);
+            self.rehearse(sample);
             return Reception::Taken;
         }
         let arrival = self.arrival(sample, self.reference.at);
@@ -321,6 +332,23 @@ impl Estimator {
 
     fn is_settled(&self) -> bool {
         self.bank.taken() >= SETTLED_EXCHANGES && self.newest - self.first >= SETTLED_AFTER
+    }
+
+    /// Begins anew once it is known better what waits are usual. The rate of the reference is kept, so that what the line
+    /// does while a packet travels is nearly right from the first; what is believed of the rate is not.
+    fn rehearse(&mut self, sample: &Sample) {
+        let Some(wait) = self.rehearsal.hear(sample) else { return };
+        let [first, rest @ ..] = self.rehearsal.samples() else { return };
+        let reference = Reference { at: first.at, tai: middle(first), rate: self.reference.rate };
+        let mut fresh = Self::along(reference, first, self.prior, Some(wait));
+        for sample in rest {
+            fresh.absorb(sample);
+        }
+        if !fresh.is_lost {
+            let rehearsal = core::mem::take(&mut self.rehearsal);
+            let steps = core::mem::take(&mut self.steps);
+            *self = Self { rehearsal, steps, least: self.least, ..fresh };
+        }
     }
 
     fn arrival(&self, sample: &Sample, since: Time<Raw>) -> Arrival {
@@ -466,7 +494,7 @@ impl Prior {
             let z = (0.5 * libm::log10(squared) - middle) / spread;
             -0.5 * z * z
         });
-        Before { rate_sigma: self.limits.error().as_ratio() / 3.0, wanders }
+        Before { drift: 0.0, rate_sigma: self.limits.error().as_ratio() / 3.0, wanders, wait: None }
     }
 }
 

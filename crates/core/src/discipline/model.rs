@@ -65,12 +65,35 @@ impl Model {
         }
     }
 
+    /// The same certainty with another line: at a reading of the counter it is at `best` and goes on from there at `rate`, as
+    /// far as that can be.
+    pub fn laid_through(self, raw: Time<Raw>, best: Time<Tai>, rate: Rate) -> Self {
+        let passed = raw - self.bracket.at;
+        let (rate, best) =
+            (self.limits.nearest(rate), self.bracket.carried_to(raw, self.limits).nearest(best));
+        Self { best: best - passed - rate.over(passed), rate, ..self }
+    }
+
+    /// The same line, of which it is known that its standard deviation at a later reading of the counter is no less
+    /// than this.
+    pub fn as_vague_as(self, raw: Time<Raw>, sigma: Span) -> Self {
+        let passed = (raw - self.bracket.at).as_seconds();
+        let (walked, least) = (self.walked_after(passed), self.sigma.as_seconds());
+        let line = libm::sqrt((sigma.as_seconds() * sigma.as_seconds() - walked * walked).max(least * least));
+        match passed > 0.0 {
+            true => Self { rate_sigma: Rate::from_ratio((line - least) / passed), ..self },
+            false => self,
+        }
+    }
+
     /// The error of the rate adds up, and the rate walks: a walk that is summed up goes as t^1.5 / √3.
     fn sigma_after(&self, passed: Span) -> Span {
         let line = (self.sigma + self.rate_sigma.over(passed)).as_seconds();
-        let seconds = passed.as_seconds();
-        let walked = self.wander.as_ratio() * seconds * libm::sqrt(seconds / 3.0);
-        Span::from_seconds(libm::sqrt(line * line + walked * walked))
+        Span::from_seconds(libm::hypot(line, self.walked_after(passed.as_seconds())))
+    }
+
+    fn walked_after(&self, seconds: f64) -> f64 {
+        self.wander.as_ratio() * seconds * libm::sqrt(seconds.max(0.0) / 3.0)
     }
 
     /// How long from a reading of the counter until the bound exceeds `limit`, if nothing more is measured: the
@@ -129,6 +152,24 @@ mod tests {
         let later = model.read(Time::EPOCH + Span::from_secs(100));
         assert_eq!(later.bound(), Span::from_millis(3));
         assert_eq!(later.best, model.best + Span::from_secs(100) + Span::from_micros(100));
+    }
+
+    #[test]
+    fn another_line_leaves_what_is_certain_alone() {
+        let (model, raw) = (model(), Time::EPOCH + Span::from_secs(1000));
+        let (before, rate) = (model.read(raw), model.rate + Rate::from_ppb(100));
+        let bent = model.laid_through(raw, before.best + Span::from_micros(50), rate);
+        let after = bent.as_vague_as(raw, Span::from_micros(700)).read(raw);
+        assert_eq!((after.earliest, after.latest), (before.earliest, before.latest));
+        assert_eq!(after.best, before.best + Span::from_micros(50));
+        assert!((after.sigma - Span::from_micros(700)).abs() < Span::from_nanos(1), "{:?}", after.sigma);
+        assert_eq!(
+            bent.read(raw + Span::from_secs(10)).best - after.best - Span::from_secs(10),
+            rate.over(Span::from_secs(10))
+        );
+        let mad =
+            model.laid_through(raw, before.latest + Span::from_secs(9), Rate::from_ppm(900.0)).read(raw);
+        assert_eq!((mad.best, mad.latest), (before.latest, before.latest));
     }
 
     #[test]

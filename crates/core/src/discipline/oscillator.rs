@@ -353,6 +353,7 @@ mod tests {
             at: Time::EPOCH,
             bound: Span::from_millis(1),
             seen: Seen::default(),
+            hours: Vec::new(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Node {
         }
         let Some(model) = self.combine(&agreement) else { return };
         self.model = Some(model);
+        self.remember();
         self.oscillator.observe(Likely {
             time: model.best,
             sigma: model.sigma,
@@ -171,6 +172,7 @@ impl Node {
     pub(super) fn publish_if_due(&mut self, now: &Moment) {
         if self.published_until <= now.mono {
             self.published_until = now.mono + PUBLISH_INTERVAL;
+            self.follow_forecast(now);
             let publication = self.publication(now);
             self.actions.push_back(Action::Publish(publication));
         }
@@ -204,6 +206,7 @@ impl Node {
             at: reading.best,
             bound: reading.bound(),
             seen: self.oscillator.drift_seen(),
+            hours: self.history.hours().to_vec(),
         })
     }
 }

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use truechimer_time::{LeapKind, Mono, NtpPrecision, Rate, Span, Tai, Time};
 
 use super::Node;
+use crate::discipline::holdover::Leaning;
 use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
 use crate::moment::Moment;
@@ -75,6 +76,10 @@ pub struct Report {
     pub is_panicking: bool,
     /// How long the bound stays below each of these limits if nothing more is measured.
     pub forecast: Vec<(Span, Span)>,
+    /// How long the likely error, 999 times in 1000, stays below each of these limits if nothing more is measured.
+    pub likely: Vec<(Span, Span)>,
+    /// What that forecast leans on.
+    pub leaning: Leaning,
     /// What we serve to others.
     pub served: Served,
     /// The standard error of the clock over all time at the present pace, where there is a target.
@@ -236,6 +241,8 @@ impl Node {
             clock_rate: self.clock.rate(),
             is_panicking: self.servo.is_panicking(),
             forecast: self.model_at(now).map(forecast).unwrap_or_default(),
+            likely: self.likely_to_hold(now, &FORECAST_LIMITS),
+            leaning: self.leaning(),
             served: self.served(now),
             rms: self.expected_rms(),
             sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),

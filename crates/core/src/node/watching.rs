@@ -82,6 +82,7 @@ impl Node {
             | Input::Unsent { .. }
             | Input::Heard { .. }
             | Input::Steered { .. }
+            | Input::Temperature { .. }
             | Input::Ordered(_) => self.anchor_clock(now),
         }
     }
@@ -103,6 +104,7 @@ impl Node {
     /// What is known of the time is void: it is measured anew.
     pub(super) fn void(&mut self, now: &Moment, because: Event) {
         self.model = None;
+        self.history.interrupted();
         self.abandon_exchanges();
         for association in &mut self.associations {
             association.forget();
@@ -168,7 +170,7 @@ impl Node {
     }
 
     /// Steers by the model that there is.
-    fn steer_again(&mut self, now: &Moment) {
+    pub(super) fn steer_again(&mut self, now: &Moment) {
         let Some(model) = self.model else { return self.carry_out(now, Verdict::Hold) };
         let reading = model.read(now.raw);
         let error = self.local_of(reading.best) - now.local;

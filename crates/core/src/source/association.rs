@@ -126,11 +126,13 @@ impl Association {
         self.addresses.get(self.current).copied()
     }
 
-    /// Its name was looked up. Says whether it is asked somewhere else now.
+    /// Its name was looked up. Says whether it is asked somewhere else now: not if its address still stands, unless another
+    /// source is there too.
     pub fn resolved(&mut self, addresses: &[SocketAddr]) -> bool {
         self.is_resolving = false;
         let before = self.address();
-        let kept = addresses.iter().position(|&address| Some(address) == before);
+        let stays = |&address: &SocketAddr| Some(address) == before && self.same_as.is_none();
+        let kept = addresses.iter().position(stays);
         self.addresses = addresses.iter().copied().take(ADDRESSES_MAX).collect();
         self.current = kept.filter(|&index| index < ADDRESSES_MAX).unwrap_or(0);
         self.turns = 0;

@@ -113,13 +113,9 @@ const fn hours(hours: i64) -> Span {
     Span::from_secs(hours * 3600)
 }
 
-/// Queues of 1 ms that stand for half an hour, every five hours.
-const BURSTS: Bursts = Bursts {
-    every: Span::from_secs(18_000),
-    length: Span::from_secs(1800),
-    depth: Span::from_millis(1),
-    queue: Queue::OneWay,
-};
+/// Queues of 2 ms that stand for an hour, every six hours.
+const BURSTS: Bursts =
+    Bursts { every: hours(6), length: hours(1), depth: Span::from_millis(2), queue: Queue::OneWay };
 
 const fn trouble(name: &'static str, about: &'static str, make: fn(&mut Setting, &mut Stream)) -> Trouble {
     Trouble { name, about, make }
@@ -128,7 +124,7 @@ const fn trouble(name: &'static str, about: &'static str, make: fn(&mut Setting,
 /// All of them, in the order of the table.
 pub const TROUBLES: &[Trouble] = &[
     trouble("none", "as usual", |_, _| {}),
-    trouble("near", "the server is 50 µs away on either way", |s, _| s.path.base = Span::from_micros(50)),
+    trouble("near", "the server is 100 µs away on either way", |s, _| s.path.base = Span::from_micros(100)),
     trouble("pareto 2.5", "a tail that falls with the power 2.5", |s, _| {
         s.path.shape = Shape::Pareto { alpha: 2.5 }
     }),
@@ -142,7 +138,7 @@ pub const TROUBLES: &[Trouble] = &[
         s.path.jitter = Span::from_millis(1);
         s.path.jitter_back = 0.1;
     }),
-    trouble("queue one way", "a queue of 1 ms for 30 min of 5 h, on either way", |s, _| {
+    trouble("queue one way", "a queue of 2 ms for 1 h of 6 h, on either way", |s, _| {
         s.path.bursts = Some(BURSTS);
     }),
     trouble("queue there", "the same, always on the way there", |s, _| {
@@ -183,8 +179,7 @@ pub const TROUBLES: &[Trouble] = &[
     trouble("gaps", "nothing for 2 h every 6 h", |s, _| {
         s.path.outages = Outages::Random { every: hours(6), length: hours(2) };
     }),
-    trouble("steps 1 ppm", "the rate steps by 1 ppm every 12 h, W 1e-10", |s, _| {
-        s.oscillator.walk = 1e-10;
+    trouble("steps 1 ppm", "the rate steps by 1 ppm every 12 h", |s, _| {
         s.oscillator.random_steps = Some(RandomSteps { every: hours(12), ppm: 1.0 });
     }),
     trouble("steps 0.1 ppm", "the rate steps by 0.1 ppm every 12 h, W 1e-10", |s, _| {

@@ -1,9 +1,10 @@
 //! chrony's way: a weighted line through as many of the last samples as a line fits.
 //!
-//! Samples whose delay exceeds the least weigh less, the oldest are dropped as long as the residuals keep to one side
-//! of the line for too long, the clock is slewed to the line at a pace set by how far it is usually off, and the poll
-//! interval follows the number of samples that could be kept. All of it is written from published behaviour
-//! (chrony.conf(5), the project's documents, watched logs); no line of the original was looked at for it.
+//! Samples whose delay exceeds the least weigh less, and where one way alone is late their offsets are set right by it.
+//! The oldest are dropped as long as the residuals keep to one side of the line for too long, the clock is slewed to
+//! the line at a pace set by how far it is usually off, and the poll interval follows the number of samples that could
+//! be kept. All of it is written from published behaviour (chrony.conf(5), the project's documents, watched logs); no
+//! line of the original was looked at for it.
 //!
 //! What is left out, since the laboratory has nothing that needs it: several sources, reference clocks, the delay of
 //! the kernel's clock, dispersion (the precision of the stamps is perfect here) and all limits on steps.

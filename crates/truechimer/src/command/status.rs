@@ -80,10 +80,14 @@ fn status_text(status: &StatusReply) -> String {
     }
     line("sources", sources_words(status));
     line("traffic", traffic_words(status));
+    let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
     if !status.forecast.is_empty() {
-        let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
         let forecast: Vec<(Span, Span)> = status.forecast.iter().map(seconds).collect();
         line("if alone", forecast_words(&forecast));
+    }
+    if !status.likely.is_empty() {
+        let likely: Vec<(Span, Span)> = status.likely.iter().map(seconds).collect();
+        line("likely", format!("{} (by the {})", forecast_words(&likely), status.leaning));
     }
     if status.panicking {
         line("panic", "the error is beyond [clock] panic: the clock is left alone".into());

@@ -67,6 +67,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     Ok(Config {
         accuracy,
         schedule,
+        temperature: plain(&written.temperature),
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
         clock: clock(&written.clock)?,
         trust: TrustPolicy {

@@ -55,6 +55,7 @@ pub(super) fn config() -> Config {
     Config {
         accuracy: None,
         schedule: Rhythm::Adaptive,
+        temperature: None,
         user: account(),
         sources: sources(),
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },

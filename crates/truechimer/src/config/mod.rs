@@ -50,6 +50,8 @@ pub struct Config {
     pub accuracy: Option<Span>,
     /// By what rule the sources are asked again.
     pub schedule: Rhythm,
+    /// A file of the kernel that says how warm it is near the oscillator, if any.
+    pub temperature: Option<PathBuf>,
     /// The account of the process that talks to the network.
     pub user: Account,
     /// Whom to ask; no two at the same address.

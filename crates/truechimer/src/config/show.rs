@@ -17,6 +17,7 @@ fn written(config: &Config) -> Written {
     Written {
         accuracy: config.accuracy.and_then(spelled),
         schedule: spelled(config.schedule),
+        temperature: config.temperature.clone().map(Spelling),
         user: spelled(config.user.clone()),
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),

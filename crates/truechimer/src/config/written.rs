@@ -29,6 +29,7 @@ pub(super) type Key<T> = Option<toml::Spanned<T>>;
 pub(super) struct Written {
     pub(super) accuracy: Key<Spelling<Span>>,
     pub(super) schedule: Key<Spelling<Rhythm>>,
+    pub(super) temperature: Option<Spelling<PathBuf>>,
     pub(super) user: Key<Spelling<Account>>,
     pub(super) source: Option<Vec<toml::Spanned<WrittenSource>>>,
     pub(super) clock: WrittenClock,

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use truechimer_core::discipline::holdover::Hour;
 use truechimer_core::event::Event;
 use truechimer_core::learned::Learned;
 use truechimer_core::moment::Moment;
@@ -47,14 +48,17 @@ impl Head {
     pub fn lines(&self) -> String {
         let seed: String = self.seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let birth = input_line(&self.now, &Input::Wake);
-        let learned = self.learned.map_or("none".to_owned(), |known| {
+        let learned = self.learned.as_ref().map_or("none".to_owned(), |known| {
             let [rate, error, wander] =
                 [known.rate, known.rate_error, known.wander].map(Rate::as_attos_per_second);
             let seen = known.seen;
             let [largest, before] = [seen.largest, seen.largest_before].map(Rate::as_attos_per_second);
             format!(
-                "{rate} {error} {wander} {largest} {before} {} {} {}",
-                known.at, known.bound, seen.watched
+                "{rate} {error} {wander} {largest} {before} {} {} {}{}",
+                known.at,
+                known.bound,
+                seen.watched,
+                known.hours.iter().map(hour_word).collect::<String>()
             )
         });
         let leap = |leap: &truechimer_time::Leap| {
@@ -68,6 +72,12 @@ impl Head {
             "{FORMAT}\nborn {seed} {rate} {floor} {birth}\nleaps{leaps} \nlearned {learned}\nconfig {config}\n"
         )
     }
+}
+
+/// An hour of the diary as one word: number, rate in attoseconds per second, and degrees if they are known.
+fn hour_word(hour: &Hour) -> String {
+    let degrees = hour.degrees.map_or(String::new(), |degrees| format!(",{degrees}"));
+    format!(" {},{}{degrees}", hour.number, hour.rate.as_attos_per_second())
 }
 
 /// The file that is being written.

@@ -276,7 +276,7 @@ pub fn fault_words(fault: SteeringFault) -> String {
     }
 }
 
-/// A forecast in words: how long each bound holds.
+/// A forecast in words: how long each limit holds.
 pub fn forecast_words(forecast: &[(Span, Span)]) -> String {
     let holding: Vec<String> = forecast
         .iter()

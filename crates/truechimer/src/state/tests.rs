@@ -40,6 +40,10 @@ fn learned() -> Learned {
             largest: Rate::from_ppb(200),
             largest_before: Rate::ZERO,
         },
+        hours: vec![
+            Hour { number: 498_698, degrees: None, rate: Rate::from_attos_per_second(12_345_600_000) },
+            Hour { number: 498_699, degrees: Some(-41.25), rate: Rate::from_attos_per_second(-1_200_000) },
+        ],
     }
 }
 
@@ -150,6 +154,11 @@ fn numbers_that_no_clock_has_are_ignored() {
         (with("watched 172800 s", "watched -1 s"), Ignored::Absurd("watched")),
         (with("departure 0.2 ppm", "departure 1 s"), Ignored::Line("departure")),
         (with("before 0 ppm\n", "before 0 ppm\nmore 1\n"), Ignored::Line("crc32")),
+        (with("-41.25 C", "-41.25 F"), Ignored::Line("hour")),
+        (with("-41.25 C", "-41.25 C C"), Ignored::Line("hour")),
+        (with("-41.25 C", "NaN C"), Ignored::Absurd("hour")),
+        (with("hour 498698 0.0123456 ppm", "hour 498698 100001 ppm"), Ignored::Absurd("hour")),
+        (with("hour 498698 0.0123456 ppm", "hour 498698 0.0123456"), Ignored::Line("hour")),
     ];
     for (bytes, why) in cases {
         assert_eq!(read(&bytes, &machine()), Err(why), "{}", String::from_utf8_lossy(&bytes));
@@ -160,7 +169,26 @@ fn numbers_that_no_clock_has_are_ignored() {
 fn a_file_from_before_drift_was_watched_is_taken() {
     let text = written(&learned(), &machine());
     let first = sealed(&text[..text.find("watched").unwrap()]);
-    assert_eq!(read(&first, &machine()), Ok(Learned { seen: Seen::default(), ..learned() }));
+    assert_eq!(
+        read(&first, &machine()),
+        Ok(Learned { seen: Seen::default(), hours: Vec::new(), ..learned() })
+    );
+}
+
+#[test]
+fn a_file_from_before_there_was_a_diary_is_taken_and_a_full_one_fits() {
+    let text = written(&learned(), &machine());
+    let first = sealed(&text[..text.find("hour").unwrap()]);
+    assert_eq!(read(&first, &machine()), Ok(Learned { hours: Vec::new(), ..learned() }));
+    let hour = Hour {
+        number: 498_698,
+        degrees: Some(-41.25),
+        rate: Rate::from_attos_per_second(-123_456_789_200_000),
+    };
+    let full = |hours| written(&Learned { hours: vec![hour; hours], ..learned() }, &machine());
+    assert!(full(HOURS_MAX).len() < BYTES_MAX);
+    assert!(read(full(HOURS_MAX).as_bytes(), &machine()).is_ok());
+    assert_eq!(read(full(HOURS_MAX + 1).as_bytes(), &machine()), Err(Ignored::Absurd("hour")));
 }
 
 #[test]
@@ -214,6 +242,7 @@ proptest! {
                 largest: Rate::from_attos_per_second(error / 3),
                 largest_before: Rate::from_attos_per_second(error / 5),
             },
+            hours: vec![Hour { number: 1, degrees: Some(0.01), rate: Rate::from_attos_per_second(rate) }; 3],
         };
         prop_assert_eq!(read(written(&learned, &machine()).as_bytes(), &machine()), Ok(learned));
     }

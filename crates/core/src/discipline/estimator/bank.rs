@@ -13,8 +13,11 @@ use super::track::{BASE, DRIFT, ERROR, STATES, Track, Walk};
 /// Evidence counts from this exchange on: before, it tells more about the guess of the delays than about the clock.
 const EVIDENCE_FROM: u32 = 3;
 
-/// The hopeless are seeded anew from this exchange on.
-const RESEED_FROM: u32 = 21;
+/// The hopeless sleep from this exchange on.
+const SLEEP_FROM: u32 = 21;
+
+/// A shape that is asleep tries again every so many exchanges.
+const SHAPE_TURNS: usize = 16;
 
 /// A shape so many nats behind the best of the bank is given up.
 const SHAPE_HOPELESS: f64 = 200.0;
@@ -33,7 +36,7 @@ const EXPERIENCE_SHAKEN: f64 = 8.0;
 /// A first guess at waits: this part of the first delay.
 const WAIT_GUESS: f64 = 0.05;
 
-/// The bases are each half of the first delay, give or take this part of it.
+/// The bases are each half of the first delay less the usual wait, give or take that wait and this part of the delay.
 const BASE_GUESS: f64 = 0.3;
 
 /// Anything at all is at least so wide, in seconds.
@@ -42,10 +45,14 @@ const WIDTH_MIN: f64 = 5e-6;
 /// What was known before the first exchange.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Before {
+    /// How fast the reference gains on true time.
+    pub(super) drift: f64,
     /// One standard deviation of the rate.
     pub(super) rate_sigma: f64,
     /// What is believed of each intensity of wander, as logarithms.
     pub(super) wanders: [f64; WANDERS],
+    /// The usual wait, in seconds, if it is known better than one exchange tells.
+    pub(super) wait: Option<f64>,
 }
 
 /// What the bank says together.
@@ -72,11 +79,11 @@ pub(super) struct Bank {
 }
 
 impl Bank {
-    /// A bank that has heard one exchange, from which it guesses the delays.
+    /// A bank that has heard one exchange.
     pub(super) fn new(stamps: Stamps, before: &Before) -> Self {
         let delay = (stamps[0] + stamps[1]).max(2.0 * WIDTH_MIN);
-        let wait = WAIT_GUESS * delay;
-        let track = first_track(stamps, delay, before.rate_sigma);
+        let wait = before.wait.unwrap_or(WAIT_GUESS * delay);
+        let track = first_track(stamps, (delay, wait), before);
         let shapes = ROUNDNESSES.map(|roundness| Shape::new(roundness, wait, track, &before.wanders));
         let mut bank = Self { shapes, prior: before.wanders, taken: 0, experience: 0.0, best: 0 };
         bank.take(stamps);
@@ -90,8 +97,20 @@ impl Bank {
 
     /// Carries all filters on by so many seconds.
     pub(super) fn predict(&mut self, seconds: f64) {
+        self.wake();
         for shape in &mut self.shapes {
             shape.predict(seconds);
+        }
+    }
+
+    fn wake(&mut self) {
+        let (turn, best) = (self.taken as usize, self.best().track);
+        for (index, shape) in self.shapes.iter_mut().enumerate() {
+            match shape.is_asleep() {
+                true if (turn + index).is_multiple_of(SHAPE_TURNS) => shape.wake_all(&best),
+                true => {}
+                false => shape.wake(turn),
+            }
         }
     }
 
@@ -112,27 +131,22 @@ impl Bank {
 
     /// Finds the best again and measures all others by it.
     fn weigh(&mut self) {
-        let score = |shape: &Shape| shape.hypotheses[shape.best()].score;
-        self.best = 0;
-        for index in 1..self.shapes.len() {
-            if score(&self.shapes[index]) > score(&self.shapes[self.best]) {
-                self.best = index;
-            }
-        }
-        let best = *self.best();
+        let score = |index: usize| self.shapes[index].score();
+        self.best = (1..self.shapes.len())
+            .fold(0, |best, index| if score(index) > score(best) { index } else { best });
+        let best = self.best().score;
         for shape in &mut self.shapes {
             for hypothesis in &mut shape.hypotheses {
-                hypothesis.score -= best.score;
+                hypothesis.score -= best;
             }
         }
-        if self.taken < RESEED_FROM {
+        if self.taken < SLEEP_FROM {
             return;
         }
         for shape in &mut self.shapes {
-            if shape.hypotheses[shape.best()].score > -SHAPE_HOPELESS {
-                shape.reseed();
-            } else {
-                shape.replace(&best.track, -SHAPE_HOPELESS);
+            match shape.score() {
+                Some(score) if score > -SHAPE_HOPELESS => shape.rest(),
+                Some(_) | None => shape.rest_all(-SHAPE_HOPELESS),
             }
         }
     }
@@ -141,8 +155,9 @@ impl Bank {
         self.experience = (self.experience + EXPERIENCE_EACH).min(EXPERIENCE_MAX);
         let gain = 1.0 / (1.0 + self.experience);
         let (mut total, mut sums) = (0.0, [0.0; 2]);
+        let (_, best) = self.best_shape().excess();
         for shape in &mut self.shapes {
-            let (weight, excess) = shape.excess();
+            let (weight, excess) = if shape.is_asleep() { (0.0, best) } else { shape.excess() };
             total += weight;
             for (sum, excess) in sums.iter_mut().zip(excess) {
                 *sum += weight * excess.mean;
@@ -202,11 +217,7 @@ impl Bank {
     }
 
     fn each_track(&mut self, act: impl Fn(&mut Track)) {
-        for shape in &mut self.shapes {
-            for hypothesis in &mut shape.hypotheses {
-                act(&mut hypothesis.track);
-            }
-        }
+        self.shapes.iter_mut().flat_map(Shape::tracks).for_each(act);
     }
 
     fn speakers(&self) -> impl Iterator<Item = (f64, &Hypothesis, f64)> {
@@ -258,14 +269,14 @@ impl Mixture {
     }
 }
 
-fn first_track(stamps: Stamps, delay: f64, rate_sigma: f64) -> Track {
-    let base = (0.5 - WAIT_GUESS) * delay;
-    let common = (BASE_GUESS * delay) * (BASE_GUESS * delay);
+fn first_track(stamps: Stamps, (delay, wait): (f64, f64), before: &Before) -> Track {
+    let base = (0.5 * delay - wait).max(0.0);
+    let common = (BASE_GUESS * delay) * (BASE_GUESS * delay) + wait * wait;
     let mut covariance = [[0.0; STATES]; STATES];
     covariance[ERROR][ERROR] = 0.25 * delay * delay;
-    covariance[DRIFT][DRIFT] = rate_sigma * rate_sigma;
+    covariance[DRIFT][DRIFT] = before.rate_sigma * before.rate_sigma;
     for row in &mut covariance[BASE..] {
         row[BASE..].fill(common);
     }
-    Track { mean: [0.5 * (stamps[1] - stamps[0]), 0.0, base, base], covariance }
+    Track { mean: [0.5 * (stamps[1] - stamps[0]), before.drift, base, base], covariance }
 }

@@ -48,6 +48,11 @@ pub enum Change {
         /// Its rate by so much.
         rate: f64,
     },
+    /// Nothing, but all that is believed is too sure of itself.
+    Overconfidence {
+        /// By this factor its variances are too small.
+        factor: f64,
+    },
 }
 
 impl Change {
@@ -55,7 +60,7 @@ impl Change {
     pub fn is_of_path(&self) -> bool {
         match self {
             Self::Base { .. } | Self::Bases { .. } => true,
-            Self::Clock { .. } => false,
+            Self::Clock { .. } | Self::Overconfidence { .. } => false,
         }
     }
 
@@ -63,6 +68,7 @@ impl Change {
     pub fn size(&self) -> f64 {
         match *self {
             Self::Base { by, .. } | Self::Bases { by, .. } | Self::Clock { by, .. } => by,
+            Self::Overconfidence { .. } => 0.0,
         }
     }
 
@@ -71,7 +77,7 @@ impl Change {
         match *self {
             Self::Base { way: moved, .. } => moved == way,
             Self::Bases { .. } => true,
-            Self::Clock { .. } => false,
+            Self::Clock { .. } | Self::Overconfidence { .. } => false,
         }
     }
 
@@ -92,6 +98,11 @@ impl Change {
             Self::Clock { by, rate } => {
                 p[ERROR][ERROR] += by * by;
                 p[DRIFT][DRIFT] += rate * rate;
+            }
+            Self::Overconfidence { factor } => {
+                for entry in p.iter_mut().flatten() {
+                    *entry *= factor;
+                }
             }
         }
     }

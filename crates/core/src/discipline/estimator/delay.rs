@@ -144,11 +144,12 @@ pub(super) fn heavy_tail(excess: f64, scale: f64) -> f64 {
 }
 
 impl DelayDensity {
-    /// What becomes of an excess that was predicted to be normal.
+    /// What becomes of an excess that was predicted to be normal, if there is so much more noise (a variance).
     ///
     /// `predicted.variance` must be positive.
-    pub fn tilt(&self, predicted: Normal) -> Tilted {
-        let blurred = Predicted::new(predicted.mean, predicted.variance + self.noise);
+    pub fn tilt(&self, predicted: Normal, more_noise: f64) -> Tilted {
+        let noise = self.noise + more_noise;
+        let blurred = Predicted::new(predicted.mean, predicted.variance + noise);
         let mut blend = Blend::default();
         let anything = ANYTHING / (self.anything_width + ANYTHING_SIGMAS * blurred.sigma);
         blend.add(anything, Normal { mean: blurred.mean, variance: blurred.variance });
@@ -165,7 +166,7 @@ impl DelayDensity {
             log_evidence: libm::log(blend.weight),
             excess: Normal {
                 mean: predicted.mean + share * (blend.moments.mean - predicted.mean),
-                variance: share * (self.noise + share * blend.moments.variance),
+                variance: share * (noise + share * blend.moments.variance),
             },
         }
     }

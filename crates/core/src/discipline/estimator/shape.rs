@@ -15,8 +15,12 @@ pub const WANDERS: usize = 11;
 /// Of the log-evidence of the past so much is kept from one exchange to the next.
 const MEMORY: f64 = 0.997;
 
-/// A filter that falls so many nats behind the best of its shape is seeded anew from that one.
+/// A filter that falls so many nats behind the best of its shape is hopeless. It sleeps, and tries again as a copy of the
+/// best: for one exchange, and longer if it does better there.
 const HOPELESS: f64 = 10.0;
+
+/// A sleeper tries again every so many exchanges; never all at once.
+const TURNS: usize = 4;
 
 /// The noise of a time stamp that nothing was learned of, in seconds.
 const STAMP_NOISE: f64 = 1e-7;
@@ -30,6 +34,8 @@ pub(super) struct Hypothesis {
     pub(super) track: Track,
     /// How likely it is, as a logarithm: 0 for the best of the bank.
     pub(super) score: f64,
+    /// It is hopeless and waits for its next turn, as a copy of the best.
+    is_asleep: bool,
     /// The excesses of the last exchange as it sees them.
     excess: [Normal; 2],
     /// The logarithm of the probability with which it predicted that exchange.
@@ -52,6 +58,7 @@ impl Shape {
         let hypotheses = scores.map(|score| Hypothesis {
             track,
             score,
+            is_asleep: false,
             excess: [Normal::default(); 2],
             log_evidence: 0.0,
         });
@@ -61,7 +68,8 @@ impl Shape {
 
     /// Carries all filters on.
     pub(super) fn predict(&mut self, seconds: f64) {
-        for (hypothesis, wander) in self.hypotheses.iter_mut().zip(WANDERS_SQUARED) {
+        let all = self.hypotheses.iter_mut().zip(WANDERS_SQUARED);
+        for (hypothesis, wander) in all.filter(|(hypothesis, _)| !hypothesis.is_asleep) {
             hypothesis.track.predict(seconds, Walk::new(wander, seconds));
         }
     }
@@ -70,7 +78,7 @@ impl Shape {
     pub(super) fn take(&mut self, stamps: Stamps, width: f64) {
         let noise = self.noise();
         self.densities = self.paths.map(|path| path.density(self.roundness, noise, width));
-        for hypothesis in &mut self.hypotheses {
+        for hypothesis in self.hypotheses.iter_mut().filter(|hypothesis| !hypothesis.is_asleep) {
             let walls = match_walls(&hypothesis.track.projection(), stamps, &self.densities);
             hypothesis.track.learn(&walls);
             hypothesis.excess = walls.excess;
@@ -80,7 +88,8 @@ impl Shape {
 
     /// Counts the evidence of the last exchange, and lets that of the past fade to what was believed before it.
     pub(super) fn weigh(&mut self, prior: &[f64; WANDERS]) {
-        for (hypothesis, prior) in self.hypotheses.iter_mut().zip(prior) {
+        let all = self.hypotheses.iter_mut().zip(prior);
+        for (hypothesis, prior) in all.filter(|(hypothesis, _)| !hypothesis.is_asleep) {
             hypothesis.score = MEMORY * hypothesis.score + (1.0 - MEMORY) * prior + hypothesis.log_evidence;
         }
     }
@@ -91,41 +100,73 @@ impl Shape {
         STAMP_NOISE * STAMP_NOISE + self.roundness * self.roundness * there.scale * back.scale
     }
 
-    /// The filter that is most likely.
+    /// The filter that is most likely, of those that are awake if any is.
     pub(super) fn best(&self) -> usize {
-        let mut best = 0;
-        for (index, hypothesis) in self.hypotheses.iter().enumerate() {
-            if hypothesis.score > self.hypotheses[best].score {
-                best = index;
+        let rank = |index: usize| (!self.hypotheses[index].is_asleep, self.hypotheses[index].score);
+        (1..WANDERS).fold(0, |best, index| if rank(index) > rank(best) { index } else { best })
+    }
+
+    /// How likely its best filter is, if it is awake.
+    pub(super) fn score(&self) -> Option<f64> {
+        let best = &self.hypotheses[self.best()];
+        (!best.is_asleep).then_some(best.score)
+    }
+
+    /// Puts the hopeless to sleep.
+    pub(super) fn rest(&mut self) {
+        let least = self.hypotheses[self.best()].score - HOPELESS;
+        let hopeless = |hypothesis: &&mut Hypothesis| hypothesis.is_asleep || hypothesis.score <= least;
+        for hypothesis in self.hypotheses.iter_mut().filter(hopeless) {
+            (hypothesis.score, hypothesis.is_asleep) = (least, true);
+        }
+    }
+
+    /// Puts all to sleep.
+    pub(super) fn rest_all(&mut self, score: f64) {
+        for hypothesis in &mut self.hypotheses {
+            (hypothesis.score, hypothesis.is_asleep) = (score, true);
+        }
+    }
+
+    /// Is the whole shape hopeless?
+    pub(super) fn is_asleep(&self) -> bool {
+        self.score().is_none()
+    }
+
+    /// Wakes those whose turn it is: as copies of the best filter, for another try at one exchange.
+    pub(super) fn wake(&mut self, turn: usize) {
+        let best = self.hypotheses[self.best()].track;
+        for (index, hypothesis) in self.hypotheses.iter_mut().enumerate() {
+            if hypothesis.is_asleep && (turn + index).is_multiple_of(TURNS) {
+                (hypothesis.track, hypothesis.is_asleep) = (best, false);
             }
         }
-        best
     }
 
-    /// Seeds the hopeless anew.
-    pub(super) fn reseed(&mut self) {
-        let best = self.hypotheses[self.best()];
-        let least = best.score - HOPELESS;
-        for hypothesis in self.hypotheses.iter_mut().filter(|hypothesis| hypothesis.score < least) {
-            hypothesis.track = best.track;
-            hypothesis.score = least;
-        }
-    }
-
-    /// Gives up all filters for one track.
-    pub(super) fn replace(&mut self, track: &Track, score: f64) {
+    /// Wakes all, as copies of one track.
+    pub(super) fn wake_all(&mut self, track: &Track) {
         for hypothesis in &mut self.hypotheses {
-            hypothesis.track = *track;
-            hypothesis.score = score;
+            (hypothesis.track, hypothesis.is_asleep) = (*track, false);
         }
     }
 
-    /// The excesses of the last exchange as this shape sees them, and its weight in the bank.
+    /// Those that are awake.
+    fn awake(&self) -> impl Iterator<Item = &Hypothesis> {
+        self.hypotheses.iter().filter(|hypothesis| !hypothesis.is_asleep)
+    }
+
+    /// The tracks of those that are awake.
+    pub(super) fn tracks(&mut self) -> impl Iterator<Item = &mut Track> {
+        let awake = self.hypotheses.iter_mut().filter(|hypothesis| !hypothesis.is_asleep);
+        awake.map(|hypothesis| &mut hypothesis.track)
+    }
+
+    /// The excesses of the last exchange as this shape sees them, and its weight in the bank. Somebody must be awake.
     pub(super) fn excess(&self) -> (f64, [Normal; 2]) {
         let mut total = 0.0;
         let mut sums = [Normal::default(); 2];
         let best = self.hypotheses[self.best()].score;
-        for hypothesis in &self.hypotheses {
+        for hypothesis in self.awake() {
             let weight = libm::exp(hypothesis.score - best);
             total += weight;
             for (sum, excess) in sums.iter_mut().zip(hypothesis.excess) {

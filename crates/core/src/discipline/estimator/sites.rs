@@ -24,6 +24,14 @@ pub struct Projection {
     pub covariance: f64,
 }
 
+impl Projection {
+    /// The variance by which a filter's own uncertainty blurs the wall of a way, where waits of so many seconds are usual.
+    pub fn blur(&self, way: usize, wait: f64) -> f64 {
+        let most = BLUR_MAX * wait;
+        (BLUR * BLUR * self.variance[way].max(0.0)).min(most * most)
+    }
+}
+
 /// A Gaussian factor exp(-precision z²/2 + shift z).
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Site {
@@ -45,6 +53,14 @@ pub struct Walls {
     /// The logarithm of the probability density with which the exchange was predicted.
     pub log_evidence: f64,
 }
+
+/// A filter's own uncertainty blurs the walls: so much of its standard deviation counts as noise. Mean and variance are
+/// not all of a distribution with edges; without this toll a filter that has just begun trusts its first edges too much
+/// and stays there.
+const BLUR: f64 = 0.2;
+
+/// But no more than this part of the usual wait: then the walls are known well enough for what is between them.
+const BLUR_MAX: f64 = 0.1;
 
 /// Rounds of refinement, and the change of a precision below which there is none.
 const ROUNDS_MAX: usize = 3;
@@ -122,8 +138,9 @@ impl Matching<'_> {
             return None;
         }
         let stamp = self.stamps[way];
+        let predicted = Normal { mean: cavity.mean + stamp, variance: cavity.variance };
         let tilted =
-            self.densities[way].tilt(Normal { mean: cavity.mean + stamp, variance: cavity.variance });
+            self.densities[way].tilt(predicted, self.projection.blur(way, self.densities[way].waits[0].mean));
         let (mean, variance) = (tilted.excess.mean - stamp, tilted.excess.variance);
         walls.excess[way] = tilted.excess;
         walls.sites[way] = Site {

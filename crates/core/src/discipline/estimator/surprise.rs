@@ -51,13 +51,14 @@ impl Bank {
         let mut track = self.best().track;
         track.predict(arrival.passed, Walk::new(self.wander_squared(granted), arrival.passed));
         let (shape, projection) = (self.best_shape(), track.projection());
-        let noise = shape.noise();
         let [there, back] = shape.paths;
+        let noise = [0, 1].map(|way| shape.noise() + projection.blur(way, shape.paths[way].scale));
         let slack = SCALES * there.scale.min(back.scale);
         let excess = [0, 1].map(|way| projection.mean[way] + arrival.stamps[way]);
         let allowed = |variance: f64, noise: f64| SIGMAS * libm::sqrt(variance.max(0.0) + noise) + slack;
-        let is_early = |way: usize| excess[way] < -allowed(projection.variance[way], noise);
-        let (sum, sum_allowed) = (excess[0] + excess[1], allowed(track.base_sum().variance, 2.0 * noise));
+        let is_early = |way: usize| excess[way] < -allowed(projection.variance[way], noise[way]);
+        let (sum, sum_allowed) =
+            (excess[0] + excess[1], allowed(track.base_sum().variance, noise[0] + noise[1]));
         let breaks_wall = is_early(0) || is_early(1);
         let by = (-excess[0]).max(-excess[1]);
         let is_usual = sum > -sum_allowed && sum < SIGMAS * (there.scale + back.scale);
@@ -81,6 +82,7 @@ impl Bank {
             (-3.0, Some(Change::Base { way: Way::Back, by })),
             (-3.0, Some(Change::Clock { by, rate: violation / total.max(1.0) })),
             (-6.0, Some(Change::Bases { by, apart: 0.05 * by })),
+            (-1.0, Some(Change::Overconfidence { factor: 10.0 })),
         ];
         let mut best = (f64::NEG_INFINITY, None);
         for (prior, change) in explanations {

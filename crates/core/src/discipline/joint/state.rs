@@ -158,6 +158,21 @@ impl State {
                     self.spread(base(member, 0), 0.0, by * by);
                 }
             }
+            Change::Overconfidence { factor } => self.moderate(member, factor),
+        }
+    }
+
+    /// A member's own filter was too sure of itself by a factor. Where there are others, only what is believed of the way
+    /// to that member is.
+    fn moderate(&mut self, member: usize, factor: f64) {
+        if self.is_alone() {
+            let size = self.size;
+            let rows = self.covariance[..size].iter_mut();
+            rows.flat_map(|row| &mut row[..size]).for_each(|entry| *entry *= factor);
+            return;
+        }
+        for state in [base(member, 0), base(member, 1)] {
+            self.covariance[state][state] *= factor;
         }
     }
 

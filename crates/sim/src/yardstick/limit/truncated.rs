@@ -125,3 +125,70 @@ fn log_tail(z: f64) -> f64 {
     let fraction = (1..=30).rev().fold(0.0, |fraction, k| f64::from(k) / (z + fraction));
     -z * z / 2.0 - libm::log((z + fraction) * libm::sqrt(2.0 * PI))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALLS: [[f64; 2]; 9] = [
+        [-1.0, 1.0],
+        [-30.0, 0.5],
+        [0.3, 7.0],
+        [2.0, 2.01],
+        [4.0, 100.0],
+        [-9.0, -5.5],
+        [8.0, 8.5],
+        [-0.2, 2.4],
+        [-20.0, 20.0],
+    ];
+
+    /// Share, mean and variance by adding up slices.
+    fn summed([low, high]: [f64; 2]) -> [f64; 3] {
+        let (low, high) = (low.max(-12.0), high.min(12.0));
+        let slices = 200_000;
+        let width = (high - low) / f64::from(slices);
+        let sums = (0..slices).fold([0.0; 3], |[share, mean, square], slice| {
+            let z = low + (f64::from(slice) + 0.5) * width;
+            let density = width * libm::exp(-z * z / 2.0) / libm::sqrt(2.0 * PI);
+            [share + density, mean + density * z, square + density * z * z]
+        });
+        let mean = sums[1] / sums[0];
+        [sums[0], mean, sums[2] / sums[0] - mean * mean]
+    }
+
+    #[test]
+    fn shares_and_moments_are_those_of_the_density() {
+        for walls in WALLS {
+            let inside = Truncated { mean: 5.0, sd: 2.0, walls: walls.map(|wall| 5.0 + 2.0 * wall) };
+            let [share, mean, variance] = summed(walls);
+            let moments = inside.moments();
+            assert!((inside.share() / share - 1.0).abs() < 1e-6, "{walls:?}");
+            assert!((moments.0 - (5.0 + 2.0 * mean)).abs() < 1e-4, "{walls:?}: {moments:?}");
+            assert!((moments.1 / (4.0 * variance) - 1.0).abs() < 1e-2, "{walls:?}: {moments:?}");
+        }
+    }
+
+    #[test]
+    fn draws_have_the_moments() {
+        let mut chance = Stream::new(1, "draws");
+        for walls in WALLS {
+            let inside = Truncated { mean: 0.0, sd: 1.0, walls };
+            let (mean, variance) = inside.moments();
+            let draws: Vec<f64> = (0..20_000).map(|_| inside.draw(&mut chance)).collect();
+            assert!(draws.iter().all(|z| (walls[0]..=walls[1]).contains(z)), "{walls:?}");
+            let drawn = draws.iter().sum::<f64>() / 20_000.0;
+            assert!(
+                (drawn - mean).abs() < 4.0 * libm::sqrt(variance / 20_000.0),
+                "{walls:?}: {drawn} {mean}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_exponential_between_walls_leans_to_its_side() {
+        let inside = Truncated { mean: 0.0, sd: f64::INFINITY, walls: [0.0, 1.0] };
+        assert_eq!(inside.flat(0.0), (0.5, 1.0 / 12.0));
+        let (mean, variance) = inside.flat(-100.0);
+        assert!((mean - 0.01).abs() < 1e-9 && (variance - 1e-4).abs() < 1e-9, "{mean} {variance}");
+    }
+}

@@ -63,3 +63,33 @@ fn slope(readings: &VecDeque<Reading>, shortest: f64) -> Option<f64> {
     let is_sound = readings.len() > 3 && determinant > 1e-12 * time * delay;
     is_sound.then(|| (time * moment(1, 2) - both * moment(0, 2)) / determinant)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::Stream;
+
+    fn learned(there: f64, back: f64) -> f64 {
+        let mut chance = Stream::new(1, "leaning");
+        let mut readings = VecDeque::new();
+        let mut leaning = Leaning::default();
+        for k in 0..60 {
+            let excess = [there * chance.exponential(), back * chance.exponential()];
+            let offset = 1e-6 * f64::from(k) + (excess[0] - excess[1]) / 2.0;
+            readings.push_back(Reading { at: f64::from(k), offset, delay: 1.0 + excess[0] + excess[1] });
+            leaning.learn(&readings, 1.0);
+        }
+        leaning.share()
+    }
+
+    #[test]
+    fn one_slow_way_is_half_of_every_excess() {
+        assert!((learned(1e-3, 0.0) - 0.5).abs() < 1e-9);
+        assert!((learned(0.0, 1e-3) + 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn two_ways_alike_are_left_alone() {
+        assert_eq!(learned(1e-3, 1e-3), 0.0);
+    }
+}

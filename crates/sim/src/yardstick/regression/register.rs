@@ -226,3 +226,51 @@ fn student_within(t: f64, freedom: usize) -> f64 {
     }
     if freedom % 2 == 1 { 2.0 / core::f64::consts::PI * (angle + sine * sum) } else { sine * sum }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(count: usize, offset: impl Fn(f64) -> f64) -> Register {
+        let mut register = Register::new(6);
+        for k in 0..count {
+            let at = 64.0 * k as f64;
+            register.push(Reading { at, offset: offset(at), delay: 20e-3 });
+            register.fit();
+        }
+        register
+    }
+
+    #[test]
+    fn a_straight_line_is_found_and_everything_kept() {
+        let mut register = heard(100, |at| 3.0 - 1e-5 * at);
+        let fit = register.fit().expect("100 readings make a line");
+        assert!((fit.rate + 1e-5).abs() < 1e-12 && (fit.offset_at(0.0) - 3.0).abs() < 1e-9, "{fit:?}");
+    }
+
+    #[test]
+    fn a_bend_is_followed_by_forgetting() {
+        let register = heard(60, |at| 1e-9 * at * at);
+        assert_eq!(register.len(), 6);
+        let mut chance = crate::chance::Stream::new(1, "register");
+        let noise: Vec<f64> = (0..60).map(|_| chance.normal()).collect();
+        let register = heard(60, |at| 1e-4 * noise[(at / 64.0) as usize]);
+        assert!(register.len() > 40, "{}", register.len());
+    }
+
+    #[test]
+    fn too_few_runs_are_those_that_chance_makes_once_in_twenty() {
+        // 1 + the 5 % quantile of the binomial distribution.
+        for (count, critical) in [(7, 0), (8, 2), (9, 3), (12, 4), (20, 7), (30, 11)] {
+            assert_eq!(runs_critical(count), critical, "{count}");
+        }
+    }
+
+    #[test]
+    fn students_distribution_is_that_of_the_tables() {
+        for (freedom, limit) in [(1, 636.62), (2, 31.599), (5, 6.869), (10, 4.587), (30, 3.646)] {
+            let found = student(freedom);
+            assert!((found / limit - 1.0).abs() < 1e-4, "{freedom}: {found}");
+        }
+    }
+}

@@ -71,3 +71,40 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_samples_kept_ask_for_longer_intervals() {
+        let mut schedule = Schedule::new(Polls::default());
+        for _ in 0..5 {
+            schedule.kept(64, 0.0, 1.0);
+        }
+        assert_eq!(schedule.interval(), 1024.0);
+        schedule.kept(64, 0.0, 1.0);
+        assert_eq!(schedule.interval(), 1024.0);
+    }
+
+    #[test]
+    fn few_samples_kept_ask_for_shorter_intervals() {
+        let mut schedule = Schedule::new(Polls::default());
+        for _ in 0..5 {
+            schedule.kept(64, 0.0, 1.0);
+        }
+        for _ in 0..17 {
+            schedule.kept(6, 0.0, 1.0);
+        }
+        assert_eq!(schedule.interval(), 512.0);
+    }
+
+    #[test]
+    fn a_prediction_that_missed_by_eight_times_the_distance_halves_the_interval_three_times() {
+        let mut schedule = Schedule { polls: Polls::default(), poll: 10, score: 0.5 };
+        schedule.kept(64, 8.0, 1.0);
+        assert_eq!(schedule.interval(), 128.0);
+        schedule.kept(64, f64::INFINITY, 1.0);
+        assert_eq!(schedule.interval(), 64.0);
+    }
+}
