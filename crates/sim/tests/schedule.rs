@@ -1,5 +1,7 @@
 //! When the sources are asked: as rarely as the operator's target allows, and no more often than is polite.
 
+use std::num::NonZeroUsize;
+
 use truechimer_core::event::Event;
 use truechimer_core::policy::Rhythm;
 use truechimer_core::status::Status;
@@ -28,29 +30,15 @@ fn interval(outcome: &Outcome) -> f64 {
     (late[late.len() - 1] - late[0]) / (late.len() - 1) as f64
 }
 
+/// With the whole table: `truechimer sim accuracy`.
 #[test]
-#[ignore]
-fn print() {
-    println!(
-        "{}",
-        accuracy::table(&Effort {
-            quick: false,
-            jobs: std::num::NonZeroUsize::new(2).expect("two"),
-            ..Effort::QUICK
-        })[0]
-    );
-}
-
-/// At the limit of what can be known it would be 4.8 hours.
-#[test]
-fn a_millisecond_is_kept_by_a_question_every_few_hours() {
-    for seed in 1..4 {
-        let outcome = run(&town(1, Some(Span::from_millis(1))), seed);
-        assert!(interval(&outcome) > 3600.0, "every {} s", interval(&outcome));
-        let rms = outcome.oracle.clock.rms().expect("it settles");
-        assert!(rms < 2e-3, "{rms}");
-        assert_eq!(outcome.oracle.bounds_false, 0);
-    }
+fn an_accuracy_is_kept_at_no_more_than_a_fifth_more_than_the_least_traffic() {
+    let sheet = &accuracy::table(&Effort { jobs: NonZeroUsize::new(2).expect("two"), ..Effort::QUICK })[0];
+    let figures = |name: &str| sheet.figures(name);
+    assert!(figures("traffic").iter().all(|&traffic| traffic <= 1.3), "one seed alone:\n{sheet}");
+    assert!(figures("said to be met").iter().all(|&share| share >= 99.9), "{sheet}");
+    let errors = figures("rms").into_iter().zip(figures("target"));
+    assert!(errors.into_iter().all(|(rms, target)| rms <= 1.05 * target), "{sheet}");
 }
 
 #[test]
@@ -67,7 +55,8 @@ fn several_sources_share_the_work_in_turn() {
     assert!(interval(&outcome) > 3000.0, "every {} s", interval(&outcome));
     let mut turns: Vec<usize> = outcome.asked.iter().rev().take(120).map(|&(_, server)| server).collect();
     turns.dedup();
-    let in_turn = turns.windows(4).filter(|turn| turn.iter().sum::<usize>() == 6).count();
+    let is_round = |turn: &&[usize]| (0..4).all(|server| turn.contains(&server));
+    let in_turn = turns.windows(4).filter(is_round).count();
     assert!(in_turn * 10 > turns.len() * 8, "but for second looks: {turns:?}");
 }
 
@@ -89,23 +78,13 @@ fn all_are_asked_within_seconds_when_one_surprises() {
     for server in [0, 1, 3] {
         assert!(asked(server).any(|at| at > noticed && at < noticed + 20.0), "server {server}");
     }
-    // The clocks of the machine count from 1000 s before the start.
-    let is_soon = |since: &Span| (noticed..noticed + 20.0).contains(&(since.as_seconds() + 1000.0));
+    // The clocks of the machine count from 1000 s before the start, and may be a minute off by now.
+    let is_soon = |since: &Span| (since.as_seconds() + 1000.0 - noticed).abs() < 60.0;
     let is_named = |(since, event): &(Span, Event)| {
         let names = matches!(event, Event::Selected { truechimers, .. } if !truechimers.contains(2));
         names && is_soon(since)
     };
-    assert!(
-        outcome.story.iter().flatten().any(is_named),
-        "{:?}",
-        outcome
-            .story
-            .iter()
-            .flatten()
-            .filter(|(since, event)| !matches!(event, Event::Updated(_))
-                && (since.as_seconds() + 1000.0 - noticed).abs() < 100.0)
-            .collect::<Vec<_>>()
-    );
+    assert!(outcome.story.iter().flatten().any(is_named), "and the liar is left out");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Node {
         let index = news.index;
         match (self.policy.rhythm, self.pace.is_some()) {
             (Rhythm::Adaptive, true) => {
-                self.set_pace(now, index);
+                self.set_pace(now);
                 self.take_turns(now);
                 if news.is_odd() {
                     self.look_again(now, news);
@@ -99,9 +99,8 @@ impl Node {
     }
 
     /// How rarely the target allows all members together to be asked, now that one has answered.
-    fn set_pace(&mut self, now: &Moment, answered: usize) {
+    fn set_pace(&mut self, now: &Moment) {
         let members = self.members();
-        let is_hurried = self.associations[answered].schedule.is_bursting();
         let Some(mut pace) = self.pace else { return };
         let growth = self.limits_together(members).and_then(|(shortest, longest)| {
             let stretch = pace.reach(shortest, longest);
@@ -109,7 +108,7 @@ impl Node {
             Some((Growth::through(stretch, variances), shortest))
         });
         match growth {
-            Some((growth, shortest)) => pace.set(&growth, shortest, is_hurried),
+            Some((growth, shortest)) => pace.set(&growth, shortest, now.mono),
             None => pace.lose(),
         }
         self.pace = Some(pace);

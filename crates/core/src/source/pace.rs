@@ -17,7 +17,7 @@
 //! The interval may come down at once and goes up by a factor of two at most each time ([`Pace`]), because the
 //! variance is itself an estimate.
 
-use truechimer_time::Span;
+use truechimer_time::{Mono, Span, Time};
 
 /// The interval is chosen for this share of the target, so that an estimate of the variance that is a little too small
 /// does not miss it. Where the walk counts it costs 5 % more questions.
@@ -94,12 +94,13 @@ pub struct Forecast {
 pub struct Pace {
     target: f64,
     forecast: Option<Forecast>,
+    set: Time<Mono>,
 }
 
 impl Pace {
     /// A pace for a target.
     pub fn towards(target: Span) -> Self {
-        Self { target: target.as_seconds(), forecast: None }
+        Self { target: target.as_seconds(), forecast: None, set: Time::EPOCH }
     }
 
     /// The longest interval that could be next, if none may be shorter or longer than these: for so long has the
@@ -110,14 +111,15 @@ impl Pace {
     }
 
     /// A measurement has come. The next interval is as long as the growth allows, but no shorter than `shortest`; and no
-    /// longer than the last one, if the measurements came faster than at the pace (`is_hurried`).
-    pub fn set(&mut self, growth: &Growth, shortest: Span, is_hurried: bool) {
+    /// longer than the last one, if the measurements came faster than at the pace.
+    pub fn set(&mut self, growth: &Growth, shortest: Span, now: Time<Mono>) {
+        let before = self.interval().unwrap_or(shortest).max(shortest);
+        let is_hurried = self.forecast.is_none() || now - self.set < before.half();
         let allowed = growth.longest(self.target * MARGIN).interval.max(shortest);
-        let interval = match self.interval() {
-            Some(before) if is_hurried => allowed.min(before.max(shortest)),
-            None if is_hurried => shortest,
-            Some(_) | None => allowed,
-        };
+        let interval = if is_hurried { allowed.min(before) } else { allowed };
+        if !is_hurried || interval < before {
+            self.set = now;
+        }
         self.forecast = Some(growth.forecast(interval));
     }
 
@@ -155,12 +157,13 @@ mod tests {
         Growth::through(stretch, Growth::SHARES.map(|share| variance(share * stretch.as_seconds())))
     }
 
-    /// The next interval of a node that has measured at `pace` and is measured exactly now.
+    /// The next interval of a node that has measured at `pace` and measures exactly when that has passed.
     fn next(pace: &mut Pace, w: f64) -> f64 {
         let (shortest, longest) = (Span::from_secs(16), Span::from_secs(129_600));
         let interval = pace.interval().unwrap_or(shortest).as_seconds();
         let stretch = pace.reach(shortest, longest);
-        pace.set(&growth(stretch, walked(w, interval)), shortest, false);
+        let now = pace.set + Span::from_seconds(interval);
+        pace.set(&growth(stretch, walked(w, interval)), shortest, now);
         pace.interval().expect("it was set").as_seconds()
     }
 
@@ -198,7 +201,7 @@ mod tests {
         let mut pace = Pace::towards(Span::from_micros(100));
         assert!(!pace.misses_target(), "nobody knows yet");
         let shortest = Span::from_secs(64);
-        pace.set(&growth(Span::from_secs(128), |t| 1e-6 + t * 1e-9), shortest, false);
+        pace.set(&growth(Span::from_secs(128), |t| 1e-6 + t * 1e-9), shortest, Time::EPOCH);
         assert_eq!(pace.interval(), Some(shortest));
         assert!(pace.misses_target());
     }
@@ -207,9 +210,10 @@ mod tests {
     fn a_burst_does_not_make_the_interval_longer() {
         let mut pace = Pace::towards(Span::from_millis(1));
         let shortest = Span::from_secs(64);
-        for _ in 0..20 {
+        for second in 0..20 {
             let stretch = pace.reach(shortest, Span::from_secs(129_600));
-            pace.set(&growth(stretch, |_| 1e-12), shortest, true);
+            let now = Time::EPOCH + Span::from_secs(second);
+            pace.set(&growth(stretch, |_| 1e-12), shortest, now);
         }
         assert_eq!(pace.interval(), Some(shortest));
     }

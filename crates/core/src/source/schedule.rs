@@ -102,11 +102,6 @@ impl Schedule {
         self.asked
     }
 
-    /// More questions of a burst are to come.
-    pub fn is_bursting(&self) -> bool {
-        self.burst > 0
-    }
-
     /// How much it was asked and how much it answered.
     pub fn traffic(&self) -> Traffic {
         self.traffic

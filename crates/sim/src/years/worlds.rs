@@ -205,7 +205,8 @@ impl Dice {
             self.wish(&mut servers);
             self.add_siblings(&mut servers);
         }
-        let min_operators = self.0.happens(0.2).then(|| liars + 1 + self.below(3));
+        // Fewer lie than must agree, and the honest are enough.
+        let min_operators = self.0.happens(0.2).then(|| (liars + 1 + self.below(3)).min(honest));
         (servers, min_operators)
     }
 

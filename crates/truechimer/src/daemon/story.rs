@@ -93,18 +93,7 @@ impl Storyteller {
                 self.name(*source)
             ),
             Event::Selected { truechimers, falsetickers, without_trusted } => {
-                let against = match falsetickers.is_empty() {
-                    true => String::new(),
-                    false => format!("; against them: {}", self.list(*falsetickers)),
-                };
-                let anyway = match without_trusted {
-                    true => {
-                        "; no source with `trust = true` says anything, so the others have decided \
-                        (`require = true` would forbid it)"
-                    }
-                    false => "",
-                };
-                format!("a majority agrees: {}{against}{anyway}", self.list(*truechimers))
+                self.selection(*truechimers, *falsetickers, *without_trusted)
             }
             Event::Unselected(reason) => no_majority(*reason),
             Event::Updated(update) => format!(
@@ -124,6 +113,21 @@ impl Storyteller {
             | Event::SteeringFailed { .. }
             | Event::LeaveGiven => own_words(event).unwrap_or_default(),
         }
+    }
+
+    fn selection(&self, truechimers: SourceSet, falsetickers: SourceSet, without_trusted: bool) -> String {
+        let against = match falsetickers.is_empty() {
+            true => String::new(),
+            false => format!("; against them: {}", self.list(falsetickers)),
+        };
+        let anyway = match without_trusted {
+            true => {
+                "; no source with `trust = true` says anything, so the others have decided \
+                (`require = true` would forbid it)"
+            }
+            false => "",
+        };
+        format!("a majority agrees: {}{against}{anyway}", self.list(truechimers))
     }
 }
 
