@@ -43,6 +43,21 @@ impl Storyteller {
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
+    fn selected(&self, truechimers: SourceSet, falsetickers: SourceSet, without_trusted: bool) -> String {
+        let against = match falsetickers.is_empty() {
+            true => String::new(),
+            false => format!("; against them: {}", self.list(falsetickers)),
+        };
+        let anyway = match without_trusted {
+            true => {
+                "; no source with `trust = true` says anything, so the others have decided (`require = true` would \
+                forbid it)"
+            }
+            false => "",
+        };
+        format!("a majority agrees: {}{against}{anyway}", self.list(truechimers))
+    }
+
     /// The event in a sentence.
     pub fn words(&self, event: &Event) -> String {
         match event {
@@ -93,18 +108,7 @@ impl Storyteller {
                 self.name(*source)
             ),
             Event::Selected { truechimers, falsetickers, without_trusted } => {
-                let against = match falsetickers.is_empty() {
-                    true => String::new(),
-                    false => format!("; against them: {}", self.list(*falsetickers)),
-                };
-                let anyway = match without_trusted {
-                    true => {
-                        "; no source with `trust = true` says anything, so the others have decided \
-                        (`require = true` would forbid it)"
-                    }
-                    false => "",
-                };
-                format!("a majority agrees: {}{against}{anyway}", self.list(*truechimers))
+                self.selected(*truechimers, *falsetickers, *without_trusted)
             }
             Event::Unselected(reason) => no_majority(*reason),
             Event::Updated(update) => format!(
