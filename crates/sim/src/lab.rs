@@ -4,6 +4,7 @@
 //! methods can be compared on the same packets: ours, others', and one that knows everything.
 
 pub mod contest;
+pub mod figures;
 pub mod follower;
 pub mod matrix;
 pub mod ours;

@@ -15,6 +15,7 @@ pub mod lab;
 pub mod network;
 pub mod oracle;
 pub mod oscillator;
+pub mod plot;
 pub mod scenario;
 pub mod server;
 pub mod sheet;

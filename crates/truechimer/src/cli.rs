@@ -223,7 +223,7 @@ fn budget(text: &str) -> Result<f64, String> {
 
 /// Simulate: a scenario, a table of figures, or a life that a daemon wrote down
 #[derive(Args, Clone, Debug, PartialEq)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["name", "replay"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["name", "plot", "replay"])))]
 pub struct Sim {
     /// The scenario or the table; a name that does not exist lists them all
     #[arg(value_name = "NAME")]
@@ -231,6 +231,9 @@ pub struct Sim {
     /// The seed from which all chance of a scenario comes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Draw the figures of the laboratory, as SVG, into this folder, which must exist
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub plot: Option<PathBuf>,
     /// For a table: the mean of so many histories, instead of as many as the table finds right; for `years`, A..B makes
     /// the worlds of these seeds
     #[arg(long, value_name = "N|A..B")]
@@ -238,10 +241,10 @@ pub struct Sim {
     /// For `years`: worlds of so many machine-years altogether
     #[arg(long, value_name = "YEARS", value_parser = budget)]
     pub budget: Option<f64>,
-    /// For a table: a small fixed part of it, within seconds
+    /// For a table or the figures: a small fixed part, within seconds
     #[arg(long)]
     pub quick: bool,
-    /// For a table: how many threads to work on, instead of one for each core; the figures are the same
+    /// For a table or the figures: how many threads to work on, instead of one for each core; the figures are the same
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Statistics files of a daemon, the oldest first
@@ -381,6 +384,7 @@ mod tests {
             "sim matrix --seeds 3 --quick --jobs 4 --json",
             "sim years --budget 0.5",
             "sim years --seeds 17..17",
+            "sim --plot /tmp --quick",
             "sim --replay a b c --json",
             "man /tmp",
             "completions zsh",
@@ -405,6 +409,7 @@ mod tests {
             "sim years --seeds 9..8",
             "sim years --budget nan",
             "sim years --budget 0",
+            "sim matrix --plot /tmp",
             "sim matrix --jobs 0",
             "now extra",
         ] {

@@ -169,7 +169,7 @@ fn edges(voters: &[Voter]) -> Vec<Edge> {
     edges
 }
 
-/// What a sweep from the first edge to the last finds.
+/// Where operators overlap.
 struct Overlap {
     /// From the first to the last point that as many operators hold as are surely honest.
     agreed: Bracket,
@@ -187,7 +187,7 @@ struct Hill {
 fn overlap(voters: &[Voter], quorum: Quorum) -> Result<Overlap, NoMajority> {
     let speak = operators(voters);
     let enough = quorum.honest_among(speak);
-    let (hills, ends) = sweep(voters, enough);
+    let Sweep { hills, ends } = sweep(voters, enough);
     let steadiness = |hill: &Hill| {
         let goes = |voter: &&Voter| voter.incumbent && voter.bracket.meet(hill.bracket).is_some();
         (hill.height, voters.iter().filter(goes).count())
@@ -208,12 +208,20 @@ fn overlap(voters: &[Voter], quorum: Quorum) -> Result<Overlap, NoMajority> {
     }
 }
 
-/// All hills in the order of time, and the first and the last point that `enough` operators hold.
-fn sweep(voters: &[Voter], enough: usize) -> (Vec<Hill>, Option<(Time<Tai>, Time<Tai>)>) {
-    let Some(at) = voters.first().map(|voter| voter.bracket.at) else { return (Vec::new(), None) };
+/// What is found on the way from the first edge to the last.
+#[derive(Default)]
+struct Sweep {
+    /// In the order of time.
+    hills: Vec<Hill>,
+    /// The first and the last point that enough operators hold.
+    ends: Option<(Time<Tai>, Time<Tai>)>,
+}
+
+fn sweep(voters: &[Voter], enough: usize) -> Sweep {
+    let Sweep { mut hills, mut ends } = Sweep::default();
+    let Some(at) = voters.first().map(|voter| voter.bracket.at) else { return Sweep::default() };
     let edges = edges(voters);
     let mut holding = Holding::new(voters);
-    let (mut hills, mut ends) = (Vec::new(), None);
     for (index, &Edge { instant, is_end, operator }) in edges.iter().enumerate() {
         if !is_end {
             holding.enter(operator);
@@ -228,7 +236,7 @@ fn sweep(voters: &[Voter], enough: usize) -> (Vec<Hill>, Option<(Time<Tai>, Time
             hills.push(Hill { height: holding.count, bracket });
         }
     }
-    (hills, ends)
+    Sweep { hills, ends }
 }
 
 /// How many operators hold the point that the sweep has come to.

@@ -3,6 +3,9 @@
 //! The oscillator is a rate that walks at random; a reading is the offset plus normal noise. For readings like that
 //! nothing is better. Delays are not like that: they are only ever too long, and what an ordinary packet says about the
 //! offset is a pair of walls and nothing in between.
+//!
+//! In the cells of the example `yardsticks` with fixed polls both are within 3 % of what was measured before with other
+//! code, but where a run has room for a few dozen independent errors only.
 
 use crate::lab::{Exchange, Guess, Method};
 use crate::yardstick::Reading;

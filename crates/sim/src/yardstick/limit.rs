@@ -21,6 +21,14 @@
 //! The first exchanges shrink the cloud by many orders of magnitude, more than any number of particles bears. They are
 //! taken in by one normal distribution, cut by each box and replaced by the normal one of the same moments. The error
 //! of that is forgotten with the start.
+//!
+//! # How right it is
+//!
+//! 300 particles err by a hundredth more than very many, 1000 by one to three thousandths; where jitter is 10⁵ times
+//! what the oscillator does between two packets, 1000 err by a hundredth and 4000 by two thousandths more than a
+//! density followed on a fine grid of offset and rate, which has no luck in it. With polls of 64 s the error is, for
+//! jitter `J` and wander `W`, near `0.86 J^0.6 (W τ^1.5)^0.4` where the first is much larger than `W τ^1.5`, and
+//! `0.43 W τ^1.5` where it is much smaller.
 
 mod truncated;
 
@@ -61,8 +69,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// One of so many particles, whose luck is that of the seed. 1000 are within half a percent of infinitely many, by
-    /// the error of the mean.
+    /// One of so many particles, whose luck is that of the seed. 1000 are enough for most purposes.
     pub fn new(told: Told, particles: usize, seed: u64) -> Self {
         Self { told, cloud: Cloud::default(), size: particles, heard: 0, chance: Stream::new(seed, "limit") }
     }

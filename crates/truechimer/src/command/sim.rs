@@ -44,13 +44,16 @@ struct Replayed {
     difference: Option<(u64, String, String)>,
 }
 
-/// Simulates a scenario, makes a table, or replays a record. The answer is no if a bound was false or a decision
-/// differs.
+/// Simulates a scenario, makes a table, draws the figures, or replays a record. The answer is no if a bound was false
+/// or a decision differs.
 pub fn sim(arguments: &cli::Sim) -> anyhow::Result<Outcome> {
-    let Some(name) = &arguments.name else { return replay_files(arguments) };
-    match tables::by_name(name) {
-        Some(table) => tables::print(table, arguments),
-        None => simulate(name, arguments.seed, arguments.output.json),
+    match (&arguments.name, &arguments.plot) {
+        (Some(name), _) => match tables::by_name(name) {
+            Some(table) => tables::print(table, arguments),
+            None => simulate(name, arguments.seed, arguments.output.json),
+        },
+        (None, Some(folder)) => tables::draw(folder, arguments),
+        (None, None) => replay_files(arguments),
     }
 }
 

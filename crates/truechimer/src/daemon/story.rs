@@ -254,7 +254,7 @@ fn status_words(status: Status) -> &'static str {
         Status::Degraded => {
             "degraded: the time is known, but not as well as wanted, or the clock may not be moved"
         }
-        Status::Holdover => "holdover: nobody to ask; the time is kept by what was learned",
+        Status::Holdover => "holdover: nobody answers, or no majority; the time is kept by what was learned",
         Status::Disrupted => "disrupted: the counter was interrupted",
     }
 }

@@ -77,8 +77,9 @@ impl State {
         self.mean[ERROR] += self.mean[DRIFT] * seconds;
         let size = self.size;
         let p = &mut self.covariance;
-        for column in 0..size {
-            p[ERROR][column] += seconds * p[DRIFT][column];
+        let [error, drift, ..] = p;
+        for (error, drift) in error[..size].iter_mut().zip(drift) {
+            *error += seconds * *drift;
         }
         for row in p[..size].iter_mut() {
             row[ERROR] += seconds * row[DRIFT];

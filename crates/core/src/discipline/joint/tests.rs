@@ -255,11 +255,6 @@ fn of_too_many_the_nearest_are_combined_and_stay() {
     lab.run(40, &all, |lab, _| assert_eq!(lab.joint.members(), members));
 }
 
-#[test]
-fn memory_is_what_is_said() {
-    assert!(Joint::MEMORY_MAX < 400_000, "{}", Joint::MEMORY_MAX);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

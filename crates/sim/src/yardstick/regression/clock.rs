@@ -59,12 +59,12 @@ impl Clock {
     }
 
     fn take_rate(&mut self, fit: &Fit) {
-        let (old, new) = (NEW_RATE_WEIGHT * self.skew * self.skew, fit.skew() * fit.skew());
+        let (old, new) = (NEW_RATE_WEIGHT * self.skew * self.skew, fit.skew * fit.skew);
         let gain = old / (old + new);
         let moved = gain * (fit.rate - self.rate);
         let left = fit.rate - self.rate - moved;
         self.rate += moved;
         let apart = libm::sqrt(moved * moved * (1.0 - gain) + left * left * gain);
-        self.skew += gain * (fit.skew() - self.skew) + apart;
+        self.skew += gain * (fit.skew - self.skew) + apart;
     }
 }

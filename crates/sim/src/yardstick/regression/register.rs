@@ -26,6 +26,12 @@ const DISTANCE_RATIO: f64 = 0.7;
 /// The spread of the residuals is never taken for less, in seconds.
 const SPREAD_MIN: f64 = 1e-9;
 
+/// The limit for the error of the slope is never less..
+const SKEW_MIN: f64 = 1e-12;
+
+/// ..or more.
+const SKEW_MAX: f64 = 1e-2;
+
 /// A line through the samples, and how well it is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fit {
@@ -37,8 +43,10 @@ pub(super) struct Fit {
     pub(super) offset_sd: f64,
     /// The slope..
     pub(super) rate: f64,
-    /// ..and its standard deviation.
+    /// ..its standard deviation..
     rate_sd: f64,
+    /// ..and a limit for its error, at 99.9 % of Student's distribution.
+    pub(super) skew: f64,
     /// The standard deviation of a sample of the least delay.
     pub(super) spread: f64,
     /// Samples beyond the two that make a line.
@@ -52,11 +60,6 @@ impl Fit {
 
     pub(super) fn sigma_at(&self, at: f64) -> f64 {
         libm::hypot(self.offset_sd, self.rate_sd * (at - self.at))
-    }
-
-    /// A limit for the error of the slope, at 99.9 % of Student's distribution.
-    pub(super) fn skew(&self) -> f64 {
-        (self.rate_sd * student(self.freedom)).clamp(1e-12, 1e-2)
     }
 }
 
@@ -102,7 +105,7 @@ impl Register {
             if has_runs(&points, &line) { line } else { line_through(&points, kept) }
         });
         self.keep(line.freedom + 2);
-        Some(line)
+        Some(Fit { skew: (line.rate_sd * student(line.freedom)).clamp(SKEW_MIN, SKEW_MAX), ..line })
     }
 
     fn keep(&mut self, kept: usize) {
@@ -167,6 +170,7 @@ fn line_through(points: &[Point], kept: usize) -> Fit {
         offset_sd: libm::sqrt(variance * (1.0 / weight + mean * mean / square)),
         rate,
         rate_sd,
+        skew: SKEW_MAX,
         spread: libm::sqrt(variance * kept as f64 / weight).max(SPREAD_MIN),
         freedom: kept - 2,
     }

@@ -1,14 +1,17 @@
 //! The tables that `sim` can make. A new one is one line in [`TABLES`].
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use truechimer_sim::accuracy;
 use truechimer_sim::holdover;
-use truechimer_sim::lab::{matrix, poll, robust, vote};
+use truechimer_sim::lab::{figures, matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
 use truechimer_sim::work::Effort;
 use truechimer_sim::years;
@@ -71,18 +74,7 @@ pub(super) fn by_name(name: &str) -> Option<&'static Table> {
 
 /// Makes a table and prints it. The answer is no if something that must hold did not.
 pub(super) fn print(table: &Table, arguments: &cli::Sim) -> anyhow::Result<Outcome> {
-    let bar = bar(table.name);
-    let watch = |done, of| show(&bar, done, of);
-    let effort = Effort {
-        seeds: arguments.seeds.as_ref().map(Seeds::count),
-        range: arguments.seeds.as_ref().and_then(Seeds::range),
-        budget: arguments.budget,
-        quick: arguments.quick,
-        jobs: arguments.jobs.unwrap_or_else(cores),
-        audience: &watch,
-    };
-    let sheets = (table.make)(&effort);
-    bar.finish_and_clear();
+    let sheets = watched(table.name, arguments, table.make);
     let mut out = io::stdout().lock();
     for (index, sheet) in sheets.iter().enumerate() {
         match arguments.output.json {
@@ -92,6 +84,37 @@ pub(super) fn print(table: &Table, arguments: &cli::Sim) -> anyhow::Result<Outco
         }
     }
     Ok(if sheets.iter().all(|sheet| sheet.holds) { Outcome::Yes } else { Outcome::No })
+}
+
+/// Draws all figures into a folder, and names the files.
+pub(super) fn draw(folder: &Path, arguments: &cli::Sim) -> anyhow::Result<Outcome> {
+    if !folder.is_dir() {
+        bail!("cannot write to {}: there is no such folder", folder.display());
+    }
+    let figures = watched("figures", arguments, figures::all);
+    let mut out = io::stdout().lock();
+    for figure in figures {
+        let path = folder.join(figure.file);
+        fs::write(&path, figure.svg).with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(Outcome::Yes)
+}
+
+/// Has something made with as much effort as was asked for, and a bar for those who wait.
+fn watched<T>(name: &'static str, arguments: &cli::Sim, make: fn(&Effort<'_>) -> T) -> T {
+    let bar = bar(name);
+    let watch = |done, of| show(&bar, done, of);
+    let made = make(&Effort {
+        seeds: arguments.seeds.as_ref().map(Seeds::count),
+        range: arguments.seeds.as_ref().and_then(Seeds::range),
+        budget: arguments.budget,
+        quick: arguments.quick,
+        jobs: arguments.jobs.unwrap_or_else(cores),
+        audience: &watch,
+    });
+    bar.finish_and_clear();
+    made
 }
 
 fn cores() -> NonZeroUsize {
