@@ -14,7 +14,7 @@
 use truechimer_time::Span;
 
 use super::Mark;
-use super::series::{Series, weight};
+use super::series::{Series, Sums, weight};
 
 /// The octaves of the diary: 1, 2, 4, .. 512 hours.
 pub(super) const LONG: usize = 10;
@@ -46,19 +46,20 @@ pub(super) struct Octave {
 /// What the diary tells, given what is left of the hours' rates when all that could be foretold is taken out, and the
 /// standard deviation of the time that the hours were measured with, in seconds.
 pub(super) fn long(left: &Series, noise: f64) -> [Octave; LONG] {
-    core::array::from_fn(|octave| long_octave(left, noise, 1 << octave))
+    let sums = left.sums();
+    core::array::from_fn(|octave| long_octave(&sums, left.len(), noise, 1 << octave))
 }
 
-fn long_octave(left: &Series, noise: f64, lag: usize) -> Octave {
+fn long_octave(sums: &Sums, hours: usize, noise: f64, lag: usize) -> Octave {
     let base = (lag / 8).max(1);
-    let sums = left.sums();
+    let (mut weight, younger) = (1.0, 1.0 / weight(1));
     let (mut squares, mut weights, mut forecasts, mut largest) = (0.0, 0.0, 0usize, 0.0f64);
-    for now in base..=left.len().saturating_sub(lag) {
+    for now in base..=hours.saturating_sub(lag) {
+        weight *= younger;
         let (Some(before), Some(after)) = (sums.mean(now - base, base), sums.mean(now, lag)) else {
             continue;
         };
         let error = (after - before) * lag as f64 * 3600.0;
-        let weight = weight(left.len() - now);
         squares += weight * error * error;
         weights += weight;
         forecasts += 1;
