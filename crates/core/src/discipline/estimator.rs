@@ -32,7 +32,8 @@
 //!
 //! Such a filter needs to be told `W` and the shape of the waits. So 44 of them run side by side (`bank`), for eleven
 //! intensities and four shapes of noise from exponential to nearly Gaussian; each is weighed by how well it predicted
-//! what came, with a memory of some 300 exchanges. Scale, fine shape and congestion of the waits are learned within each
+//! what came, with a memory of some 300 exchanges. A queue that stands on both ways for hours hides both walls; then, and
+//! only as far as that is likely, the middle counts after all ([`standing`]). Scale, fine shape and congestion of the waits are learned within each
 //! shape (`path`). One number rules how well that can go: with exchanges `τ` apart the error is about
 //! `0.86 J^0.6 (W τ^1.5)^0.4`, or `0.43 W τ^1.5` where the network is better than the oscillator.
 //!
@@ -67,6 +68,7 @@ use self::reference::Reference;
 use self::rehearsal::Rehearsal;
 use self::rise::Rise;
 use self::routes::Routes;
+use self::standing::Standing;
 use self::surprise::{Arrival, Judgement};
 use self::track::Walk;
 use super::oscillator::RateLimits;
@@ -84,6 +86,7 @@ mod rise;
 mod routes;
 mod shape;
 pub mod sites;
+pub mod standing;
 mod surprise;
 mod track;
 
@@ -302,6 +305,11 @@ impl Estimator {
     /// What is believed of the next waits, there and back.
     pub fn densities(&self) -> [DelayDensity; 2] {
         self.bank.densities()
+    }
+
+    /// What is believed of a queue that stands on both ways.
+    pub fn standing(&self) -> Standing {
+        self.bank.best_shape().standing()
     }
 
     /// The usual waits there and back, in seconds.

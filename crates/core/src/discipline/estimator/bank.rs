@@ -7,7 +7,7 @@
 use super::change::Change;
 use super::delay::{DelayDensity, Normal};
 use super::path::ROUNDNESSES;
-use super::shape::{Hypothesis, Shape, Stamps, WANDERS, WANDERS_SQUARED};
+use super::shape::{Hypothesis, Seen, Shape, Stamps, WANDERS, WANDERS_SQUARED};
 use super::track::{BASE, DRIFT, ERROR, STATES, Track, Walk};
 
 /// Evidence counts from this exchange on: before, it tells more about the guess of the delays than about the clock.
@@ -155,14 +155,14 @@ impl Bank {
         self.experience = (self.experience + EXPERIENCE_EACH).min(EXPERIENCE_MAX);
         let gain = 1.0 / (1.0 + self.experience);
         let (mut total, mut sums) = (0.0, [0.0; 2]);
-        let (_, best) = self.best_shape().excess();
+        let best = self.best_shape().seen();
         for shape in &mut self.shapes {
-            let (weight, excess) = if shape.is_asleep() { (0.0, best) } else { shape.excess() };
-            total += weight;
-            for (sum, excess) in sums.iter_mut().zip(excess) {
-                *sum += weight * excess.mean;
+            let seen = if shape.is_asleep() { Seen { weight: 0.0, ..best } } else { shape.seen() };
+            total += seen.weight;
+            for (sum, excess) in sums.iter_mut().zip(seen.excess) {
+                *sum += seen.weight * excess.mean;
             }
-            shape.learn(excess, gain);
+            shape.learn(&seen, gain);
         }
         sums.map(|sum| sum / total)
     }

@@ -171,3 +171,110 @@ impl DelayDensity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn quiet(mean: f64, noise: f64) -> DelayDensity {
+        DelayDensity {
+            waits: [Wait { weight: 0.7, mean }, Wait { weight: 0.3, mean: mean / 6.0 }],
+            congestion: 0.0,
+            congestion_scale: mean,
+            noise,
+            anything_width: 1.0,
+        }
+    }
+
+    /// The same by adding up: a normal excess, noise, and what the density says of what remains.
+    fn added_up(density: &DelayDensity, predicted: Normal) -> Tilted {
+        let bell = |z: f64, variance: f64| {
+            libm::exp(-0.5 * z * z / variance) / (normal::ROOT_TWO_PI * libm::sqrt(variance))
+        };
+        let sigma = libm::sqrt(predicted.variance);
+        let anything = ANYTHING
+            / (density.anything_width + ANYTHING_SIGMAS * libm::sqrt(predicted.variance + density.noise));
+        let waiting = |excess: f64| -> f64 {
+            density.waits.iter().map(|wait| wait.weight / wait.mean * libm::exp(-excess / wait.mean)).sum()
+        };
+        let step = density.waits[1].mean / 40.0;
+        let blurred = |excess: f64| -> f64 {
+            let waits = (0..4_000).map(|n| (f64::from(n) + 0.5) * step);
+            waits.map(|wait| waiting(wait) * bell(excess - wait, density.noise) * step).sum()
+        };
+        let (mut total, mut mean, mut square) = (0.0, 0.0, 0.0);
+        for n in -800..800 {
+            let excess = predicted.mean + f64::from(n) * sigma / 100.0;
+            let weight =
+                bell(excess - predicted.mean, predicted.variance) * (blurred(excess) + anything) * sigma
+                    / 100.0;
+            total += weight;
+            mean += weight * excess;
+            square += weight * excess * excess;
+        }
+        let mean = mean / total;
+        let excess = Normal { mean, variance: square / total - mean * mean };
+        Tilted { log_evidence: libm::log(total), excess }
+    }
+
+    #[test]
+    fn tilting_is_what_adding_up_gives() {
+        for (mean, variance, noise) in
+            [(1.0, 1.0, 0.04), (-0.5, 0.5, 0.02), (3.0, 0.2, 0.3), (0.3, 4.0, 0.05), (-2.0, 0.3, 0.02)]
+        {
+            let (density, predicted) = (quiet(1.0, noise), Normal { mean, variance });
+            let (tilted, sum) = (density.tilt(predicted, 0.0), added_up(&density, predicted));
+            assert!(
+                (tilted.log_evidence - sum.log_evidence).abs() < 0.01,
+                "{predicted:?}: {tilted:?} {sum:?}"
+            );
+            assert!((tilted.excess.mean - sum.excess.mean).abs() < 0.01, "{predicted:?}: {tilted:?} {sum:?}");
+            let ratio = tilted.excess.variance / sum.excess.variance;
+            assert!((ratio - 1.0).abs() < 0.02, "{predicted:?}: {tilted:?} {sum:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_certain_is_not_tilted() {
+        let predicted = Normal { mean: 1e-3, variance: 1e-24 };
+        let tilted = quiet(1e-4, 1e-14).tilt(predicted, 0.0);
+        assert!((tilted.excess.mean - predicted.mean).abs() < 1e-14);
+        assert!((tilted.excess.variance / predicted.variance - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_impossible_excess_proves_no_more_than_anything_at_all() {
+        let predicted = Normal { mean: -1.0, variance: 1e-12 };
+        let tilted = quiet(1e-4, 1e-14).tilt(predicted, 0.0);
+        assert!(tilted.log_evidence > libm::log(ANYTHING) - 0.01, "{tilted:?}");
+        assert!((tilted.excess.mean + 1.0).abs() < 1e-6, "{tilted:?}");
+    }
+
+    #[test]
+    fn a_congested_way_is_a_wall_and_little_more() {
+        let congested =
+            DelayDensity { waits: [Wait::default(); WAITS_MAX], congestion: 1.0, ..quiet(1e-4, 0.0) };
+        let far = congested.tilt(Normal { mean: 5e-3, variance: 1e-8 }, 0.0);
+        assert!((far.excess.mean - 5e-3).abs() < 1e-7, "behind the wall nothing pulls: {far:?}");
+        let near = congested.tilt(Normal { mean: -3e-4, variance: 1e-8 }, 0.0);
+        assert!((0.0..1e-4).contains(&near.excess.mean), "the wall holds: {near:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_becomes_more_than_a_number(
+            mean in prop_oneof![-1e9f64..1e9, -1e-3f64..1e-3],
+            log_variance in -60.0f64..60.0,
+            log_scale in -18.0f64..10.0,
+            congestion in 0.0f64..1.0,
+        ) {
+            let scale = libm::exp(log_scale);
+            let density = DelayDensity { congestion, congestion_scale: scale, ..quiet(scale, 1e-14) };
+            let Tilted { log_evidence, excess } =
+                density.tilt(Normal { mean, variance: libm::exp(log_variance) }, 0.0);
+            prop_assert!(log_evidence.is_finite() && excess.mean.is_finite(), "{log_evidence} {excess:?}");
+            prop_assert!(excess.variance > 0.0 && excess.variance.is_finite(), "{excess:?}");
+        }
+    }
+}

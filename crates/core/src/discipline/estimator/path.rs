@@ -143,3 +143,36 @@ impl Path {
         self.scale * libm::sqrt(1.0 + roundness * roundness)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exponential excesses by evenly spread chances, in an order that mixes long and short ones.
+    fn waits(mean: f64) -> impl Iterator<Item = Normal> {
+        let chance = |n: u32| (f64::from(n.wrapping_mul(2_654_435_761) >> 8) + 0.5) / 16_777_216.0;
+        (0..2_000).map(move |n| Normal { mean: -mean * libm::log(chance(n)), variance: 0.0 })
+    }
+
+    #[test]
+    fn the_usual_wait_is_learned() {
+        for roundness in ROUNDNESSES[..2].iter().copied() {
+            let mut path = Path::new(1e-3);
+            waits(1e-4).for_each(|excess| path.learn(excess, roundness, 0.01));
+            assert!((0.7e-4..1.3e-4).contains(&path.scale), "{roundness}: {path:?}");
+        }
+    }
+
+    #[test]
+    fn congestion_is_seen_at_once_lasts_and_teaches_little() {
+        let mut path = Path::new(1e-4);
+        waits(1e-4).for_each(|excess| path.learn(excess, 0.0, 0.01));
+        let (quiet, congested) = (path, Normal { mean: 5e-3, variance: 0.0 });
+        path.learn(congested, 0.0, 0.01);
+        assert!(path.congestion > 0.9, "{path:?}");
+        (0..20).for_each(|_| path.learn(congested, 0.0, 0.01));
+        assert!(path.scale < 1.2 * quiet.scale, "{path:?}");
+        (0..20).for_each(|_| path.learn(Normal { mean: 3e-5, variance: 0.0 }, 0.0, 0.01));
+        assert!(path.congestion < 0.1, "{path:?}");
+    }
+}

@@ -49,3 +49,30 @@ impl Rise {
         has_risen.then_some(least)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of so many excesses of 100 µs and more.
+    fn told(rise: &mut Rise, excesses: usize, least: f64) -> Option<f64> {
+        (0..excesses).fold(None, |told, n| told.or(rise.hear(least + (n % 10) as f64 * 2e-5, 1e-6, 1e-7)))
+    }
+
+    #[test]
+    fn a_base_has_risen_when_nothing_comes_near_it_any_more() {
+        let mut rise = Rise::default();
+        assert_eq!(told(&mut rise, 1_000, 0.0), None);
+        assert_eq!(told(&mut rise, 180, 3e-4), None, "some of the exchanges looked at are old");
+        assert!(told(&mut rise, 20, 3e-4).is_some());
+    }
+
+    #[test]
+    fn a_base_that_was_doubted_gets_time() {
+        let mut rise = Rise::default();
+        told(&mut rise, 1_000, 0.0);
+        rise.forget();
+        assert_eq!(told(&mut rise, WINDOW, 3e-4), None);
+        assert_eq!(told(&mut rise, 1, 3e-4), Some(3e-4));
+    }
+}

@@ -3,6 +3,7 @@
 use super::delay::{DelayDensity, Normal};
 use super::path::Path;
 use super::sites::match_walls;
+use super::standing::Standing;
 use super::track::{Track, Walk};
 
 /// The intensities that are tried, squared: 10⁻¹¹ to 10⁻⁶ per √s in half decades.
@@ -22,6 +23,12 @@ const HOPELESS: f64 = 10.0;
 /// A sleeper tries again every so many exchanges; never all at once.
 const TURNS: usize = 4;
 
+/// A queue that stood with less than this probability did not.
+const NEGLIGIBLE: f64 = 1e-4;
+
+/// Evidence for it is not counted beyond so many nats: it is certain then.
+const EVIDENCE_MAX: f64 = 100.0;
+
 /// The noise of a time stamp that nothing was learned of, in seconds.
 const STAMP_NOISE: f64 = 1e-7;
 
@@ -40,6 +47,42 @@ pub(super) struct Hypothesis {
     excess: [Normal; 2],
     /// The logarithm of the probability with which it predicted that exchange.
     log_evidence: f64,
+    /// How likely a queue stood on both ways then.
+    standing: f64,
+}
+
+/// The last exchange as a shape sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(super) struct Seen {
+    /// The weight of the shape in the bank.
+    pub(super) weight: f64,
+    pub(super) excess: [Normal; 2],
+    /// How likely a queue stood on both ways.
+    pub(super) standing: f64,
+}
+
+impl Hypothesis {
+    /// Takes an exchange in.
+    fn take(&mut self, stamps: Stamps, densities: &[DelayDensity; 2], standing: &Standing) {
+        let projection = self.track.projection();
+        let walls = match_walls(&projection, stamps, densities);
+        let queued = standing.middle(&projection, stamps).map(|middle| {
+            let odds = standing.likely / (1.0 - standing.likely);
+            let ratio = odds * libm::exp((middle.log_evidence - walls.log_evidence).min(EVIDENCE_MAX));
+            (middle, ratio)
+        });
+        let before = self.track;
+        self.track.learn(&walls);
+        self.excess = walls.excess;
+        (self.log_evidence, self.standing) = (walls.log_evidence, 0.0);
+        if let Some((middle, ratio)) = queued {
+            self.standing = ratio / (1.0 + ratio);
+            self.log_evidence += libm::log((1.0 - standing.likely) * (1.0 + ratio));
+            if self.standing > NEGLIGIBLE {
+                self.track.blend(&before.with_middle(&middle), self.standing);
+            }
+        }
+    }
 }
 
 /// All filters of one shape.
@@ -49,6 +92,7 @@ pub(super) struct Shape {
     pub(super) paths: [Path; 2],
     pub(super) hypotheses: [Hypothesis; WANDERS],
     pub(super) densities: [DelayDensity; 2],
+    standing: f64,
 }
 
 impl Shape {
@@ -61,9 +105,10 @@ impl Shape {
             is_asleep: false,
             excess: [Normal::default(); 2],
             log_evidence: 0.0,
+            standing: 0.0,
         });
         let densities = paths.map(|path| path.density(roundness, 0.0, scale));
-        Self { roundness, paths, hypotheses, densities }
+        Self { roundness, paths, hypotheses, densities, standing: Standing::first() }
     }
 
     /// Carries all filters on.
@@ -76,13 +121,10 @@ impl Shape {
 
     /// Takes an exchange in; `width` is how wide anything at all is.
     pub(super) fn take(&mut self, stamps: Stamps, width: f64) {
-        let noise = self.noise();
+        let (noise, standing) = (self.noise(), self.standing());
         self.densities = self.paths.map(|path| path.density(self.roundness, noise, width));
         for hypothesis in self.hypotheses.iter_mut().filter(|hypothesis| !hypothesis.is_asleep) {
-            let walls = match_walls(&hypothesis.track.projection(), stamps, &self.densities);
-            hypothesis.track.learn(&walls);
-            hypothesis.excess = walls.excess;
-            hypothesis.log_evidence = walls.log_evidence;
+            hypothesis.take(stamps, &self.densities, &standing);
         }
     }
 
@@ -91,6 +133,16 @@ impl Shape {
         let all = self.hypotheses.iter_mut().zip(prior);
         for (hypothesis, prior) in all.filter(|(hypothesis, _)| !hypothesis.is_asleep) {
             hypothesis.score = MEMORY * hypothesis.score + (1.0 - MEMORY) * prior + hypothesis.log_evidence;
+        }
+    }
+
+    /// What is believed of a queue that stands on both ways.
+    pub(super) fn standing(&self) -> Standing {
+        let [there, back] = self.paths.map(|path| path.scale);
+        Standing {
+            likely: self.standing,
+            wait: 0.5 * (there + back) * (1.0 + self.roundness),
+            spread: 2.0 * there.min(back) * there.min(back) * (1.0 + self.roundness * self.roundness),
         }
     }
 
@@ -161,27 +213,29 @@ impl Shape {
         awake.map(|hypothesis| &mut hypothesis.track)
     }
 
-    /// The excesses of the last exchange as this shape sees them, and its weight in the bank. Somebody must be awake.
-    pub(super) fn excess(&self) -> (f64, [Normal; 2]) {
-        let mut total = 0.0;
-        let mut sums = [Normal::default(); 2];
+    /// The last exchange as this shape sees it. Somebody must be awake.
+    pub(super) fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
         let best = self.hypotheses[self.best()].score;
         for hypothesis in self.awake() {
             let weight = libm::exp(hypothesis.score - best);
-            total += weight;
-            for (sum, excess) in sums.iter_mut().zip(hypothesis.excess) {
-                sum.mean += weight * excess.mean;
-                sum.variance += weight * excess.variance;
+            seen.weight += weight;
+            let share = weight / seen.weight;
+            for (mean, excess) in seen.excess.iter_mut().zip(hypothesis.excess) {
+                mean.mean += share * (excess.mean - mean.mean);
+                mean.variance += share * (excess.variance - mean.variance);
             }
+            seen.standing += share * (hypothesis.standing - seen.standing);
         }
-        let mean = sums.map(|sum| Normal { mean: sum.mean / total, variance: sum.variance / total });
-        (libm::exp(best) * total, mean)
+        seen.weight *= libm::exp(best);
+        seen
     }
 
-    /// Learns of the delays from the last exchange.
-    pub(super) fn learn(&mut self, excess: [Normal; 2], gain: f64) {
-        for (path, excess) in self.paths.iter_mut().zip(excess) {
-            path.learn(excess, self.roundness, gain);
+    /// Learns of the delays from the last exchange, with a weight of `gain` against all that was learned before.
+    pub(super) fn learn(&mut self, seen: &Seen, gain: f64) {
+        self.standing = Standing::next(seen.standing);
+        for (path, excess) in self.paths.iter_mut().zip(seen.excess) {
+            path.learn(excess, self.roundness, gain * (1.0 - seen.standing));
         }
     }
 

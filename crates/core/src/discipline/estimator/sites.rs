@@ -150,3 +150,93 @@ impl Matching<'_> {
         Some(tilted.log_evidence)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::delay::Wait;
+    use super::*;
+
+    fn quiet(mean: f64) -> DelayDensity {
+        DelayDensity {
+            waits: [Wait { weight: 1.0, mean }, Wait::default()],
+            congestion: 0.0,
+            congestion_scale: mean,
+            noise: 1e-6,
+            anything_width: 1.0,
+        }
+    }
+
+    /// Mean and variance of `z` there after both sites.
+    fn after(projection: &Projection, walls: &Walls) -> Normal {
+        let [there, back] = walls.sites;
+        let [one, other] = projection.variance;
+        let determinant = one * other - projection.covariance * projection.covariance;
+        let (a, b, c) = (other / determinant, -projection.covariance / determinant, one / determinant);
+        let right = [
+            a * projection.mean[0] + b * projection.mean[1] + there.shift,
+            b * projection.mean[0] + c * projection.mean[1] + back.shift,
+        ];
+        let (a, c) = (a + there.precision, c + back.precision);
+        let determinant = a * c - b * b;
+        Normal { mean: (c * right[0] - b * right[1]) / determinant, variance: c / determinant }
+    }
+
+    /// The same by adding up over both.
+    fn added_up(projection: &Projection, stamps: [f64; 2], wait: f64) -> Normal {
+        let [one, other] = projection.variance;
+        let determinant = one * other - projection.covariance * projection.covariance;
+        let (mut total, mut mean, mut square) = (0.0, 0.0, 0.0);
+        for i in -500..500 {
+            for j in -500..500 {
+                let (x, y) = (f64::from(i) * 0.01 * libm::sqrt(one), f64::from(j) * 0.01 * libm::sqrt(other));
+                let (z, w) = (projection.mean[0] + x, projection.mean[1] + y);
+                if z + stamps[0] >= 0.0 && w + stamps[1] >= 0.0 {
+                    let form = other * x * x - 2.0 * projection.covariance * x * y + one * y * y;
+                    let weight = libm::exp(-0.5 * form / determinant - (z + w) / wait);
+                    total += weight;
+                    mean += weight * z;
+                    square += weight * z * z;
+                }
+            }
+        }
+        let mean = mean / total;
+        Normal { mean, variance: square / total - mean * mean }
+    }
+
+    #[test]
+    fn the_sites_do_what_the_walls_do() {
+        let densities = [quiet(1.0), quiet(1.0)];
+        for (mean, covariance) in
+            [([0.5, 0.4], -0.8), ([-0.5, 1.5], -0.5), ([0.0, 0.0], 0.3), ([2.0, -0.3], -0.9)]
+        {
+            let projection = Projection { mean, variance: [1.0, 1.0], covariance };
+            let walls = match_walls(&projection, [0.2, 0.1], &densities);
+            let (matched, sum) = (after(&projection, &walls), added_up(&projection, [0.2, 0.1], 1.0));
+            assert!((matched.mean - sum.mean).abs() < 0.03, "{projection:?}: {matched:?} {sum:?}");
+            assert!(
+                (matched.variance / sum.variance - 1.0).abs() < 0.1,
+                "{projection:?}: {matched:?} {sum:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_certain_is_left_alone() {
+        let projection = Projection { mean: [0.5, 0.5], variance: [0.0, 0.0], covariance: 0.0 };
+        let walls = match_walls(&projection, [0.2, 0.1], &[quiet(1.0), quiet(1.0)]);
+        assert_eq!(walls.sites, [Site::default(); 2]);
+    }
+
+    #[test]
+    fn both_ways_are_treated_alike() {
+        let densities = [quiet(1.0), quiet(1.0)];
+        let projection = Projection { mean: [0.5, -0.4], variance: [1.0, 2.0], covariance: -0.8 };
+        let mirrored = Projection { mean: [-0.4, 0.5], variance: [2.0, 1.0], covariance: -0.8 };
+        let (one, other) = (
+            match_walls(&projection, [0.2, 0.1], &densities),
+            match_walls(&mirrored, [0.1, 0.2], &densities),
+        );
+        assert_eq!((one.sites, one.first), ([other.sites[1], other.sites[0]], 1 - other.first));
+        assert_eq!(one.log_evidence, other.log_evidence);
+    }
+}

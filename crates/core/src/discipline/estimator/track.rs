@@ -6,6 +6,7 @@
 
 use super::delay::Normal;
 use super::sites::{Projection, Site, Walls};
+use super::standing::Middle;
 
 /// The number of states.
 pub(super) const STATES: usize = 4;
@@ -104,6 +105,28 @@ impl Track {
         }
     }
 
+    /// What it becomes if a queue stood on both ways.
+    pub(super) fn with_middle(&self, middle: &Middle) -> Self {
+        let (there, back) = (self.towards(0), self.towards(1));
+        let gain: [f64; STATES] = core::array::from_fn(|state| 0.5 * (there[state] - back[state]));
+        let mut corrected = *self;
+        corrected.correct(&gain, middle.surprise * middle.precision, middle.precision);
+        corrected
+    }
+
+    /// Becomes the mixture of itself and another, which has a share.
+    pub(super) fn blend(&mut self, other: &Self, share: f64) {
+        let apart: [f64; STATES] = core::array::from_fn(|state| other.mean[state] - self.mean[state]);
+        for row in 0..STATES {
+            self.mean[row] += share * apart[row];
+            for column in 0..STATES {
+                let spread = (1.0 - share) * apart[row] * apart[column];
+                let entry = &mut self.covariance[row][column];
+                *entry += share * (other.covariance[row][column] - *entry + spread);
+            }
+        }
+    }
+
     /// Takes in that the bases differ (there less back) by so much.
     pub(super) fn impose_difference(&mut self, difference: Normal) {
         let gain = self.covariance.map(|row| row[BASE] - row[BASE + 1]);
@@ -159,4 +182,60 @@ impl Track {
 /// The projection of a vector on one way's `z`.
 fn along(vector: &[f64; STATES], way: usize) -> f64 {
     SIGN[way] * vector[ERROR] - vector[BASE + way]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track() -> Track {
+        let mut covariance = [[0.0; STATES]; STATES];
+        for (state, variance) in [1e-6, 1e-10, 1e-6, 1e-6].into_iter().enumerate() {
+            covariance[state][state] = variance;
+        }
+        Track { mean: [1e-4, 1e-6, 1e-2, 1e-2], covariance }
+    }
+
+    fn assert_close(one: &Track, other: &Track) {
+        let pairs = one.covariance.iter().flatten().zip(other.covariance.iter().flatten());
+        for (one, other) in pairs.chain(one.mean.iter().zip(&other.mean)) {
+            assert!((one - other).abs() <= 1e-12 * one.abs().max(1e-12), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn two_steps_are_one() {
+        let (mut one, mut two) = (track(), track());
+        one.predict(500.0, Walk::new(1e-18, 500.0));
+        two.predict(200.0, Walk::new(1e-18, 200.0));
+        two.predict(300.0, Walk::new(1e-18, 300.0));
+        assert_close(&one, &two);
+    }
+
+    #[test]
+    fn a_known_difference_moves_the_clock_by_half_of_it() {
+        let mut track = track();
+        // A clock that is only known by the middle: its error goes with half of the difference.
+        track.covariance[ERROR][BASE] = 0.5e-6;
+        track.covariance[BASE][ERROR] = 0.5e-6;
+        track.covariance[ERROR][BASE + 1] = -0.5e-6;
+        track.covariance[BASE + 1][ERROR] = -0.5e-6;
+        track.impose_difference(Normal { mean: 1e-3, variance: 1e-18 });
+        assert!((track.base_difference().mean - 1e-3).abs() < 1e-9, "{track:?}");
+        assert!((track.mean[ERROR] - 1e-4 - 0.5e-3).abs() < 1e-9, "{track:?}");
+        assert!(track.base_difference().variance < 2e-18, "{track:?}");
+    }
+
+    #[test]
+    fn a_blend_is_as_wide_as_what_it_blends() {
+        let (mut one, mut other) = (track(), track());
+        other.mean[ERROR] += 2e-3;
+        other.covariance[ERROR][ERROR] = 3e-6;
+        let whole = other;
+        one.blend(&other, 0.5);
+        assert!((one.mean[ERROR] - 1.1e-3).abs() < 1e-15);
+        assert!((one.covariance[ERROR][ERROR] - 3e-6).abs() < 1e-15, "2e-6 inside, 1e-6 between");
+        other.blend(&whole, 1.0);
+        assert_eq!(other, whole);
+    }
 }
