@@ -68,6 +68,7 @@ impl Node {
             (Rhythm::Adaptive | Rhythm::Classic, _) if news.is_surprise() => {
                 self.associations[index].schedule.surprised(now.mono);
             }
+            (Rhythm::Adaptive, false) if news.is_odd() => self.associations[index].schedule.hasten(now.mono),
             (Rhythm::Adaptive, false) => self.associations[index].schedule.content(),
             (Rhythm::Classic, _) => self.associations[index].schedule.double(),
         }
