@@ -22,8 +22,8 @@ const LOOKS: [(i64, &str); 5] =
 /// 999 in 1000 of a normal distribution are within so many standard deviations.
 const SIGMAS_P999: f64 = 3.29;
 
-/// So many histories make a root mean square that is right to within a twentieth.
-const SEEDS: u64 = 200;
+/// So many histories make a root mean square that is right to within a ninth, in some minutes of two cores.
+const SEEDS: u64 = 40;
 
 /// The quick form has few histories.
 const SEEDS_QUICK: u64 = 4;
