@@ -1,8 +1,8 @@
 //! The tables of the laboratory, in their quick form: a change of one is a change of how right the clock is, which a
 //! person has to read and to mean.
 //!
-//! `TRUECHIMER_BLESS=1 cargo test -p truechimer-sim --test tables` writes them anew; the first line of each names the
-//! command that makes it.
+//! `TRUECHIMER_BLESS=1 cargo test -p truechimer-sim --test tables` writes the quick ones anew. The full ones stand beside
+//! them; the first line of each names the command that made it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,6 +34,11 @@ fn assert_golden(name: &str, make: fn(&Effort<'_>) -> Vec<Sheet>) {
     }
     let stands = fs::read_to_string(&path).expect("the golden table is there");
     assert_eq!(made, stands, "\nmade:\n{made}\ngolden:\n{stands}");
+    let full = fs::read_to_string(golden(&format!("{name}.txt"))).expect("the full table is there");
+    assert!(full.starts_with(&titled(name, "")), "{name}.txt says how it was made");
+    for column in sheets.iter().flat_map(|sheet| &sheet.columns) {
+        assert!(full.contains(&column.name), "{name}.txt is older than its column {}", column.name);
+    }
 }
 
 #[test]
