@@ -62,6 +62,9 @@ pub const TRAIL_MAX: usize = 64;
 /// can cause.
 pub const ASYMMETRY: f64 = 0.1;
 
+/// A beginning with fewer exchanges is not worth a second one.
+const REHEARSED_MIN: u32 = 4;
+
 const _: () = assert!(Joint::MEMORY_MAX <= 320 << 10, "320 KiB for 32 sources, nearly all of it trails");
 
 /// The joint estimate.
@@ -70,6 +73,8 @@ pub struct Joint {
     trails: Vec<Trail>,
     members: SourceSet,
     filter: Option<Filter>,
+    /// How many exchanges had been taken in when the filter began.
+    rehearsed: u32,
 }
 
 impl Joint {
@@ -81,7 +86,7 @@ impl Joint {
     /// For so many sources.
     pub fn new(sources: usize) -> Self {
         let trails = (0..sources).map(|_| Trail::default()).collect();
-        Self { trails, members: SourceSet::default(), filter: None }
+        Self { trails, members: SourceSet::default(), filter: None, rehearsed: 0 }
     }
 
     /// The estimator of a source has heard an exchange.
@@ -93,7 +98,8 @@ impl Joint {
         }
         let place = self.members.iter().position(|member| member == source);
         let (Some(filter), Some(place)) = (&mut self.filter, place) else { return };
-        if !filter.follow(place, estimator.steps(), &estimator.densities()) {
+        let follows = filter.follow(place, estimator.steps(), &estimator.densities());
+        if !follows || self.is_rehearsal_due() {
             self.filter = None;
         }
     }
@@ -114,8 +120,17 @@ impl Joint {
         let members: SourceSet = voices.iter().map(|voice| voice.source).collect();
         if self.filter.is_none() || members != self.members {
             self.filter = Filter::replay(&voices);
+            self.rehearsed = self.filter.as_ref().map_or(0, Filter::taken);
             self.members = members;
         }
+    }
+
+    /// The first exchanges were taken in when little was known of the waits, and walls that were read wrongly can hold a
+    /// filter for long. So it begins anew each time that twice as many have come, as long as the trails have them all.
+    fn is_rehearsal_due(&self) -> bool {
+        let taken = self.filter.as_ref().map_or(0, Filter::taken);
+        let kept = self.members.len() * TRAIL_MAX;
+        taken >= 2 * self.rehearsed.max(REHEARSED_MIN) && taken as usize <= kept
     }
 
     /// The estimate at a reading of the counter; `None` if nobody is combined.

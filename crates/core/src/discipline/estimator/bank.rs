@@ -6,8 +6,7 @@
 
 use super::change::Change;
 use super::delay::{DelayDensity, Normal};
-use super::path::ROUNDNESSES;
-use super::shape::{Hypothesis, Seen, Shape, Stamps, WANDERS, WANDERS_SQUARED};
+use super::shape::{Hypothesis, KINDS, Seen, Shape, Speaker, Stamps, WANDERS, WANDERS_SQUARED};
 use super::track::{BASE, DRIFT, ERROR, STATES, Track, Walk};
 
 /// Evidence counts from this exchange on: before, it tells more about the guess of the delays than about the clock.
@@ -19,8 +18,11 @@ const SLEEP_FROM: u32 = 21;
 /// A shape that is asleep tries again every so many exchanges.
 const SHAPE_TURNS: usize = 16;
 
-/// A shape so many nats behind the best of the bank is given up.
+/// A shape so many nats behind the best of the bank is given up: late, because a round shape must see the waits to learn
+/// their scale;
 const SHAPE_HOPELESS: f64 = 200.0;
+/// but one for a clock that trembles learns from the best as well as by itself, and is seldom needed.
+const TREMBLING_HOPELESS: f64 = 30.0;
 
 /// Filters further behind than this do not speak.
 const SILENT: f64 = 8.0;
@@ -71,7 +73,7 @@ pub(super) struct Mixture {
 /// All filters.
 #[derive(Clone, Debug)]
 pub(super) struct Bank {
-    shapes: [Shape; ROUNDNESSES.len()],
+    shapes: [Shape; KINDS.len()],
     prior: [f64; WANDERS],
     taken: u32,
     experience: f64,
@@ -84,7 +86,7 @@ impl Bank {
         let delay = (stamps[0] + stamps[1]).max(2.0 * WIDTH_MIN);
         let wait = before.wait.unwrap_or(WAIT_GUESS * delay);
         let track = first_track(stamps, (delay, wait), before);
-        let shapes = ROUNDNESSES.map(|roundness| Shape::new(roundness, wait, track, &before.wanders));
+        let shapes = KINDS.map(|kind| Shape::new(kind, wait, track, &before.wanders));
         let mut bank = Self { shapes, prior: before.wanders, taken: 0, experience: 0.0, best: 0 };
         bank.take(stamps);
         bank
@@ -144,9 +146,10 @@ impl Bank {
             return;
         }
         for shape in &mut self.shapes {
+            let hopeless = if shape.kind.tremor > 0.0 { TREMBLING_HOPELESS } else { SHAPE_HOPELESS };
             match shape.score() {
-                Some(score) if score > -SHAPE_HOPELESS => shape.rest(),
-                Some(_) | None => shape.rest_all(-SHAPE_HOPELESS),
+                Some(score) if score > -hopeless => shape.rest(),
+                Some(_) | None => shape.rest_all(-hopeless),
             }
         }
     }
@@ -189,7 +192,7 @@ impl Bank {
         let noise = shape.noise();
         [0, 1].map(|way| {
             let width = shape.densities[way].anything_width;
-            shape.paths[way].density(shape.roundness, noise, width)
+            shape.paths[way].density(shape.kind.roundness, noise, width)
         })
     }
 
@@ -220,27 +223,27 @@ impl Bank {
         self.shapes.iter_mut().flat_map(Shape::tracks).for_each(act);
     }
 
-    fn speakers(&self) -> impl Iterator<Item = (f64, &Hypothesis, f64)> {
-        let all = self.shapes.iter().flat_map(|shape| shape.hypotheses.iter().zip(WANDERS_SQUARED));
-        let loud = all.filter(|(hypothesis, _)| hypothesis.score > -SILENT);
-        loud.map(|(hypothesis, wander)| (libm::exp(hypothesis.score), hypothesis, wander))
+    fn speakers(&self) -> impl Iterator<Item = Speaker<'_>> {
+        let all = self.shapes.iter().flat_map(Shape::speakers);
+        all.filter(|speaker| speaker.score > -SILENT)
     }
 
     /// What all filters that have a say say together.
     pub(super) fn mixture(&self) -> Mixture {
         let (mut total, mut error, mut drift, mut wander_squared) = (0.0, 0.0, 0.0, 0.0);
-        for (weight, hypothesis, wander) in self.speakers() {
+        for Speaker { score, track, wander_squared: squared, .. } in self.speakers() {
+            let weight = libm::exp(score);
             total += weight;
-            error += weight * hypothesis.track.mean[ERROR];
-            drift += weight * hypothesis.track.mean[DRIFT];
-            wander_squared += weight * wander;
+            error += weight * track.mean[ERROR];
+            drift += weight * track.mean[DRIFT];
+            wander_squared += weight * squared;
         }
         let (error, drift) = (error / total, drift / total);
         let mut covariance = Walk { error: 0.0, both: 0.0, drift: 0.0 };
-        for (weight, hypothesis, _) in self.speakers() {
-            let (share, Track { mean, covariance: p }) = (weight / total, &hypothesis.track);
+        for Speaker { score, track, tremor, .. } in self.speakers() {
+            let (share, Track { mean, covariance: p }) = (libm::exp(score) / total, track);
             let (off, skew) = (mean[ERROR] - error, mean[DRIFT] - drift);
-            covariance.error += share * (p[ERROR][ERROR] + off * off);
+            covariance.error += share * (p[ERROR][ERROR] + tremor + off * off);
             covariance.both += share * (p[ERROR][DRIFT] + off * skew);
             covariance.drift += share * (p[DRIFT][DRIFT] + skew * skew);
         }

@@ -6,10 +6,6 @@
 
 use super::delay::{DelayDensity, Normal, Wait, heavy_tail};
 
-/// The shapes of quiet delay that are tried, by their roundness: what of the scale is symmetric noise. The first has
-/// none: a wall blurred by as little as a fiftieth of the usual wait is three times worse than what many waits tell of it.
-pub(super) const ROUNDNESSES: [f64; 4] = [0.0, 0.4, 1.2, 4.0];
-
 /// Below this roundness a second, narrower exponential is told apart.
 const SHARP: f64 = 0.2;
 /// The narrow exponential is so much narrower.
@@ -156,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_usual_wait_is_learned() {
-        for roundness in ROUNDNESSES[..2].iter().copied() {
+        for roundness in [0.0, 0.4] {
             let mut path = Path::new(1e-3);
             waits(1e-4).for_each(|excess| path.learn(excess, roundness, 0.01));
             assert!((0.7e-4..1.3e-4).contains(&path.scale), "{roundness}: {path:?}");

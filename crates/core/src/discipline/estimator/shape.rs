@@ -6,6 +6,27 @@ use super::sites::match_walls;
 use super::standing::Standing;
 use super::track::{Track, Walk};
 
+/// What a shape takes for granted of each exchange.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Kind {
+    /// What of the usual wait is symmetric noise of each way for itself.
+    pub(super) roundness: f64,
+    /// How far the clock is beside the line of its slow wander, as a part of the usual wait: what one way has more of, the
+    /// other has less of. That is what swings of an hour look like to somebody who asks every quarter of an hour.
+    pub(super) tremor: f64,
+}
+
+/// The kinds that are tried. The first has no noise: a wall blurred by as little as a fiftieth of the usual wait is three
+/// times worse than what many waits tell of it.
+pub(super) const KINDS: [Kind; 6] = [
+    Kind { roundness: 0.0, tremor: 0.0 },
+    Kind { roundness: 0.4, tremor: 0.0 },
+    Kind { roundness: 1.2, tremor: 0.0 },
+    Kind { roundness: 4.0, tremor: 0.0 },
+    Kind { roundness: 0.0, tremor: 0.4 },
+    Kind { roundness: 0.0, tremor: 0.8 },
+];
+
 /// The intensities that are tried, squared: 10⁻¹¹ to 10⁻⁶ per √s in half decades.
 pub const WANDERS_SQUARED: [f64; WANDERS] =
     [1e-22, 1e-21, 1e-20, 1e-19, 1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12];
@@ -61,10 +82,20 @@ pub(super) struct Seen {
     pub(super) standing: f64,
 }
 
+/// A filter, when all are asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Speaker<'a> {
+    pub(super) score: f64,
+    pub(super) track: &'a Track,
+    pub(super) wander_squared: f64,
+    /// The variance of the clock's tremor, which no track holds.
+    pub(super) tremor: f64,
+}
+
 impl Hypothesis {
-    /// Takes an exchange in.
-    fn take(&mut self, stamps: Stamps, densities: &[DelayDensity; 2], standing: &Standing) {
-        let projection = self.track.projection();
+    /// Takes an exchange in, of a clock that trembles with this variance.
+    fn take(&mut self, stamps: Stamps, densities: &[DelayDensity; 2], standing: &Standing, tremor: f64) {
+        let projection = self.track.projection().trembling(tremor);
         let walls = match_walls(&projection, stamps, densities);
         let queued = standing.middle(&projection, stamps).map(|middle| {
             let odds = standing.likely / (1.0 - standing.likely);
@@ -72,7 +103,11 @@ impl Hypothesis {
             (middle, ratio)
         });
         let before = self.track;
-        self.track.learn(&walls);
+        if tremor > 0.0 {
+            self.track.learn_through(&walls, &projection);
+        } else {
+            self.track.learn(&walls);
+        }
         self.excess = walls.excess;
         (self.log_evidence, self.standing) = (walls.log_evidence, 0.0);
         if let Some((middle, ratio)) = queued {
@@ -88,7 +123,7 @@ impl Hypothesis {
 /// All filters of one shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
-    pub(super) roundness: f64,
+    pub(super) kind: Kind,
     pub(super) paths: [Path; 2],
     pub(super) hypotheses: [Hypothesis; WANDERS],
     pub(super) densities: [DelayDensity; 2],
@@ -97,7 +132,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// All begin with one track; the waits are guessed to be of the order of `scale` seconds.
-    pub(super) fn new(roundness: f64, scale: f64, track: Track, scores: &[f64; WANDERS]) -> Self {
+    pub(super) fn new(kind: Kind, scale: f64, track: Track, scores: &[f64; WANDERS]) -> Self {
         let paths = [Path::new(scale); 2];
         let hypotheses = scores.map(|score| Hypothesis {
             track,
@@ -107,8 +142,8 @@ impl Shape {
             log_evidence: 0.0,
             standing: 0.0,
         });
-        let densities = paths.map(|path| path.density(roundness, 0.0, scale));
-        Self { roundness, paths, hypotheses, densities, standing: Standing::first() }
+        let densities = paths.map(|path| path.density(kind.roundness, 0.0, scale));
+        Self { kind, paths, hypotheses, densities, standing: Standing::first() }
     }
 
     /// Carries all filters on.
@@ -121,10 +156,10 @@ impl Shape {
 
     /// Takes an exchange in; `width` is how wide anything at all is.
     pub(super) fn take(&mut self, stamps: Stamps, width: f64) {
-        let (noise, standing) = (self.noise(), self.standing());
-        self.densities = self.paths.map(|path| path.density(self.roundness, noise, width));
+        let (noise, tremor, standing) = (self.own_noise(), self.tremor(), self.standing());
+        self.densities = self.paths.map(|path| path.density(self.kind.roundness, noise, width));
         for hypothesis in self.hypotheses.iter_mut().filter(|hypothesis| !hypothesis.is_asleep) {
-            hypothesis.take(stamps, &self.densities, &standing);
+            hypothesis.take(stamps, &self.densities, &standing, tremor);
         }
     }
 
@@ -138,18 +173,34 @@ impl Shape {
 
     /// What is believed of a queue that stands on both ways.
     pub(super) fn standing(&self) -> Standing {
-        let [there, back] = self.paths.map(|path| path.scale);
+        let ([there, back], roundness) = (self.paths.map(|path| path.scale), self.kind.roundness);
         Standing {
             likely: self.standing,
-            wait: 0.5 * (there + back) * (1.0 + self.roundness),
-            spread: 2.0 * there.min(back) * there.min(back) * (1.0 + self.roundness * self.roundness),
+            wait: 0.5 * (there + back) * (1.0 + roundness),
+            spread: 2.0 * there.min(back) * there.min(back) * (1.0 + roundness * roundness),
         }
     }
 
-    /// The variance of the noise of a stamp, with the symmetric part of the waits.
+    /// The variance of the noise of a stamp, with the symmetric part of the waits and the tremor of the clock: for those
+    /// who look at one way alone.
     pub(super) fn noise(&self) -> f64 {
+        self.own_noise() + self.tremor()
+    }
+
+    /// The same without the tremor, which both ways share.
+    fn own_noise(&self) -> f64 {
+        STAMP_NOISE * STAMP_NOISE + self.part(self.kind.roundness)
+    }
+
+    /// The variance of the clock's tremor.
+    pub(super) fn tremor(&self) -> f64 {
+        self.part(self.kind.tremor)
+    }
+
+    /// The variance of what has this part of the usual wait as standard deviation.
+    fn part(&self, part: f64) -> f64 {
         let [there, back] = self.paths;
-        STAMP_NOISE * STAMP_NOISE + self.roundness * self.roundness * there.scale * back.scale
+        part * part * there.scale * back.scale
     }
 
     /// The filter that is most likely, of those that are awake if any is.
@@ -213,6 +264,18 @@ impl Shape {
         awake.map(|hypothesis| &mut hypothesis.track)
     }
 
+    /// All filters, for those who listen.
+    pub(super) fn speakers(&self) -> impl Iterator<Item = Speaker<'_>> {
+        let tremor = self.tremor();
+        let all = self.hypotheses.iter().zip(WANDERS_SQUARED);
+        all.map(move |(Hypothesis { track, score, .. }, wander_squared)| Speaker {
+            score: *score,
+            track,
+            wander_squared,
+            tremor,
+        })
+    }
+
     /// The last exchange as this shape sees it. Somebody must be awake.
     pub(super) fn seen(&self) -> Seen {
         let mut seen = Seen::default();
@@ -235,7 +298,7 @@ impl Shape {
     pub(super) fn learn(&mut self, seen: &Seen, gain: f64) {
         self.standing = Standing::next(seen.standing);
         for (path, excess) in self.paths.iter_mut().zip(seen.excess) {
-            path.learn(excess, self.roundness, gain * (1.0 - seen.standing));
+            path.learn(excess, self.kind.roundness, gain * (1.0 - seen.standing));
         }
     }
 

@@ -25,6 +25,12 @@ pub struct Projection {
 }
 
 impl Projection {
+    /// The same for a clock that trembles, with so much variance in s²: what it adds on one way it takes from the other.
+    pub fn trembling(self, variance: f64) -> Self {
+        let [there, back] = self.variance;
+        Self { variance: [there + variance, back + variance], covariance: self.covariance - variance, ..self }
+    }
+
     /// The variance by which a filter's own uncertainty blurs the wall of a way, where waits of so many seconds are usual.
     pub fn blur(&self, way: usize, wait: f64) -> f64 {
         let most = BLUR_MAX * wait;

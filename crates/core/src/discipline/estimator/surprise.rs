@@ -62,7 +62,7 @@ impl Bank {
         let breaks_wall = is_early(0) || is_early(1);
         let by = (-excess[0]).max(-excess[1]);
         let is_usual = sum > -sum_allowed && sum < SIGMAS * (there.scale + back.scale);
-        let is_clear = by > CLOCK_SCALES * shape.scale_max() * (1.0 + shape.roundness);
+        let is_clear = by > CLOCK_SCALES * shape.scale_max() * (1.0 + shape.kind.roundness);
         match (breaks_wall, is_usual && is_clear) {
             (true, true) => Judgement::ClockMoved(by),
             (true, false) => Judgement::Contradicts,

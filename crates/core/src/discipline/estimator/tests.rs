@@ -130,6 +130,26 @@ fn the_rate_counts_while_a_packet_travels() {
 }
 
 #[test]
+fn a_clock_that_swings_faster_than_one_asks_is_not_trusted_too_far() {
+    let swing =
+        |seconds: f64| Span::from_seconds(57e-6 * libm::sin(seconds * core::f64::consts::TAU / 3600.0));
+    let mut world = World::new(0.0);
+    let mut estimator = Estimator::new(&world.usual(0.0), limits());
+    let (mut within, exchanges) = (0, 800u32);
+    for number in 1..exchanges {
+        let seconds = f64::from(number) * 1024.0;
+        world.tai = Time::EPOCH + swing(seconds);
+        estimator.hear(&world.usual(seconds));
+        let later = seconds + 512.0;
+        world.tai = Time::EPOCH + swing(later);
+        let sigma = estimator.estimate(world.at(later)).sigma;
+        within += u32::from(number >= 100 && world.error(&estimator, later).abs() < 1.96 * sigma);
+    }
+    let part = f64::from(within) / f64::from(exchanges - 100);
+    assert!(part > 0.93, "of the intervals that should hold 95 % only {part} do");
+}
+
+#[test]
 fn one_outlier_is_left_out() {
     let mut world = World::new(0.0);
     let mut estimator = experienced(&mut world, 60);

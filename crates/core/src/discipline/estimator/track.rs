@@ -84,6 +84,21 @@ impl Track {
         self.mend();
     }
 
+    /// The same if what the walls held against is this projection, blurred by what is no part of the state.
+    pub(super) fn learn_through(&mut self, walls: &Walls, seen: &Projection) {
+        let gains = [self.towards(0), self.towards(1)];
+        let Some((pull, shrink)) = weights(&walls.sites, seen) else { return };
+        for (row, gain) in gains.iter().enumerate() {
+            for (mean, along) in self.mean.iter_mut().zip(gain) {
+                *mean += along * pull[row];
+            }
+            for (other, across) in gains.iter().enumerate() {
+                self.shrink([gain, across], shrink[row][other]);
+            }
+        }
+        self.mend();
+    }
+
     fn add(&mut self, way: usize, site: Site) {
         let gain = self.towards(way);
         let weight = 1.0 / (1.0 + site.precision * along(&gain, way));
@@ -92,6 +107,15 @@ impl Track {
         }
         let pull = weight * (site.shift - site.precision * along(&self.mean, way));
         self.correct(&gain, pull, weight * site.precision);
+    }
+
+    /// Takes so much off the covariance, along one gain and across another.
+    fn shrink(&mut self, [along, across]: [&[f64; STATES]; 2], by: f64) {
+        for (row, along) in self.covariance.iter_mut().zip(along) {
+            for (entry, across) in row.iter_mut().zip(across) {
+                *entry -= along * by * across;
+            }
+        }
     }
 
     /// Moves the mean by `pull` and takes `shrink` off the covariance, along `gain`.
@@ -179,6 +203,25 @@ impl Track {
     }
 }
 
+/// How much both sites pull at a projection with covariance `C`, `A⁻¹(ν − Tμ)`, and what they take off, `A⁻¹T`, where
+/// `A = 1 + TC` and `T` are the precisions. `None` if they leave nothing to be certain of.
+fn weights(sites: &[Site; 2], seen: &Projection) -> Option<([f64; 2], [[f64; 2]; 2])> {
+    let [there, back] = sites.map(|site| site.precision);
+    let [one, other] = [1.0 + there * seen.variance[0], 1.0 + back * seen.variance[1]];
+    let cross = seen.covariance;
+    let determinant = one * other - there * back * cross * cross;
+    if !(determinant > 0.0 && determinant.is_finite()) {
+        return None;
+    }
+    let surprise = [0, 1].map(|way| sites[way].shift - sites[way].precision * seen.mean[way]);
+    let pull = [
+        (other * surprise[0] - there * cross * surprise[1]) / determinant,
+        (one * surprise[1] - back * cross * surprise[0]) / determinant,
+    ];
+    let between = -there * back * cross / determinant;
+    Some((pull, [[there * other / determinant, between], [between, back * one / determinant]]))
+}
+
 /// The projection of a vector on one way's `z`.
 fn along(vector: &[f64; STATES], way: usize) -> f64 {
     SIGN[way] * vector[ERROR] - vector[BASE + way]
@@ -210,6 +253,28 @@ mod tests {
         two.predict(200.0, Walk::new(1e-18, 200.0));
         two.predict(300.0, Walk::new(1e-18, 300.0));
         assert_close(&one, &two);
+    }
+
+    #[test]
+    fn two_sites_at_once_are_one_after_the_other() {
+        let sites = [Site { precision: 3e6, shift: -4e4 }, Site { precision: -2e5, shift: 1e3 }];
+        let walls = Walls { sites, ..Walls::default() };
+        let (mut one, mut other) = (track(), track());
+        one.learn(&walls);
+        other.learn_through(&walls, &track().projection());
+        assert_close(&one, &other);
+    }
+
+    #[test]
+    fn through_a_tremor_the_sum_of_the_bases_shows_and_the_clock_does_not() {
+        let sites = [Site { precision: 1e12, shift: -1.1e10 }; 2];
+        let mut track = track();
+        let seen = track.projection().trembling(1.0);
+        track.learn_through(&Walls { sites, ..Walls::default() }, &seen);
+        let sum = track.base_sum();
+        assert!((sum.mean - 0.022).abs() < 1e-7 && sum.variance < 1e-11, "{sum:?}");
+        assert!((track.mean[ERROR] - 1e-4).abs() < 1e-9, "{track:?}");
+        assert!(track.covariance[ERROR][ERROR] > 0.999e-6, "{track:?}");
     }
 
     #[test]

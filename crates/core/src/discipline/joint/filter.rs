@@ -227,6 +227,11 @@ impl Filter {
         said
     }
 
+    /// How many exchanges have been taken in.
+    pub(super) fn taken(&self) -> u32 {
+        self.taken.iter().fold(0, |sum, &taken| sum.saturating_add(taken))
+    }
+
     /// Is everything a number that means something?
     fn is_sound(&self) -> bool {
         let Mixture { error, drift, error_variance, covariance, drift_variance, .. } = self.mixture;
