@@ -7,7 +7,7 @@ use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
-use truechimer_sim::world::{Outcome, World};
+use truechimer_sim::world::{Outcome, START, World};
 use truechimer_time::Span;
 
 const HOUR: i64 = 3600;
@@ -27,6 +27,34 @@ fn an_answer_that_waits_through_a_sleep_is_not_believed() {
             ..Scenario::default()
         });
         assert_honest(&outcome);
+    }
+}
+
+/// The first walls were read with a guess of the waits, and held the rate 200 ppm off while the paths shook by 20 ms.
+#[test]
+fn a_shaky_beginning_does_not_hold_the_estimate_for_good() {
+    let path = PathSpec {
+        base: Span::from_millis(20),
+        jitter: Span::from_millis(20),
+        loss: 0.02,
+        ..PathSpec::default()
+    };
+    let interval = Span::from_millis(250);
+    for seed in 1..7 {
+        let scenario = Scenario {
+            servers: four(&path).into_iter().take(3).collect(),
+            duration: Span::from_secs(45),
+            intervals: (interval, interval),
+            ..Scenario::default()
+        };
+        let story = World::new(&scenario, seed).with_story().run().story.expect("it was asked for");
+        let late = story.iter().filter(|(since, _)| *since >= Span::from_secs(20));
+        let errors = late.filter_map(|(since, event)| match event {
+            Event::Updated(update) => Some(((update.tai - START) - *since).abs()),
+            _ => None,
+        });
+        let worst = errors.max().expect("there are updates");
+        assert!(worst < Span::from_millis(2), "seed {seed}: {worst}");
     }
 }
 
