@@ -30,6 +30,24 @@ fn an_answer_that_waits_through_a_sleep_is_not_believed() {
     }
 }
 
+/// The hardware clock by which the kernel measures the sleep has lost two seconds: a nap of 20 ms seems to end before
+/// it began.
+#[test]
+fn a_sleep_that_seems_negative_is_a_sleep() {
+    let nap = Change::Sleep { slept: Span::from_millis(20), rtc_error: Span::from_secs(-2) };
+    for restarts in [false, true] {
+        let wakes = (Span::from_secs(2 * HOUR), nap);
+        let reborn = restarts.then_some((Span::from_secs(2 * HOUR), Change::Restart));
+        let outcome = run(Scenario {
+            servers: four(&PathSpec::default()),
+            duration: Span::from_secs(3 * HOUR),
+            changes: [Some(wakes), reborn].into_iter().flatten().collect(),
+            ..Scenario::default()
+        });
+        assert_honest(&outcome);
+    }
+}
+
 /// The first walls were read with a guess of the waits, and held the rate 200 ppm off while the paths shook by 20 ms.
 #[test]
 fn a_shaky_beginning_does_not_hold_the_estimate_for_good() {

@@ -42,9 +42,10 @@ impl ClockWatch {
         self.watched
     }
 
-    /// How long the machine has slept since we last looked, if it has.
+    /// How long the machine has slept since we last looked, if it has. A kernel that takes the length of a sleep from a
+    /// clock that is set back meanwhile may tell of a negative one: the counter stood still all the same.
     pub(super) fn slept(&self, now: &Moment) -> Option<Span> {
-        let slept = now.asleep - self.anchor.asleep;
+        let slept = (now.asleep - self.anchor.asleep).abs();
         (slept > SLEEP_MIN).then_some(slept)
     }
 
