@@ -23,12 +23,11 @@ use anyhow::{Context, bail};
 use truechimer::page::{self, Page};
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::wire::DATAGRAM_MAX;
-use truechimer_core::wire::ntp::Leap;
 use truechimer_sim::chance::Stream;
 use truechimer_sys::adjust::{self, KernelClock};
 use truechimer_sys::clock;
 use truechimer_sys::shm::PageReader;
-use truechimer_time::{LeapTable, Local, NtpPrecision, Rate, Raw, Span, Tai, Time, Utc};
+use truechimer_time::{LeapTable, Local, Rate, Raw, Span, Tai, Time, Utc};
 
 /// Where the daemon under test publishes the time.
 const RUN_DIR: &str = "/run/truechimer";
@@ -126,7 +125,8 @@ impl Server {
             let (len, from) = self.socket.recv_from(&mut buffer)?;
             self.travel();
             let now = utc(self.truth.at(clock::raw()) + self.error);
-            if let Ok(reply) = answer(&buffer[..len], now, now, &served(now)) {
+            let served = Served::of_reference_clock(*b"TRUE", DISPERSION, now);
+            if let Ok(reply) = answer(&buffer[..len], now, now, &served) {
                 self.travel();
                 // A client that has gone away misses nothing.
                 let _sent = self.socket.send_to(&reply, from);
@@ -137,19 +137,6 @@ impl Server {
     fn travel(&mut self) {
         let chance = Span::from_seconds(JITTER.as_seconds() * self.chance.exponential());
         thread::sleep(Duration::from_secs_f64((DELAY + chance).as_seconds()));
-    }
-}
-
-fn served(reference: Time<Utc>) -> Served {
-    Served {
-        synchronised: true,
-        leap: Leap::None,
-        stratum: 1,
-        precision: NtpPrecision { log2_seconds: -20 },
-        root_delay: Span::ZERO,
-        root_dispersion: DISPERSION,
-        reference_id: *b"TRUE",
-        reference,
     }
 }
 

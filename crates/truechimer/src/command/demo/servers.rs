@@ -12,12 +12,11 @@ use std::thread;
 
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::wire::DATAGRAM_MAX;
-use truechimer_core::wire::ntp::Leap;
 use truechimer_sim::chance::Stream;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::udp::{Stamps, UdpSocket};
-use truechimer_time::{LeapTable, NtpPrecision, Raw, Span, Tai, Time, Utc};
+use truechimer_time::{LeapTable, Raw, Span, Tai, Time, Utc};
 
 use super::truth::Truth;
 use crate::stamps;
@@ -195,7 +194,8 @@ impl Network {
                 let now = clock::raw();
                 let error = WAYS[held.server].error;
                 let utc = |raw| utc(self.truth.at(raw) + error);
-                if let Ok(reply) = answer(&question, utc(now), utc(clock::raw()), &served(utc(now))) {
+                let served = Served::of_reference_clock(*b"DEMO", DISPERSION, utc(now));
+                if let Ok(reply) = answer(&question, utc(now), utc(clock::raw()), &served) {
                     self.hold(now, held.server, held.client, Packet::Answer(reply));
                 }
             }
@@ -207,17 +207,4 @@ impl Network {
 
 fn utc(tai: Time<Tai>) -> Time<Utc> {
     LeapTable::COMPILED.utc_of_tai(tai).time
-}
-
-fn served(reference: Time<Utc>) -> Served {
-    Served {
-        synchronised: true,
-        leap: Leap::None,
-        stratum: 1,
-        precision: NtpPrecision { log2_seconds: -20 },
-        root_delay: Span::ZERO,
-        root_dispersion: DISPERSION,
-        reference_id: *b"DEMO",
-        reference,
-    }
 }
