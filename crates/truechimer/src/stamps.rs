@@ -8,10 +8,7 @@ use truechimer_core::measure::exchange::WINDOW;
 use truechimer_core::moment::{Stamp, StampedBy};
 use truechimer_sys::adjust::RATE_LIMIT;
 use truechimer_sys::clock::Readings;
-use truechimer_time::{Local, Rate, Span, Time};
-
-/// How differently the real-time clock and the raw counter commonly run: the most that frequency and slew make.
-const SKEW_MAX: Rate = Rate::from_ppb(500_000);
+use truechimer_time::{Local, Time};
 
 /// The stamp on the raw counter, by readings taken after it. `None` if it lies in the future, or further in the past
 /// than any exchange lasts: then the real-time clock was set in between, or the stamp is none.
@@ -19,14 +16,6 @@ pub fn to_raw(stamp: Time<Local>, now: &Readings) -> Option<Stamp> {
     let age = now.realtime - stamp;
     let plausible = -now.width <= age && age <= WINDOW;
     plausible.then(|| Stamp { at: now.raw - age, by: StampedBy::Kernel })
-}
-
-/// How far from the truth a stamp can be that was made by [`to_raw`], or by the program itself, until `now`.
-pub fn error_of(stamp: Stamp, now: &Readings) -> Span {
-    match stamp.by {
-        StampedBy::Program => Span::ZERO,
-        StampedBy::Kernel => now.width + SKEW_MAX.over((now.raw - stamp.at).abs()),
-    }
 }
 
 /// Was the real-time clock set between two readings? It moved against the raw counter by more than the fastest slew.
@@ -40,6 +29,7 @@ pub fn was_set_between(before: &Readings, after: &Readings) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use truechimer_time::Span;
 
     fn readings() -> Readings {
         Readings {
@@ -84,14 +74,6 @@ mod tests {
         assert!(to_raw(now.realtime - WINDOW, &now).is_some());
         assert_eq!(to_raw(now.realtime - WINDOW - Span::from_nanos(1), &now), None);
         assert_eq!(to_raw(Time::EPOCH, &now), None);
-    }
-
-    #[test]
-    fn the_older_a_stamp_of_the_kernel_the_less_is_it_worth() {
-        let now = readings();
-        let kernel = Stamp { at: now.raw - Span::from_secs(1), by: StampedBy::Kernel };
-        assert_eq!(error_of(kernel, &now), Span::from_micros(500) + now.width);
-        assert_eq!(error_of(Stamp { by: StampedBy::Program, ..kernel }, &now), Span::ZERO);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::discipline::oscillator::RateLimits;
 use crate::event::{Event, Measurement};
 use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Refusal, Rules, WINDOW};
 use crate::measure::sample::Sample;
-use crate::moment::{Moment, Stamp, StampedBy};
+use crate::moment::{Moment, Stamp};
 use crate::source::SourceId;
 use crate::source::association::{ExchangeId, NearLeap, Underway, sample_of};
 use crate::source::reach::Reach;
@@ -265,7 +265,8 @@ impl Node {
         let limits = self.oscillator.limits(now.raw);
         let likely = self.oscillator.likely(now.raw);
         let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
-        let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error(now, &answer)) {
+        let stamp_error = answer.sent.error(now.raw, now.width) + answer.heard.error(now.raw, now.width);
+        let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error) {
             Ok(sample) => sample,
             Err(NearLeap) => return,
         };
@@ -315,15 +316,4 @@ impl Node {
         let utc: Time<Utc> = self.leaps.utc_of_tai(tai).time;
         Time::from_epoch(utc.since_epoch())
     }
-}
-
-/// How wrong the two stamps of an exchange can be. The kernel takes its stamps from the local clock; they were
-/// converted to the counter by readings that lie apart as far as `now` tells, over a time in which both clocks may
-/// run at different rates.
-fn stamp_error(now: &Moment, answer: &Answer) -> Span {
-    let of = |stamp: Stamp| match stamp.by {
-        StampedBy::Program => Span::ZERO,
-        StampedBy::Kernel => now.width + Rate::from_ppb(500_000).over((now.raw - stamp.at).abs()),
-    };
-    of(answer.sent) + of(answer.heard)
 }

@@ -20,7 +20,7 @@ use truechimer_time::{Local, Mono, Rate, Span, Time};
 
 use super::{LEAPS, Manner, Reading, Server, Trouble};
 use crate::config::Address;
-use crate::stamps::{error_of, to_raw, was_set_between};
+use crate::stamps::{to_raw, was_set_between};
 
 /// Questions to a server in our own network are so far apart; those to others as the bursts of the daemon, because
 /// public servers commonly ignore what comes more often.
@@ -174,7 +174,7 @@ impl Inquiry {
 
     fn learn(&mut self, answer: Answer, now: &Readings) -> Result<(), Trouble> {
         let limits = RateLimits::around(Rate::ZERO, TrustPolicy::default().max_rate);
-        let stamp_error = error_of(answer.sent, now) + error_of(answer.heard, now);
+        let stamp_error = answer.sent.error(now.raw, now.width) + answer.heard.error(now.raw, now.width);
         let sample = sample_of(&answer, &LEAPS, limits, stamp_error).map_err(|NearLeap| Trouble::NearLeap)?;
         let local = now.realtime - (now.raw - sample.at);
         match &mut self.known {
