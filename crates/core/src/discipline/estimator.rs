@@ -64,16 +64,17 @@ use alloc::vec::Vec;
 
 use truechimer_time::{Raw, Span, Tai, Time};
 
-use self::bank::{Bank, Before, Mixture};
+use self::bank::{Bank, Before};
 use self::delay::{DelayDensity, Normal};
 use self::least::Least;
+use self::mixture::Mixture;
 use self::reference::Reference;
 use self::rehearsal::Rehearsal;
 use self::rise::Rise;
 use self::routes::Routes;
 use self::standing::Standing;
 use self::surprise::{Arrival, Judgement};
-use self::track::Walk;
+
 use super::oscillator::RateLimits;
 use crate::measure::sample::Sample;
 
@@ -81,6 +82,7 @@ mod bank;
 mod change;
 pub mod delay;
 mod least;
+pub(crate) mod mixture;
 mod normal;
 mod path;
 pub mod reference;
@@ -91,7 +93,7 @@ mod shape;
 pub mod sites;
 pub mod standing;
 mod surprise;
-mod track;
+pub(crate) mod track;
 
 pub use change::{Change, Way};
 pub use shape::{Stamps, WANDERS, WANDERS_SQUARED};
@@ -283,21 +285,12 @@ impl Estimator {
 
     /// The estimate at a reading of the counter, later or (with less right) earlier.
     pub fn estimate(&self, at: Time<Raw>) -> Estimate {
-        let passed = (at - self.reference.at).as_seconds();
-        let Mixture { error, drift, covariance, wander_squared } = self.mixture;
-        let walk = Walk::new(wander_squared, passed);
-        let carried = covariance.error + passed * (2.0 * covariance.both + passed * covariance.drift);
-        Estimate {
-            tai: self.reference.time(at) - Span::from_seconds(error + drift * passed),
-            rate: self.reference.rate.as_ratio() - drift,
-            sigma: libm::sqrt(carried.max(0.0) + walk.error),
-            rate_sigma: libm::sqrt(covariance.drift + walk.drift),
-        }
+        self.mixture.estimate(&self.reference, at)
     }
 
     /// How fast the rate wanders, per square root of a second, as far as this source tells.
     pub fn wander(&self) -> f64 {
-        libm::sqrt(self.mixture.wander_squared)
+        self.mixture.wander()
     }
 
     /// How likely each of [`WANDERS_SQUARED`] is, as logarithms of probabilities.
@@ -490,7 +483,7 @@ impl Estimator {
         let said = self.bank.mixture();
         let (error, drift) = self.reference.turn(said.error, said.drift);
         self.bank.shift(error, drift);
-        self.mixture = Mixture { error: said.error - error, drift: said.drift - drift, ..said };
+        self.mixture = said.shifted(error, drift);
         self.is_lost |= !said.is_sound();
     }
 }

@@ -6,6 +6,7 @@
 
 use super::change::Change;
 use super::delay::{DelayDensity, Normal};
+use super::mixture::{Mixture, Opinion};
 use super::shape::{Hypothesis, KINDS, Seen, Shape, Speaker, Stamps, WANDERS, WANDERS_SQUARED};
 use super::track::{BASE, DRIFT, ERROR, STATES, Track, Walk};
 
@@ -55,19 +56,6 @@ pub(super) struct Before {
     pub(super) wanders: [f64; WANDERS],
     /// The usual wait, in seconds, if it is known better than one exchange tells.
     pub(super) wait: Option<f64>,
-}
-
-/// What the bank says together.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Mixture {
-    /// By how much the reference is ahead of true time.
-    pub(super) error: f64,
-    /// How fast it gains on it.
-    pub(super) drift: f64,
-    /// Their covariance.
-    pub(super) covariance: Walk,
-    /// The mean square of the wander.
-    pub(super) wander_squared: f64,
 }
 
 /// All filters.
@@ -230,24 +218,20 @@ impl Bank {
 
     /// What all filters that have a say say together.
     pub(super) fn mixture(&self) -> Mixture {
-        let (mut total, mut error, mut drift, mut wander_squared) = (0.0, 0.0, 0.0, 0.0);
-        for Speaker { score, track, wander_squared: squared, .. } in self.speakers() {
-            let weight = libm::exp(score);
-            total += weight;
-            error += weight * track.mean[ERROR];
-            drift += weight * track.mean[DRIFT];
-            wander_squared += weight * squared;
-        }
-        let (error, drift) = (error / total, drift / total);
-        let mut covariance = Walk { error: 0.0, both: 0.0, drift: 0.0 };
-        for Speaker { score, track, tremor, .. } in self.speakers() {
-            let (share, Track { mean, covariance: p }) = (libm::exp(score) / total, track);
-            let (off, skew) = (mean[ERROR] - error, mean[DRIFT] - drift);
-            covariance.error += share * (p[ERROR][ERROR] + tremor + off * off);
-            covariance.both += share * (p[ERROR][DRIFT] + off * skew);
-            covariance.drift += share * (p[DRIFT][DRIFT] + skew * skew);
-        }
-        Mixture { error, drift, covariance, wander_squared: wander_squared / total }
+        Mixture::of(|| {
+            self.speakers().map(|Speaker { score, track, tremor, wander_squared }| {
+                let Track { mean, covariance: p } = track;
+                let covariance =
+                    Walk { error: p[ERROR][ERROR] + tremor, both: p[ERROR][DRIFT], drift: p[DRIFT][DRIFT] };
+                Opinion {
+                    weight: libm::exp(score),
+                    error: mean[ERROR],
+                    drift: mean[DRIFT],
+                    covariance,
+                    wander_squared,
+                }
+            })
+        })
     }
 
     /// How likely each intensity of wander is, whatever the shape of the delay, as normalised logarithms.
@@ -260,15 +244,6 @@ impl Bank {
         }
         let total: f64 = sums.iter().sum();
         sums.map(|sum| libm::log((sum / total).max(f64::MIN_POSITIVE)))
-    }
-}
-
-impl Mixture {
-    /// Is everything a number that means something?
-    pub(super) fn is_sound(&self) -> bool {
-        let Walk { error, both, drift } = self.covariance;
-        let all = [self.error, self.drift, error, both, drift];
-        all.iter().all(|number| number.is_finite()) && error > 0.0 && drift > 0.0
     }
 }
 

@@ -33,10 +33,10 @@ pub(super) struct Track {
 
 /// What the rate's random walk adds to the covariance of error and drift while time passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Walk {
-    pub(super) error: f64,
-    pub(super) both: f64,
-    pub(super) drift: f64,
+pub(crate) struct Walk {
+    pub(crate) error: f64,
+    pub(crate) both: f64,
+    pub(crate) drift: f64,
 }
 
 impl Walk {

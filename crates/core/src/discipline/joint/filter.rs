@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
-use truechimer_time::{Rate, Raw, Span, Time};
+use truechimer_time::{Rate, Raw, Time};
 
 use super::state::{DRIFT, ERROR, State};
 use super::trail::{Trail, taken};
 use crate::discipline::estimator::delay::DelayDensity;
+use crate::discipline::estimator::mixture::{Mixture, Opinion};
 use crate::discipline::estimator::reference::Reference;
 use crate::discipline::estimator::sites::match_walls;
+use crate::discipline::estimator::track::Walk;
 use crate::discipline::estimator::{Estimate, Estimator, Step, WANDERS, WANDERS_SQUARED};
 use crate::measure::sample::Sample;
 
@@ -60,17 +62,6 @@ struct Hypothesis {
     score: f64,
 }
 
-/// What the hypotheses say together of error and drift.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mixture {
-    error: f64,
-    drift: f64,
-    error_variance: f64,
-    covariance: f64,
-    drift_variance: f64,
-    wander_squared: f64,
-}
-
 /// The filter.
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
@@ -113,13 +104,15 @@ impl Filter {
         let slowest = index_of_best(&prior).saturating_sub(HYPOTHESES / 2).min(WANDERS - HYPOTHESES);
         let hypothesis = |index: usize| Hypothesis { state: state.clone(), score: prior[slowest + index] };
         let rate = Rate::from_ratio(surest.rate);
+        let hypotheses = core::array::from_fn(hypothesis);
+        let mixture = mix(&hypotheses, slowest);
         Some(Self {
             reference: Reference { at: first.at, tai: first.middle(), rate },
-            hypotheses: core::array::from_fn(hypothesis),
+            hypotheses,
             slowest,
             prior,
             taken: [0; super::MEMBERS_MAX],
-            mixture: Mixture::default(),
+            mixture,
         })
     }
 
@@ -195,36 +188,12 @@ impl Filter {
 
     /// Lets the reference follow the estimate.
     fn turn(&mut self) {
-        let said = self.mix();
+        let said = mix(&self.hypotheses, self.slowest);
         let (error, drift) = self.reference.turn(said.error, said.drift);
         for hypothesis in &mut self.hypotheses {
             hypothesis.state.shift(error, drift);
         }
-        self.mixture = Mixture { error: said.error - error, drift: said.drift - drift, ..said };
-    }
-
-    fn mix(&self) -> Mixture {
-        let speakers = || {
-            let all = self.hypotheses.iter().zip(&WANDERS_SQUARED[self.slowest..]);
-            let loud = all.filter(|(hypothesis, _)| hypothesis.score > -SILENT);
-            loud.map(|(hypothesis, wander)| (libm::exp(hypothesis.score), &hypothesis.state, *wander))
-        };
-        let total: f64 = speakers().map(|(weight, _, _)| weight).sum();
-        let mut said = Mixture::default();
-        for (weight, state, wander) in speakers() {
-            let share = weight / total;
-            said.error += share * state.mean[ERROR];
-            said.drift += share * state.mean[DRIFT];
-            said.wander_squared += share * wander;
-        }
-        for (weight, state, _) in speakers() {
-            let (share, p) = (weight / total, &state.covariance);
-            let (off, skew) = (state.mean[ERROR] - said.error, state.mean[DRIFT] - said.drift);
-            said.error_variance += share * (p[ERROR][ERROR] + off * off);
-            said.covariance += share * (p[ERROR][DRIFT] + off * skew);
-            said.drift_variance += share * (p[DRIFT][DRIFT] + skew * skew);
-        }
-        said
+        self.mixture = said.shifted(error, drift);
     }
 
     /// How many exchanges have been taken in.
@@ -232,31 +201,35 @@ impl Filter {
         self.taken.iter().fold(0, |sum, &taken| sum.saturating_add(taken))
     }
 
-    /// Is everything a number that means something?
     fn is_sound(&self) -> bool {
-        let Mixture { error, drift, error_variance, covariance, drift_variance, .. } = self.mixture;
-        let all = [error, drift, error_variance, covariance, drift_variance];
-        all.iter().all(|number| number.is_finite()) && error_variance > 0.0 && drift_variance > 0.0
+        self.mixture.is_sound()
     }
 
     /// How fast the rate wanders, per square root of a second.
     pub(super) fn wander(&self) -> f64 {
-        libm::sqrt(self.mixture.wander_squared)
+        self.mixture.wander()
     }
 
     /// The estimate at a reading of the counter, later or (with less right) earlier.
     pub(super) fn estimate(&self, at: Time<Raw>) -> Estimate {
-        let said = &self.mixture;
-        let passed = (at - self.reference.at).as_seconds();
-        let walk = said.wander_squared * libm::fabs(passed);
-        let carried = said.error_variance + passed * (2.0 * said.covariance + passed * said.drift_variance);
-        Estimate {
-            tai: self.reference.time(at) - Span::from_seconds(said.error + said.drift * passed),
-            rate: self.reference.rate.as_ratio() - said.drift,
-            sigma: libm::sqrt(carried.max(0.0) + walk * passed * passed / 3.0),
-            rate_sigma: libm::sqrt(said.drift_variance + walk),
-        }
+        self.mixture.estimate(&self.reference, at)
     }
+}
+
+/// What the hypotheses say together.
+fn mix(hypotheses: &[Hypothesis], slowest: usize) -> Mixture {
+    let opinion = |(hypothesis, &wander_squared): (&Hypothesis, &f64)| {
+        let Hypothesis { state, score } = hypothesis;
+        let p = &state.covariance;
+        (*score > -SILENT).then(|| Opinion {
+            weight: libm::exp(*score),
+            error: state.mean[ERROR],
+            drift: state.mean[DRIFT],
+            covariance: Walk { error: p[ERROR][ERROR], both: p[ERROR][DRIFT], drift: p[DRIFT][DRIFT] },
+            wander_squared,
+        })
+    };
+    Mixture::of(|| hypotheses.iter().zip(&WANDERS_SQUARED[slowest..]).filter_map(opinion))
 }
 
 /// All steps of all members in the order of time. What is no exchange goes before the next exchange of its member.
