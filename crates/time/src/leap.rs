@@ -115,7 +115,8 @@ impl LeapTable {
 
     /// The first leap that is not over at this instant: within an inserted second it is that one.
     pub fn next_leap_after(&self, tai: Time<Tai>) -> Option<Leap> {
-        self.leaps().iter().copied().find(|leap| tai < leap.ends())
+        let over = self.leaps().partition_point(|leap| leap.ends() <= tai);
+        self.leaps().get(over).copied()
     }
 
     /// Is a leap so near, before or after, that a clock may be in doubt about it?
