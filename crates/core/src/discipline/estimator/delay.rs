@@ -61,8 +61,8 @@ pub struct Normal {
 /// What an excess became when its density was taken into account.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Tilted {
-    /// The logarithm of the probability (density) with which it was predicted.
-    pub log_evidence: f64,
+    /// The probability (density) with which it was predicted, per second. Never zero.
+    pub evidence: f64,
     /// Mean and variance of the excess afterwards.
     pub excess: Normal,
 }
@@ -163,7 +163,7 @@ impl DelayDensity {
         }
         let share = predicted.variance / blurred.variance;
         Tilted {
-            log_evidence: libm::log(blend.weight),
+            evidence: blend.weight,
             excess: Normal {
                 mean: predicted.mean + share * (blend.moments.mean - predicted.mean),
                 variance: share * (noise + share * blend.moments.variance),
@@ -215,7 +215,7 @@ mod tests {
         }
         let mean = mean / total;
         let excess = Normal { mean, variance: square / total - mean * mean };
-        Tilted { log_evidence: libm::log(total), excess }
+        Tilted { evidence: total, excess }
     }
 
     #[test]
@@ -225,10 +225,7 @@ mod tests {
         {
             let (density, predicted) = (quiet(1.0, noise), Normal { mean, variance });
             let (tilted, sum) = (density.tilt(predicted, 0.0), added_up(&density, predicted));
-            assert!(
-                (tilted.log_evidence - sum.log_evidence).abs() < 0.01,
-                "{predicted:?}: {tilted:?} {sum:?}"
-            );
+            assert!((tilted.evidence / sum.evidence - 1.0).abs() < 0.01, "{predicted:?}: {tilted:?} {sum:?}");
             assert!((tilted.excess.mean - sum.excess.mean).abs() < 0.01, "{predicted:?}: {tilted:?} {sum:?}");
             let ratio = tilted.excess.variance / sum.excess.variance;
             assert!((ratio - 1.0).abs() < 0.02, "{predicted:?}: {tilted:?} {sum:?}");
@@ -247,7 +244,7 @@ mod tests {
     fn an_impossible_excess_proves_no_more_than_anything_at_all() {
         let predicted = Normal { mean: -1.0, variance: 1e-12 };
         let tilted = quiet(1e-4, 1e-14).tilt(predicted, 0.0);
-        assert!(tilted.log_evidence > libm::log(ANYTHING) - 0.01, "{tilted:?}");
+        assert!(tilted.evidence > 0.99 * ANYTHING, "{tilted:?}");
         assert!((tilted.excess.mean + 1.0).abs() < 1e-6, "{tilted:?}");
     }
 
@@ -271,9 +268,9 @@ mod tests {
         ) {
             let scale = libm::exp(log_scale);
             let density = DelayDensity { congestion, congestion_scale: scale, ..quiet(scale, 1e-14) };
-            let Tilted { log_evidence, excess } =
+            let Tilted { evidence, excess } =
                 density.tilt(Normal { mean, variance: libm::exp(log_variance) }, 0.0);
-            prop_assert!(log_evidence.is_finite() && excess.mean.is_finite(), "{log_evidence} {excess:?}");
+            prop_assert!(evidence > 0.0 && evidence.is_finite() && excess.mean.is_finite(), "{evidence} {excess:?}");
             prop_assert!(excess.variance > 0.0 && excess.variance.is_finite(), "{excess:?}");
         }
     }

@@ -41,6 +41,11 @@ const MEMORY: f64 = 0.997;
 /// best: for one exchange, and longer if it does better there.
 const HOPELESS: f64 = 10.0;
 
+/// A shape that is so many nats behind the best of the bank has no say and needs few filters: those that are worse than its
+/// best by more than this sleep, too.
+const FAR: f64 = 30.0;
+const WORSE: f64 = 2.0;
+
 /// A sleeper tries again every so many exchanges; never all at once.
 const TURNS: usize = 4;
 
@@ -215,9 +220,10 @@ impl Shape {
         (!best.is_asleep).then_some(best.score)
     }
 
-    /// Puts the hopeless to sleep.
+    /// Puts the hopeless to sleep; in a shape that is far from having a say, all that are worse than its best.
     pub(super) fn rest(&mut self) {
-        let least = self.hypotheses[self.best()].score - HOPELESS;
+        let best = self.hypotheses[self.best()].score;
+        let least = best - if best < -FAR { WORSE } else { HOPELESS };
         let hopeless = |hypothesis: &&mut Hypothesis| hypothesis.is_asleep || hypothesis.score <= least;
         for hypothesis in self.hypotheses.iter_mut().filter(hopeless) {
             (hypothesis.score, hypothesis.is_asleep) = (least, true);
@@ -264,16 +270,18 @@ impl Shape {
         awake.map(|hypothesis| &mut hypothesis.track)
     }
 
-    /// All filters, for those who listen.
+    /// All filters that are awake, for those who listen.
     pub(super) fn speakers(&self) -> impl Iterator<Item = Speaker<'_>> {
         let tremor = self.tremor();
         let all = self.hypotheses.iter().zip(WANDERS_SQUARED);
-        all.map(move |(Hypothesis { track, score, .. }, wander_squared)| Speaker {
-            score: *score,
-            track,
-            wander_squared,
-            tremor,
-        })
+        all.filter(|(hypothesis, _)| !hypothesis.is_asleep).map(
+            move |(Hypothesis { track, score, .. }, wander_squared)| Speaker {
+                score: *score,
+                track,
+                wander_squared,
+                tremor,
+            },
+        )
     }
 
     /// The last exchange as this shape sees it. Somebody must be awake.

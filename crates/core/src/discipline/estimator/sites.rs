@@ -11,7 +11,7 @@
 //! This is a pure function of the two-dimensional projection. Whoever keeps a larger state projects it, calls
 //! [`match_walls`] and adds the two sites back; a filter of several sources does the same with its own.
 
-use super::delay::{DelayDensity, Normal};
+use super::delay::{DelayDensity, Normal, Tilted};
 
 /// Mean and covariance of `z` of both ways, and what the stamps add to make it the excess.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,8 +68,8 @@ const BLUR: f64 = 0.2;
 /// But no more than this part of the usual wait: then the walls are known well enough for what is between them.
 const BLUR_MAX: f64 = 0.1;
 
-/// Rounds of refinement, and the change of a precision below which there is none.
-const ROUNDS_MAX: usize = 3;
+/// Steps of refinement, and the change of a precision below which there is none.
+const STEPS_MAX: usize = 6;
 const SETTLED: f64 = 1e-2;
 
 /// A variance has shrunk if it is less than this part of itself.
@@ -97,33 +97,33 @@ impl Matching<'_> {
         let predicted = |way: usize| self.projection.mean[way] + self.stamps[way];
         let first = usize::from(predicted(0) > predicted(1));
         let mut walls = Walls { first, ..Walls::default() };
-        let mut is_concave = true;
+        let (mut evidence, mut is_concave) = (1.0, true);
         for way in [first, 1 - first] {
             let cavity = self.cavity(way, walls.sites[1 - way]);
-            let Some(log_evidence) = self.match_one(&mut walls, way, cavity) else { continue };
-            walls.log_evidence += log_evidence;
-            is_concave &= walls.excess[way].variance < cavity.variance * SHRUNK;
+            let Some(tilted) = self.match_one(&mut walls, way, cavity) else { continue };
+            evidence *= tilted.evidence;
+            is_concave &= tilted.excess.variance < cavity.variance * SHRUNK;
         }
+        walls.log_evidence = libm::log(evidence);
         (walls, is_concave)
     }
 
-    /// Both again and again, each given the other. `None` if that leads nowhere.
+    /// One after the other, each given the other, until one stays as it is: the other would, too. `None` if that leads
+    /// nowhere.
     fn refined(&self, mut walls: Walls) -> Option<Walls> {
-        for _ in 0..ROUNDS_MAX {
-            let mut change: f64 = 0.0;
-            for way in [walls.first, 1 - walls.first] {
-                let before = walls.sites[way].precision;
-                let cavity = self.cavity(way, walls.sites[1 - way]);
-                self.match_one(&mut walls, way, cavity)?;
-                if walls.excess[way].variance >= cavity.variance * SHRUNK {
-                    return None;
-                }
-                let after = walls.sites[way].precision;
-                change = change.max(libm::fabs(after - before) / (after + f64::MIN_POSITIVE));
+        let mut way = walls.first;
+        for _ in 0..STEPS_MAX {
+            let before = walls.sites[way].precision;
+            let cavity = self.cavity(way, walls.sites[1 - way]);
+            let tilted = self.match_one(&mut walls, way, cavity)?;
+            if tilted.excess.variance >= cavity.variance * SHRUNK {
+                return None;
             }
-            if change < SETTLED {
+            let after = walls.sites[way].precision;
+            if libm::fabs(after - before) < SETTLED * after {
                 break;
             }
+            way = 1 - way;
         }
         Some(walls)
     }
@@ -139,7 +139,7 @@ impl Matching<'_> {
     }
 
     /// Replaces one site by the one that matches its density. `None` if nothing is uncertain.
-    fn match_one(&self, walls: &mut Walls, way: usize, cavity: Normal) -> Option<f64> {
+    fn match_one(&self, walls: &mut Walls, way: usize, cavity: Normal) -> Option<Tilted> {
         if cavity.variance.is_nan() || cavity.variance <= 0.0 {
             return None;
         }
@@ -153,7 +153,7 @@ impl Matching<'_> {
             precision: (cavity.variance - variance) / (variance * cavity.variance),
             shift: mean / variance - cavity.mean / cavity.variance,
         };
-        Some(tilted.log_evidence)
+        Some(tilted)
     }
 }
 
