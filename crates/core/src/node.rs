@@ -24,7 +24,7 @@ use crate::event::{Event, SteeringFault};
 use crate::learned::Learned;
 use crate::measure::exchange::Here;
 use crate::moment::{Moment, Stamp};
-use crate::policy::{Policy, SOURCES_MAX, SourcePolicy};
+use crate::policy::{Policy, Rhythm, SOURCES_MAX, SourcePolicy};
 use crate::source::SourceId;
 use crate::source::association::{Association, ExchangeId};
 use crate::source::pace::Pace;
@@ -303,7 +303,12 @@ fn associate(policy: &Policy, now: Time<Mono>) -> Vec<Association> {
         known.filter(|_| operators.len() > 1).unwrap_or(index)
     };
     let associate = |(index, source): (usize, &SourcePolicy)| {
-        Association::new(SourceId(index as u8), source.clone(), number(index, source), now)
+        let mut association =
+            Association::new(SourceId(index as u8), source.clone(), number(index, source), now);
+        if policy.rhythm == Rhythm::Classic {
+            association.schedule.end_abruptly();
+        }
+        association
     };
     policy.sources.iter().enumerate().map(associate).collect()
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use truechimer_core::event::Event;
-use truechimer_core::source::schedule::BURST_SPACING;
+use truechimer_core::source::schedule::{BURST_SPACING, EASINGS};
 use truechimer_sim::oracle::Oracle;
 use truechimer_sim::scenario::Scenario;
 use truechimer_sim::world::{Outcome, World};
@@ -97,16 +97,19 @@ fn stepped_late(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
 }
 
 /// In any stretch of time: one question for each shortest interval (2 % less, for scatter), and one burst and one
-/// urgent question more, which a restart may begin anew. Never two closer than a burst's spacing.
+/// urgent question more; at a birth also the questions with which the first burst eases off. Never two closer than a
+/// burst's spacing.
 fn asked_too_often(scenario: &Scenario, outcome: &Outcome) -> Option<String> {
     let least = scenario.intervals.0.as_seconds() * 0.98;
-    let mut allowance = vec![BURST + 1.0; scenario.servers.len()];
+    let birth = BURST + 1.0 + f64::from(EASINGS);
+    let mut allowance = vec![birth; scenario.servers.len()];
     let mut last: Vec<Option<Time<Mono>>> = vec![None; scenario.servers.len()];
-    let extra = (BURST + 1.0) * outcome.births.len() as f64;
+    let extra = birth * outcome.births.len() as f64;
     for &(at, server) in &outcome.asked {
         if let Some(before) = last[server].replace(at) {
             let passed = (at - before).as_seconds();
-            allowance[server] = (allowance[server] + passed / least).min(BURST + 1.0);
+            let most = allowance[server].max(BURST + 1.0);
+            allowance[server] = (allowance[server] + passed / least).min(most);
             let is_close = passed < BURST_SPACING.as_seconds() * 0.97 && extra == 0.0;
             if is_close {
                 return Some(format!("server {server} was asked twice within {passed} s at {at}"));

@@ -1,10 +1,13 @@
 //! When to ask a source again.
 //!
-//! An acquaintance begins with a short burst. What comes after it depends on what the operator wants:
+//! An acquaintance begins with a short burst, and eases off: each of the next few questions comes twice as late as the one
+//! before, so that the rate is known well enough when the first whole interval begins. What comes after it depends on
+//! what the operator wants:
 //!
 //! - nothing stated: the interval doubles, up to the longest, while answers are good ([`Schedule::content`]);
 //! - an accuracy: the node says when, for all sources together ([`Schedule::plan`], [pace](super::pace));
-//! - the classic doubling: each good answer doubles the interval ([`Schedule::double`]), as clockspeed's did.
+//! - the classic doubling: nothing eases off ([`Schedule::end_abruptly`]), and each good answer doubles the interval
+//!   ([`Schedule::double`]), as clockspeed's did.
 //!
 //! Something surprising is followed up soon. Questions that come earlier than the shortest interval, for a burst or out
 //! of surprise, are paid from a purse that holds a burst and one more, and gets one question back for each shortest
@@ -22,6 +25,9 @@ pub const RATE_LIMIT: Span = Span::from_secs(1 << 13);
 
 /// A question without an answer is asked again after this, then after twice as long, and so on up to the interval.
 pub const RETRY: Span = Span::from_secs(16);
+
+/// So many questions, each after twice the time, lead from the first burst to the interval.
+pub const EASINGS: u8 = 4;
 
 /// So many questions follow a surprise.
 pub const FOLLOW_UPS: u8 = 4;
@@ -41,6 +47,7 @@ pub struct Schedule {
     due: Time<Mono>,
     asked: Option<Time<Mono>>,
     burst: u8,
+    easings: u8,
     burst_size: u8,
     purse: f64,
     good: u8,
@@ -64,6 +71,7 @@ impl Schedule {
     /// The first question of a burst is due at once.
     pub fn new(least: Span, most: Span, burst_size: u8, now: Time<Mono>) -> Self {
         let least = least.max(INTERVAL_MIN);
+        let easings = if burst_size > 1 { EASINGS } else { 0 };
         Self {
             least,
             most: most.max(least),
@@ -71,8 +79,9 @@ impl Schedule {
             due: now,
             asked: None,
             burst: burst_size,
+            easings,
             burst_size,
-            purse: f64::from(burst_size) + 1.0,
+            purse: f64::from(burst_size) + f64::from(easings) + 1.0,
             good: 0,
             missed: 0,
             scatter: 0.0,
@@ -80,6 +89,12 @@ impl Schedule {
             traffic: Traffic::default(),
             told: least,
         }
+    }
+
+    /// The interval follows the first burst at once.
+    pub fn end_abruptly(&mut self) {
+        self.purse -= f64::from(self.easings);
+        self.easings = 0;
     }
 
     /// When the next question is due.
@@ -124,8 +139,26 @@ impl Schedule {
         self.traffic.questions += 1;
         self.scatter = scatter;
         self.burst = self.burst.saturating_sub(1);
-        let wait = if self.burst > 0 { self.soonest(now) - now } else { self.interval };
+        let soonest = self.soonest(now) - now;
+        let wait = if self.burst > 0 { soonest } else { self.eased().max(soonest) };
         self.due = self.scattered(now, wait);
+    }
+
+    /// The wait after a burst: the interval in the end.
+    fn eased(&mut self) -> Span {
+        let times = 1 << (EASINGS + 1 - self.easings);
+        let wait = self.spacing() * times;
+        if self.easings == 0 || wait >= self.interval {
+            self.easings = 0;
+            return self.interval;
+        }
+        self.easings -= 1;
+        wait
+    }
+
+    /// Is the interval not yet what counts?
+    fn is_acquainting(&self) -> bool {
+        self.burst > 0 || self.easings > 0
     }
 
     fn scattered(&self, from: Time<Mono>, wait: Span) -> Time<Mono> {
@@ -147,7 +180,7 @@ impl Schedule {
 
     /// How many questions could be asked now.
     fn purse_at(&self, now: Time<Mono>) -> f64 {
-        let most = f64::from(self.burst_size) + 1.0;
+        let most = (f64::from(self.burst_size) + 1.0).max(self.purse);
         let passed = self.asked.map_or(Span::ZERO, |asked| now - asked);
         (self.purse + passed.as_seconds() / self.least.as_seconds()).min(most)
     }
@@ -162,7 +195,7 @@ impl Schedule {
 
     /// A good sample came.
     pub fn content(&mut self) {
-        if self.burst > 0 {
+        if self.is_acquainting() {
             return;
         }
         self.good = self.good.saturating_add(1);
@@ -174,16 +207,16 @@ impl Schedule {
 
     /// The interval after the next question is twice as long.
     pub fn double(&mut self) {
-        if self.burst == 0 {
+        if !self.is_acquainting() {
             self.interval = (self.interval * 2).min(self.most);
         }
     }
 
     /// The next question shall come `wait` from now, and then one each `interval`, as far as both limits allow. Nothing
-    /// changes in a burst.
+    /// changes in a burst or while it eases off.
     pub fn plan(&mut self, now: Time<Mono>, wait: Span, interval: Span) {
         self.interval = interval.max(self.least).min(self.most);
-        if self.burst > 0 {
+        if self.is_acquainting() {
             return;
         }
         let asked = self.asked.unwrap_or(now);
@@ -222,7 +255,7 @@ impl Schedule {
     /// The source wishes to be asked less.
     pub fn asked_too_often(&mut self, now: Time<Mono>) {
         self.warned = true;
-        self.burst = 0;
+        (self.burst, self.easings) = (0, 0);
         self.good = 0;
         let slower = (self.interval * 2).min(RATE_LIMIT);
         self.interval = self.interval.max(slower);
@@ -233,7 +266,7 @@ impl Schedule {
 
     /// Not before `wait` has passed: there is nobody to ask.
     pub fn rest(&mut self, now: Time<Mono>, wait: Span) {
-        self.burst = 0;
+        (self.burst, self.easings) = (0, 0);
         self.due = now + wait;
     }
 
@@ -254,21 +287,21 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_comes_first_and_is_spaced() {
+    fn a_burst_comes_first_and_eases_off() {
         let mut schedule = schedule();
         let mut waits = alloc::vec::Vec::new();
-        for _ in 0..6 {
+        for _ in 0..10 {
             let now = schedule.due();
             schedule.asked(now, 0.0);
             waits.push((schedule.due() - now).as_seconds());
         }
-        assert_eq!(waits, [2.0, 2.0, 2.0, 64.0, 64.0, 64.0]);
+        assert_eq!(waits, [2.0, 2.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 64.0, 64.0]);
     }
 
     #[test]
     fn the_interval_doubles_with_patience_and_falls_at_once() {
         let mut schedule = schedule();
-        for _ in 0..4 {
+        for _ in 0..4 + EASINGS {
             schedule.asked(START, 0.0);
         }
         for _ in 0..16 {
@@ -307,14 +340,14 @@ mod tests {
 
     #[test]
     fn a_source_that_surprises_with_each_answer_is_not_hammered() {
-        let most = 86_400 * 100 / (64 * 98) + 6;
+        let most = 86_400 * 100 / (64 * 98) + 10;
         assert!(questions_of_a_day(|schedule, now| schedule.surprised(now)) <= most);
         assert!(questions_of_a_day(|schedule, now| schedule.burst(now)) <= most);
     }
 
     #[test]
     fn a_source_that_is_to_be_confirmed_again_and_again_is_not_hammered() {
-        let most = 86_400 * 100 / (64 * 98) + 6;
+        let most = 86_400 * 100 / (64 * 98) + 10;
         assert!(questions_of_a_day(|schedule, now| schedule.follow_up(now)) <= most);
         assert!(questions_of_a_day(|schedule, now| schedule.hasten(now)) <= most);
         assert!(questions_of_a_day(|schedule, now| schedule.unanswered(now)) <= most);
@@ -324,7 +357,7 @@ mod tests {
     #[test]
     fn a_plan_may_be_any_span_within_the_limits() {
         let mut schedule = schedule();
-        for _ in 0..4 {
+        for _ in 0..4 + EASINGS {
             schedule.asked(START, 0.0);
         }
         let later = START + Span::from_secs(100);
@@ -375,6 +408,21 @@ mod tests {
         schedule.asked(START, 0.0);
         schedule.burst(START + Span::from_millis(100));
         assert_eq!(schedule.due(), START + BURST_SPACING);
+    }
+
+    #[test]
+    fn a_second_burst_in_the_first_minute_is_paid_before_anything_else_is_asked() {
+        let mut schedule = schedule();
+        let mut now = START;
+        for question in 0..40 {
+            now = schedule.due();
+            schedule.asked(now, 0.0);
+            if question == 4 {
+                schedule.burst(now);
+            }
+        }
+        let least = 64.0 * (40.0 - 4.0 - 1.0 - f64::from(EASINGS) - 1.0);
+        assert!((now - START).as_seconds() >= least, "{now}");
     }
 
     #[test]
