@@ -437,13 +437,14 @@ impl Estimator {
         self.doubt(change);
     }
 
+    /// The same on a route that goes on, or has been left already.
     fn doubt(&mut self, change: Change) {
         self.is_lost |= change.size() > CHANGE_MAX;
         self.steps.push(Step::Changed(change));
         for way in Way::BOTH.into_iter().filter(|&way| change.concerns(way)) {
             self.rises[way.index()].forget();
-            self.plateau.forget();
         }
+        self.plateau.forget();
         self.bank.doubt(&change);
     }
 
@@ -459,7 +460,7 @@ impl Estimator {
 
     fn absorb(&mut self, sample: &Sample) {
         self.steps.push(Step::Took(*sample));
-        let (reference, track) = (self.reference, self.bank.best().track);
+        let (reference, track, level) = (self.reference, self.bank.best().track, self.level());
         let arrival = self.arrival(sample, self.reference.at);
         self.interval += INTERVAL_GAIN * (arrival.passed.min(GAP * self.interval) - self.interval);
         let excesses = self.learn(sample, &arrival);
@@ -468,7 +469,7 @@ impl Estimator {
         }
         self.watch(excesses);
         let round = arrival.stamps[0] + arrival.stamps[1];
-        self.compare(Trip { sample: *sample, round, reference, track });
+        self.compare(Trip { sample: *sample, round, reference, track, level });
         self.follow();
     }
 
@@ -507,7 +508,8 @@ impl Estimator {
         self.bank.relearn_delays();
     }
 
-    /// Looks whether round trips have risen together.
+    /// Looks whether round trips have moved together. If so, what was made of them is undone, and those that surely are of
+    /// the new route are taken in again.
     fn compare(&mut self, trip: Trip) {
         self.plateau.hear(trip);
         if self.newest - self.first < ROUTES_AFTER || self.interval <= RARE {
@@ -515,9 +517,9 @@ impl Estimator {
         }
         let known: Vec<f64> = self.routes.sums().collect();
         let level = self.level();
-        let moved = self.plateau.fall(&level, &known).or_else(|| self.plateau.lift(&level, &known));
+        let moved = self.plateau.fall(&level, &known).or_else(|| self.plateau.lift(&known));
         let Some(lift) = moved else { return };
-        let trips = self.plateau.last(lift.trips);
+        let trips = self.plateau.last(lift.since.trips);
         let Some(first) = trips.first() else { return };
         self.reference = first.reference;
         self.bank.rewind(&first.track, trips.len());
@@ -526,13 +528,14 @@ impl Estimator {
             Some(place) => self.enter(place),
             None => self.doubt(Change::Bases { by: lift.most, apart: lift.most }),
         }
-        for trip in &trips {
+        for trip in &trips[trips.len() - lift.since.sure..] {
             let arrival = self.arrival(&trip.sample, self.reference.at);
             self.learn(&trip.sample, &arrival);
             self.follow();
         }
     }
 
+    /// What round trips are held against.
     fn level(&self) -> Level {
         Level { base: self.bases().sum.mean, wait: self.standing().wait }
     }

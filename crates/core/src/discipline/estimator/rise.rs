@@ -12,7 +12,9 @@
 //!   T(n) = ln ∫ h(d) ∏ p(sᵢ - d) dd - max(Σ ln p(sᵢ), Σ ln q(sᵢ)),    p = 0.95 g + 0.05 h,    q = 0.5 g + 0.5 h
 //! ```
 //!
-//! A route that is known by heart needs no integral: it says what `d` is.
+//! A route that is known by heart needs no integral: it says what `d` is. Which `n` is right is as uncertain as `T` says. The
+//! waits that are usual are those that were before all of these: a rise that is not found at once teaches that waits are
+//! longer, and then it is harder to see.
 
 use alloc::vec::Vec;
 
@@ -86,7 +88,8 @@ const BUSY_QUEUE: f64 = 0.5;
 /// An excess shorter than this part of the usual wait is as good as that long: bases and stamps are no better known.
 const WAIT_MIN: f64 = 0.02;
 
-/// The integral is a sum of so many parts.
+/// The integral is a sum of parts between these, in usual waits below the shortest round trip: there is what counts of it.
+const PART_EDGES: [f64; PARTS + 1] = [0.0, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 const PARTS: usize = 8;
 
 /// A rise by any length is believed with so many nats of evidence, one to a known route with so many.
@@ -96,6 +99,10 @@ const EVIDENCE_OF_KNOWN: f64 = 6.0;
 /// A known route explains round trips that have become shorter, if each is likely but for so many nats.
 const FALL_EACH: f64 = 2.5;
 
+/// A number of trips is not out of the question if it is so many nats less likely than the likeliest. The first of them that
+/// is long may be of the old route and have waited; taken for the new one, it would say that the wrong base has risen.
+const UNSURE: f64 = 3.0;
+
 /// One exchange, and what was believed before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trip {
@@ -104,6 +111,7 @@ pub(super) struct Trip {
     pub(super) round: f64,
     pub(super) reference: Reference,
     pub(super) track: Track,
+    pub(super) level: Level,
 }
 
 /// What round trips are held against.
@@ -115,11 +123,22 @@ pub(super) struct Level {
     pub(super) wait: f64,
 }
 
+/// Since when a level has been another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Since {
+    /// That it has been for the likeliest number of trips, in nats.
+    evidence: f64,
+    likeliest: usize,
+    /// For so many of the last, almost certainly,
+    pub(super) sure: usize,
+    /// and for no more than so many.
+    pub(super) trips: usize,
+}
+
 /// Round trips have risen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Lift {
-    /// So many of the last.
-    pub(super) trips: usize,
+    pub(super) since: Since,
     /// By no more than this, in seconds.
     pub(super) most: f64,
     /// To the known level of this place, if to one that is known.
@@ -135,13 +154,12 @@ pub(super) struct Plateau {
 /// The evidence for a rise in the last round trips.
 #[derive(Clone, Copy, Debug)]
 struct Evidence {
-    trips: usize,
     anywhere: f64,
     known: Option<(usize, f64)>,
 }
 
 impl Plateau {
-    /// A base has been doubted: round trips before that say no more.
+    /// Something moved: what was believed before is not to come back.
     pub(super) fn forget(&mut self) {
         self.trips.clear();
     }
@@ -162,43 +180,61 @@ impl Plateau {
         self.trips[self.trips.len().saturating_sub(count)..].to_vec()
     }
 
+    /// By how much they are above a level, newest first.
+    fn lifts(&self, level: &Level) -> Vec<f64> {
+        self.trips.iter().rev().map(|trip| trip.round - level.base).collect()
+    }
+
     /// The known level below that they have fallen to, if they have.
     pub(super) fn fall(&self, level: &Level, known: &[f64]) -> Option<Lift> {
-        let mut lifts = Vec::with_capacity(TRIPS);
+        let lifts = self.lifts(level);
         let mut best = (EVIDENCE_OF_KNOWN, None);
-        for trip in self.trips.iter().rev() {
-            lifts.push(trip.round - level.base);
-            let against = level.against(&lifts);
-            for (place, lift) in level.below(known) {
-                let evidence = level.log_probability(&lifts, lift, USUAL_QUEUE) - against;
-                if evidence > best.0 {
-                    best = (evidence, Some(Lift { trips: lifts.len(), most: 0.0, known: Some(place) }));
-                }
+        for (place, lift) in level.below(known) {
+            let evidence = |trips: usize| {
+                let lifts = &lifts[..trips];
+                level.log_probability(lifts, lift, USUAL_QUEUE) - level.against(lifts)
+            };
+            let all: Vec<f64> = (1..=lifts.len()).map(evidence).collect();
+            let Some(since) = Since::of(&all, 0) else { continue };
+            if since.evidence > best.0 {
+                best = (since.evidence, Some(Lift { since, most: 0.0, known: Some(place) }));
             }
         }
         best.1
     }
 
     /// Where they have risen to, if they have. Some levels are `known`.
-    pub(super) fn lift(&self, level: &Level, known: &[f64]) -> Option<Lift> {
-        let newest = self.trips.last()?;
-        let mut lifts = Vec::with_capacity(TRIPS);
-        let mut best: Option<Evidence> = None;
-        for trip in self.trips.iter().rev() {
-            let least = if lifts.len() < NEWEST { 2.0 * LIFT_MIN } else { LIFT_MIN };
-            if trip.round - level.base < least * level.wait {
-                break;
-            }
-            lifts.push(trip.round - level.base);
-            let span = (newest.sample.at - trip.sample.at).as_seconds();
-            if lifts.len() >= TRIPS_MIN && span >= TRIPS_SPAN {
-                let evidence = level.evidence(&lifts, known);
-                best = Some(best.filter(|best| best.strength() >= evidence.strength()).unwrap_or(evidence));
-            }
-        }
-        let best = best.filter(|best| best.strength() > 0.0)?;
-        let most = lifts[..best.trips].iter().copied().fold(f64::INFINITY, f64::min);
-        Some(Lift { trips: best.trips, most, known: best.place() })
+    pub(super) fn lift(&self, known: &[f64]) -> Option<Lift> {
+        let level = &self.trips.first()?.level;
+        let mut lifts = self.lifts(level);
+        lifts.truncate(level.lifted(&lifts));
+        let due = self.due().filter(|&due| due <= lifts.len())?;
+        let all: Vec<Evidence> =
+            (1..=lifts.len()).map(|trips| level.evidence(&lifts[..trips], known)).collect();
+        let strengths: Vec<f64> = all.iter().map(Evidence::strength).collect();
+        let since = Since::of(&strengths, due - 1).filter(|since| since.evidence > 0.0)?;
+        let most = lifts[..since.sure].iter().copied().fold(f64::INFINITY, f64::min);
+        Some(Lift { since, most, known: all[since.likeliest - 1].place() })
+    }
+
+    /// How many of the last are enough.
+    fn due(&self) -> Option<usize> {
+        let newest = self.trips.last()?.sample.at;
+        let is_long = |trip: &Trip| (newest - trip.sample.at).as_seconds() >= TRIPS_SPAN;
+        let long = self.trips.iter().rev().position(is_long)?;
+        Some((long + 1).max(TRIPS_MIN))
+    }
+}
+
+impl Since {
+    /// From the evidence for each number of trips, one and up. One after the first `skipped` is the likeliest.
+    fn of(all: &[f64], skipped: usize) -> Option<Self> {
+        let later = all.iter().copied().enumerate().skip(skipped);
+        let (index, evidence) = later.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+        let is_likely = |other: &f64| *other > evidence - UNSURE;
+        let sure = all.iter().position(is_likely)? + 1;
+        let trips = all.iter().rposition(is_likely)? + 1;
+        Some(Self { evidence, likeliest: index + 1, sure, trips })
     }
 }
 
@@ -233,6 +269,15 @@ impl Level {
         lifts.filter(|&(_, lift)| lift < -LIFT_MIN * self.wait)
     }
 
+    /// How many of these, of the last trips first, are all so far above that it can be another level.
+    fn lifted(&self, lifts: &[f64]) -> usize {
+        let is_lifted = |(place, lift): (usize, &f64)| {
+            let least = if place < NEWEST { 2.0 * LIFT_MIN } else { LIFT_MIN };
+            *lift >= least * self.wait
+        };
+        lifts.iter().enumerate().take_while(|&each| is_lifted(each)).count()
+    }
+
     /// How likely round trips are if nothing has moved.
     fn against(&self, lifts: &[f64]) -> f64 {
         [USUAL_QUEUE, BUSY_QUEUE]
@@ -244,10 +289,11 @@ impl Level {
     fn evidence(&self, lifts: &[f64], known: &[f64]) -> Evidence {
         let against = self.against(lifts);
         let most = lifts.iter().copied().fold(f64::INFINITY, f64::min);
-        let width = most / PARTS as f64;
+        let edge = |part: usize| (self.wait * PART_EDGES[part]).min(most);
         let parts: [f64; PARTS] = core::array::from_fn(|part| {
-            let lift = (part as f64 + 0.5) * width;
-            let before = libm::log(width * heavy_tail(lift, 2.0 * self.wait));
+            let (near, far) = (edge(part), edge(part + 1));
+            let lift = most - 0.5 * (near + far);
+            let before = libm::log((far - near) * heavy_tail(lift, 2.0 * self.wait));
             before + self.log_probability(lifts, lift, USUAL_QUEUE)
         });
         let likeliest = parts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -259,7 +305,7 @@ impl Level {
             (lift > LIFT_MIN * self.wait && evidence > anywhere).then_some((place, evidence))
         });
         let known = of_known.reduce(|best, other| if other.1 > best.1 { other } else { best });
-        Evidence { trips: lifts.len(), anywhere, known }
+        Evidence { anywhere, known }
     }
 
     /// How likely such round trips are from bases that are longer by `lift`, if there is a queue with this probability.
@@ -305,6 +351,17 @@ mod tests {
         assert_eq!(queue.place(), None);
         assert!(risen.anywhere > queue.anywhere, "{risen:?} {queue:?}");
         assert!(evidence(&[5_200.0; 8]).anywhere > EVIDENCE);
+    }
+
+    #[test]
+    fn a_trip_that_may_be_of_either_route_is_not_sure() {
+        let all: Vec<f64> = (1..=8)
+            .map(|trips| {
+                evidence(&[550.0, 480.0, 420.0, 610.0, 500.0, 390.0, 20.0, 150.0][..trips]).strength()
+            })
+            .collect();
+        let since = Since::of(&all, 4).expect("there are that many");
+        assert_eq!((since.sure, since.likeliest, since.trips), (5, 6, 7), "{all:?}");
     }
 
     #[test]
