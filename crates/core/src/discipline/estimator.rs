@@ -43,8 +43,8 @@
 //! # Surprises
 //!
 //! Packets are late, never early. What comes earlier than belief allows waits (`surprise`) until it is clear whether the
-//! stamps were wrong once, a base moved, or our clock. A base that rises is found after a while (`rise`); routes are
-//! remembered and recognised (`routes`).
+//! stamps were wrong once, a base moved, or our clock. A base that rises is found after a while (`rise`), and what
+//! was made of the exchanges since then is done again; routes are remembered and recognised (`routes`).
 //!
 //! # For other filters of the same exchanges
 //!
@@ -70,7 +70,7 @@ use self::least::Least;
 use self::mixture::Mixture;
 use self::reference::Reference;
 use self::rehearsal::Rehearsal;
-use self::rise::Rise;
+use self::rise::{Level, Plateau, Rise, Trip};
 use self::routes::Routes;
 use self::standing::Standing;
 use self::surprise::{Arrival, Judgement};
@@ -113,6 +113,12 @@ const WAIT_FOR_ANY: f64 = 1800.0;
 
 /// Silence for so many of the usual intervals is a gap.
 const GAP: f64 = 4.0;
+
+/// Exchanges are rare if there are so many seconds between them: many of them tell more than few, if there is time.
+const RARE: f64 = 200.0;
+
+/// No route is looked for before so much time has passed.
+const ROUTES_AFTER: Span = Span::from_secs(10_000);
 
 /// The usual interval before there was one, in seconds, and the weight of a new one.
 const INTERVAL_GUESS: f64 = 64.0;
@@ -214,13 +220,14 @@ pub struct Estimator {
     waiting: Vec<Waiting>,
     is_lost: bool,
     rises: [Rise; 2],
+    plateau: Plateau,
     routes: Routes,
     steps: Vec<Step>,
 }
 
 impl Estimator {
     /// No estimator ever needs more bytes.
-    pub const MEMORY_MAX: usize = 28_672;
+    pub const MEMORY_MAX: usize = 30_720;
 
     /// Begins with a first sample and what is known of the oscillator, limits of its rate at least.
     pub fn new(first: &Sample, prior: impl Into<Prior>) -> Self {
@@ -246,6 +253,7 @@ impl Estimator {
             waiting: Vec::new(),
             is_lost: false,
             rises: Default::default(),
+            plateau: Plateau::default(),
             routes: Routes::default(),
             steps: Vec::from([Step::BeganAnew, Step::Took(*first)]),
         };
@@ -398,9 +406,18 @@ impl Estimator {
             arrivals.push(self.arrival(&waiting.sample, since));
             since = waiting.sample.at;
         }
+        let rounds: Vec<f64> = arrivals.iter().map(|arrival| arrival.stamps[0] + arrival.stamps[1]).collect();
+        let known: Vec<f64> = self.routes.sums().collect();
         let change = self.bank.explain(&arrivals);
-        if let Some(change) = change {
-            self.change(change);
+        match (change, self.level().fall(&rounds, &known)) {
+            (Some(change), Some(place))
+                if self.interval > RARE && !matches!(change, Change::Clock { .. }) =>
+            {
+                self.routes.leave(&self.bank);
+                self.enter(place);
+            }
+            (Some(change), _) => self.change(change),
+            (None, _) => {}
         }
         for waiting in self.take_waiting() {
             self.take(&waiting.sample);
@@ -414,14 +431,20 @@ impl Estimator {
 
     /// Trusts itself less; not at all, if something moved too far.
     fn change(&mut self, change: Change) {
-        self.is_lost |= change.size() > CHANGE_MAX;
-        self.steps.push(Step::Changed(change));
         if change.is_of_path() {
             self.routes.leave(&self.bank);
         }
+        self.doubt(change);
+    }
+
+    /// The same on a route that goes on, or has been left already.
+    fn doubt(&mut self, change: Change) {
+        self.is_lost |= change.size() > CHANGE_MAX;
+        self.steps.push(Step::Changed(change));
         for way in Way::BOTH.into_iter().filter(|&way| change.concerns(way)) {
             self.rises[way.index()].forget();
         }
+        self.plateau.forget();
         self.bank.doubt(&change);
     }
 
@@ -437,17 +460,24 @@ impl Estimator {
 
     fn absorb(&mut self, sample: &Sample) {
         self.steps.push(Step::Took(*sample));
+        let (reference, track, level) = (self.reference, self.bank.best().track, self.level());
         let arrival = self.arrival(sample, self.reference.at);
-        self.reference = self.reference.anchored(sample.at);
         self.interval += INTERVAL_GAIN * (arrival.passed.min(GAP * self.interval) - self.interval);
-        self.bank.predict(arrival.passed);
-        let excesses = self.bank.take(arrival.stamps);
-        if let Some(difference) = self.routes.recall(&self.bank) {
-            self.steps.push(Step::Recalled(difference));
-            self.bank.impose_difference(difference);
+        let excesses = self.learn(sample, &arrival);
+        if let Some(place) = self.routes.recall(&self.bank, arrival.passed) {
+            self.recall(place);
         }
         self.watch(excesses);
+        let round = arrival.stamps[0] + arrival.stamps[1];
+        self.compare(Trip { sample: *sample, round, reference, track, level });
         self.follow();
+    }
+
+    /// Lets all filters take in a sample.
+    fn learn(&mut self, sample: &Sample, arrival: &Arrival) -> [f64; 2] {
+        self.reference = self.reference.anchored(sample.at);
+        self.bank.predict(arrival.passed);
+        self.bank.take(arrival.stamps)
     }
 
     fn begin_anew(&mut self, sample: &Sample) {
@@ -476,6 +506,59 @@ impl Estimator {
         };
         self.change(change);
         self.bank.relearn_delays();
+    }
+
+    /// Looks whether round trips have moved together. If so, what was made of them is undone, and those that surely are of
+    /// the new route are taken in again.
+    fn compare(&mut self, trip: Trip) {
+        self.plateau.hear(trip);
+        if self.newest - self.first < ROUTES_AFTER || self.interval <= RARE {
+            return;
+        }
+        let known: Vec<f64> = self.routes.sums().collect();
+        let level = self.level();
+        let moved = self.plateau.fall(&level, &known).or_else(|| self.plateau.lift(&known));
+        let Some(lift) = moved else { return };
+        let trips = self.plateau.last(lift.since.trips);
+        let Some(first) = trips.first() else { return };
+        self.reference = first.reference;
+        self.bank.rewind(&first.track, trips.len());
+        self.routes.leave(&self.bank);
+        match lift.known {
+            Some(place) => self.enter(place),
+            None => self.doubt(Change::Bases { by: lift.most, apart: lift.most }),
+        }
+        for trip in &trips[trips.len() - lift.since.sure..] {
+            let arrival = self.arrival(&trip.sample, self.reference.at);
+            self.learn(&trip.sample, &arrival);
+            self.follow();
+        }
+    }
+
+    /// What round trips are held against.
+    fn level(&self) -> Level {
+        Level { base: self.bases().sum.mean, wait: self.standing().wait }
+    }
+
+    /// The path has been a known route for a while.
+    fn recall(&mut self, place: usize) {
+        let scale = self.bank.best_shape().scale_max();
+        let Some(route) = self.routes.enter(place, scale, 0.0) else { return };
+        self.steps.push(Step::Recalled(route.difference));
+        self.bank.impose_difference(route.difference);
+    }
+
+    /// The path is now a known route.
+    fn enter(&mut self, place: usize) {
+        let (scale, clock) = (self.bank.best_shape().scale_max(), self.bank.mixture().covariance.error);
+        let Some(route) = self.routes.enter(place, scale, clock) else { return };
+        let now = self.bases();
+        let apart = libm::fabs(route.difference.mean - now.difference.mean);
+        let by = apart.max(libm::fabs(route.sum.mean - now.sum.mean));
+        self.doubt(Change::Bases { by, apart: by });
+        self.steps.push(Step::Recalled(route.difference));
+        self.bank.impose_difference(route.difference);
+        self.bank.impose_sum(route.sum);
     }
 
     /// Lets the reference follow the estimate.

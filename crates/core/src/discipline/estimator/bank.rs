@@ -199,6 +199,18 @@ impl Bank {
         self.each_track(|track| track.impose_difference(difference));
     }
 
+    /// All filters believe what the best one believed so many exchanges ago: since then there was no queue.
+    pub(super) fn rewind(&mut self, track: &Track, exchanges: usize) {
+        self.shapes.iter_mut().for_each(Shape::calm);
+        self.each_track(|each| *each = *track);
+        self.taken = self.taken.saturating_sub(exchanges as u32);
+    }
+
+    /// All filters take in that the bases are so much together.
+    pub(super) fn impose_sum(&mut self, sum: Normal) {
+        self.each_track(|track| track.impose_sum(sum));
+    }
+
     /// Moves the reference: it is now `error` less ahead and gains `drift` less.
     pub(super) fn shift(&mut self, error: f64, drift: f64) {
         self.each_track(|track| {

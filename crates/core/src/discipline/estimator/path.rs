@@ -17,6 +17,9 @@ const ROUND: f64 = 0.8;
 const STAYS_CONGESTED: f64 = 0.98;
 const BECOMES_CONGESTED: f64 = 0.01;
 
+/// A way that is calm is congested with less than this probability.
+const CALM: f64 = 0.05;
+
 /// However congested it looks, an exchange teaches at least so much of what a quiet one does.
 const TEACHES_MIN: f64 = 0.15;
 
@@ -75,6 +78,11 @@ impl Path {
             noise,
             anything_width: width,
         }
+    }
+
+    /// What was taken for congestion was none.
+    pub(super) fn calm(&mut self) {
+        self.congestion = self.congestion.min(CALM);
     }
 
     /// Learns from an excess as it turned out, with a weight of `gain` against all that was learned before.

@@ -13,8 +13,11 @@ use super::delay::Normal;
 /// So many routes are remembered.
 pub(super) const ROUTES_MAX: usize = 8;
 
-/// A route is worth remembering after so many exchanges on it.
-const ESTABLISHED: u32 = 40;
+/// A route is worth remembering after so many exchanges and seconds on it,
+const ESTABLISHED: u32 = 12;
+const ESTABLISHED_AFTER: f64 = 10_000.0;
+/// if the sum of its bases is known to this part of the usual wait: what was learned in a queue is none.
+const ESTABLISHED_WITHIN: f64 = 0.3;
 
 /// After a change a known route is looked for from so many exchanges on,
 const LOOK_FROM: u32 = 20;
@@ -31,14 +34,15 @@ const ALIKE_SIGMAS: f64 = 3.0;
 const ALIKE_TO_MERGE: f64 = 0.05;
 const ALIKE_TO_RECALL: f64 = 0.02;
 
-/// A recalled difference may be off by this part of the usual wait.
+/// A recalled difference may be off by this part of the usual wait, and but for the first route by the error of the clock
+/// besides, from which it was learned.
 const RECALLED_WITHIN: f64 = 0.05;
 
 /// The bases of a route: their sum, and there less back.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Route {
-    sum: Normal,
-    difference: Normal,
+pub(super) struct Route {
+    pub(super) sum: Normal,
+    pub(super) difference: Normal,
 }
 
 impl Route {
@@ -58,17 +62,26 @@ impl Route {
 pub(super) struct Routes {
     known: Vec<Route>,
     age: u32,
+    /// For how many seconds.
+    lasted: f64,
     is_looking: bool,
 }
 
 impl Routes {
     /// Remembers the route that is about to be left.
     pub(super) fn leave(&mut self, bank: &Bank) {
-        if self.age >= ESTABLISHED {
-            self.remember(Route::of(bank), ALIKE_TO_MERGE * bank.best_shape().scale_max());
+        let (route, scale) = (Route::of(bank), bank.best_shape().scale_max());
+        let is_clear = libm::sqrt(route.sum.variance) < ESTABLISHED_WITHIN * scale;
+        if self.age >= ESTABLISHED && self.lasted >= ESTABLISHED_AFTER && is_clear {
+            self.remember(route, ALIKE_TO_MERGE * scale);
         }
-        self.age = 0;
+        (self.age, self.lasted) = (0, 0.0);
         self.is_looking = true;
+    }
+
+    /// The sums of the bases of the routes that are known.
+    pub(super) fn sums(&self) -> impl Iterator<Item = f64> {
+        self.known.iter().map(|route| route.sum.mean)
     }
 
     fn remember(&mut self, route: Route, slack: f64) {
@@ -86,9 +99,9 @@ impl Routes {
         self.known.push(route);
     }
 
-    /// One exchange later: the difference of the bases, if this is a route that is known.
-    pub(super) fn recall(&mut self, bank: &Bank) -> Option<Normal> {
-        self.age = self.age.saturating_add(1);
+    /// One exchange later: the place of the present route among those that are known, if it is one.
+    pub(super) fn recall(&mut self, bank: &Bank, passed: f64) -> Option<usize> {
+        (self.age, self.lasted) = (self.age.saturating_add(1), self.lasted + passed);
         if !self.is_looking || self.age < LOOK_FROM {
             return None;
         }
@@ -97,10 +110,19 @@ impl Routes {
         if !self.is_looking || libm::sqrt(route.sum.variance) > CLEAR * scale {
             return None;
         }
-        let known = self.known.iter().find(|known| known.is_like(&route, ALIKE_TO_RECALL * scale)).copied();
-        self.is_looking = known.is_none() && self.age <= LOOK_UNTIL;
+        let place = self.known.iter().position(|known| known.is_like(&route, ALIKE_TO_RECALL * scale));
+        self.is_looking = place.is_none() && self.age <= LOOK_UNTIL;
+        place
+    }
+
+    /// What is known of a route that is in use again, of which the place is known. But for the first, the difference was
+    /// learned from a clock as well known as `clock` tells, a variance.
+    pub(super) fn enter(&mut self, place: usize, scale: f64, clock: f64) -> Option<Route> {
+        let Route { sum, difference } = self.known.get(place).copied()?;
+        self.is_looking = false;
         let within = RECALLED_WITHIN * scale;
-        known
-            .map(|known| Normal { variance: known.difference.variance + within * within, ..known.difference })
+        let learned = if place == 0 { 0.0 } else { clock };
+        let variance = difference.variance + within * within + learned;
+        Some(Route { sum, difference: Normal { variance, ..difference } })
     }
 }

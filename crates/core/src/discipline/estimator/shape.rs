@@ -151,6 +151,12 @@ impl Shape {
         Self { kind, paths, hypotheses, densities, standing: Standing::first() }
     }
 
+    /// What was taken for congestion or a queue was none.
+    pub(super) fn calm(&mut self) {
+        self.paths.iter_mut().for_each(Path::calm);
+        self.standing = self.standing.min(Standing::first());
+    }
+
     /// Carries all filters on.
     pub(super) fn predict(&mut self, seconds: f64) {
         let all = self.hypotheses.iter_mut().zip(WANDERS_SQUARED);

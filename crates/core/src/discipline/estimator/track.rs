@@ -153,10 +153,20 @@ impl Track {
 
     /// Takes in that the bases differ (there less back) by so much.
     pub(super) fn impose_difference(&mut self, difference: Normal) {
-        let gain = self.covariance.map(|row| row[BASE] - row[BASE + 1]);
-        let total = gain[BASE] - gain[BASE + 1] + difference.variance;
+        self.impose_bases(-1.0, difference);
+    }
+
+    /// Takes in that the bases are so much together.
+    pub(super) fn impose_sum(&mut self, sum: Normal) {
+        self.impose_bases(1.0, sum);
+    }
+
+    /// Takes in what the base there and so many times the base back are together.
+    fn impose_bases(&mut self, times: f64, known: Normal) {
+        let gain = self.covariance.map(|row| row[BASE] + times * row[BASE + 1]);
+        let total = gain[BASE] + times * gain[BASE + 1] + known.variance;
         if total > 0.0 {
-            let surprise = difference.mean - (self.mean[BASE] - self.mean[BASE + 1]);
+            let surprise = known.mean - (self.mean[BASE] + times * self.mean[BASE + 1]);
             self.correct(&gain, surprise / total, 1.0 / total);
             self.mend();
         }
