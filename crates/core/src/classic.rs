@@ -5,4 +5,7 @@
 //!
 //! Sources: the manual pages of clockspeed 0.62 and of s6-networking.
 
+pub mod atto;
+pub mod count;
+pub mod estimate;
 pub mod record;
