@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The numbers that the table has to have a row for.
-const WANTED: [RangeInclusive<u32>; 9] =
-    [1..=24, 59..=62, 89..=98, 105..=107, 116..=116, 119..=119, 124..=125, 130..=130, 142..=142];
+const WANTED: [RangeInclusive<u32>; 10] =
+    [1..=24, 59..=62, 77..=81, 89..=98, 105..=107, 116..=116, 119..=119, 124..=125, 130..=130, 142..=142];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

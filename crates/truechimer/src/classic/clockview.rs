@@ -8,7 +8,6 @@ use truechimer_sys::clock;
 use truechimer_sys::zone::{LocalTime, local_time};
 use truechimer_time::{Local, Span, Time};
 
-use super::Face;
 use super::input::{self, Reach};
 use super::messages::Fatal;
 use crate::command::Outcome;
@@ -31,7 +30,7 @@ pub struct Clockview {
 
 impl Clockview {
     /// Prints the two lines.
-    pub fn run(&self, _face: Face) -> Result<Outcome, Fatal> {
+    pub fn run(&self) -> Result<Outcome, Fatal> {
         let adjustment = input::adjustment(if self.s6 { Reach::Whole } else { Reach::Classic })?;
         let lines = self.lines(clock::realtime(), adjustment)?;
         io::stdout().lock().write_all(lines.as_bytes()).map_err(|error| Fatal::unable("write", &error))?;

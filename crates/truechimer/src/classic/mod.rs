@@ -7,14 +7,20 @@
 //! **Invariant:** what a script can see of a program (stdout, messages, exit codes) is as its original has it, where
 //! no option asks for something else. What is unsafe about an original is refused or done better, never imitated.
 
+pub mod asking;
+pub mod clockadd;
 pub mod clockview;
+pub mod counting;
 pub mod input;
 pub mod messages;
+pub mod sntpclock;
+pub mod taiclock;
+pub mod taiclockd;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::command::Outcome;
@@ -22,8 +28,15 @@ use messages::tell;
 
 /// All programs that have a classic name. Another one is a file beside [`clockview`], and a line in each list here.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
+#[expect(
+    missing_docs,
+    reason = "what is written on the struct of a program is its help, and here would replace it"
+)]
 pub enum Program {
-    /// Show the clock before and after an adjustment
+    Sntpclock(sntpclock::Sntpclock),
+    Taiclock(taiclock::Taiclock),
+    Taiclockd(taiclockd::Taiclockd),
+    Clockadd(clockadd::Clockadd),
     Clockview(clockview::Clockview),
 }
 
@@ -31,13 +44,21 @@ impl Program {
     /// Does it, and says how it ended.
     pub fn run(&self, face: Face) -> Outcome {
         match self {
-            Self::Clockview(arguments) => messages::end("clockview", arguments.run(face)),
+            Self::Sntpclock(arguments) => messages::end("sntpclock", arguments.run()),
+            Self::Taiclock(arguments) => messages::end("taiclock", arguments.run()),
+            Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
+            Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
+            Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
         }
     }
 
     /// What the original says to those who call it wrongly, without its name before it.
     fn usage(name: &str) -> Option<&'static str> {
         match name {
+            "sntpclock" => Some(sntpclock::USAGE),
+            "taiclock" => Some(taiclock::USAGE),
+            "taiclockd" => Some(taiclockd::USAGE),
+            "clockadd" => Some(clockadd::USAGE),
             "clockview" => Some(clockview::USAGE),
             _other_name => None,
         }
@@ -84,23 +105,29 @@ pub fn run(name: &str, arguments: impl Iterator<Item = OsString>) -> Outcome {
 /// Help that was asked for goes to stdout. Everything else is answered by one line, as the original does; where it is
 /// about an option, which the original has not, by one more.
 fn misused(name: &str, error: &clap::Error) -> Outcome {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A closed stdout is the business of whoever closed it.
-            let _ = error.print();
-            return Outcome::Yes;
-        }
-        ErrorKind::MissingRequiredArgument => {}
-        _reason => {
-            let text = error.to_string();
-            let reason = text.lines().next().unwrap_or_default();
-            tell(name, reason.strip_prefix("error: ").unwrap_or(reason));
-        }
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A closed stdout is the business of whoever closed it.
+        let _ = error.print();
+        return Outcome::Yes;
+    }
+    if is_about_an_option(error) {
+        let text = error.to_string();
+        let reason = text.lines().next().unwrap_or_default();
+        tell(name, reason.strip_prefix("error: ").unwrap_or(reason));
     }
     if let Some(usage) = Program::usage(name) {
         tell(name, &format!("usage: {usage}"));
     }
     Outcome::Misused
+}
+
+fn is_about_an_option(error: &clap::Error) -> bool {
+    let is_option = |text: &str| text.starts_with('-');
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => is_option(text),
+        Some(ContextValue::Strings(texts)) => texts.iter().any(|text| is_option(text)),
+        Some(_) | None => false,
+    }
 }
 
 #[cfg(test)]
