@@ -1,4 +1,5 @@
-//! The table of `docs/bad-inputs.md` names tests that there are, and leaves no number out.
+//! The table of `docs/bad-inputs.md` names tests that there are, and leaves no number out; that of
+//! `docs/manual/from-clockspeed.md` names tests that there are.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,17 +15,25 @@ fn root() -> PathBuf {
 }
 
 fn table() -> String {
-    fs::read_to_string(root().join("docs/bad-inputs.md")).expect("the table is there")
+    page("docs/bad-inputs.md")
+}
+
+fn page(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("the table is there")
 }
 
 #[test]
-fn each_test_of_the_table_exists() {
-    let table = table();
-    let named: BTreeSet<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
-    assert!(named.len() > 50, "the table is read");
-    for (path, name) in named {
-        let source = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        assert!(source.contains(&format!("fn {name}(")), "{path} has no test {name}");
+fn each_test_of_the_tables_exists() {
+    for (page_path, least) in [("docs/bad-inputs.md", 50), ("docs/manual/from-clockspeed.md", 5)] {
+        let text = page(page_path);
+        let named: BTreeSet<(&str, &str)> =
+            text.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(named.len() > least, "{page_path} is read");
+        for (path, name) in named {
+            let source =
+                fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(source.contains(&format!("fn {name}(")), "{page_path}: {path} has no test {name}");
+        }
     }
 }
 

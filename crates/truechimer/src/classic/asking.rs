@@ -169,7 +169,8 @@ impl Asking {
         let usual = if self.s6 { WIDTH_MAX_S6 } else { WIDTH_MAX };
         match estimate.adjustment(self.uncertainty.map_or(usual, millis)) {
             Ok(adjustment) => Ok(adjustment),
-            Err(TooUncertain { width }) if self.force => {
+            // Where nothing was learned, there is nothing to be printed by force either.
+            Err(TooUncertain { width }) if self.force && width < self.reach(service) * 2 => {
                 warn(service.name, format!("{}: {:.3} s", TooUncertain { width }, width.as_seconds()));
                 Ok(estimate.middle())
             }
@@ -183,7 +184,7 @@ impl Asking {
         mut ask: impl FnMut(SocketAddr, Span) -> Result<Turn, Miss>,
     ) -> Result<Estimate, Fatal> {
         let mut places = self.places(service)?;
-        let mut estimate = Estimate::within(if self.s6 { service.reach_s6 } else { REACH });
+        let mut estimate = Estimate::within(self.reach(service));
         let (mut left, mut heard, mut due) = (self.rounds, 0_u32, clock::mono());
         let ends = self.total(places[0]).map(|total| due + total);
         let mut why = Miss::timed_out().text;
@@ -220,6 +221,10 @@ impl Asking {
             return Err(Fatal::no(format!("unable to contact {server} at {place}: {why}")));
         }
         Ok(estimate)
+    }
+
+    fn reach(&self, service: Service) -> Span {
+        if self.s6 { service.reach_s6 } else { REACH }
     }
 
     fn places(&self, service: Service) -> Result<Vec<SocketAddr>, Fatal> {
@@ -383,6 +388,13 @@ mod tests {
         assert!(adjustment("127.0.0.1 --burst --s6 -e 200", std::slice::from_ref(&wide)).is_ok());
         assert!(adjustment("127.0.0.1 --burst --s6 -f", std::slice::from_ref(&wide)).is_ok());
         assert_eq!(adjustment("127.0.0.1 --burst -e 100", &[wide]), uncertain);
+    }
+
+    #[test]
+    fn force_makes_nothing_out_of_nothing() {
+        let uncertain = Err(Fatal::failed("time uncertainty too large"));
+        assert_eq!(adjustment("127.0.0.1 --burst -f -v 0", &[Err(Miss::timed_out())]), uncertain);
+        assert_eq!(adjustment("127.0.0.1 --burst -f", &[exact(172_900)]), uncertain);
     }
 
     #[test]
