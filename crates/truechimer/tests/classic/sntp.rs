@@ -4,7 +4,8 @@ use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use truechimer_time::leap::DAT_BYTES_MAX;
 use truechimer_time::{LeapTable, Span};
@@ -21,8 +22,13 @@ fn sntpclock(peer: &Peer, more: &[&str]) -> Output {
 
 /// Ten times the same warning, and no answer.
 fn ten_times(why: &str) -> (Option<i32>, String, String) {
+    times(10, why)
+}
+
+/// So many times the same warning, and no answer.
+fn times(count: usize, why: &str) -> (Option<i32>, String, String) {
     let warning = format!("sntpclock: warning: unable to read clock: {why}\n");
-    failed(111, &(warning.repeat(10) + "sntpclock: fatal: time uncertainty too large\n"))
+    failed(111, &(warning.repeat(count) + "sntpclock: fatal: time uncertainty too large\n"))
 }
 
 #[test]
@@ -67,11 +73,11 @@ fn the_question_tells_nothing_and_cannot_be_guessed() {
     assert_eq!(sntpclock(&peer, &[]).status.code(), Some(0));
     let mut questions = peer.heard();
     for question in &questions {
-        assert_eq!((question.bytes.len(), question.bytes[0]), (48, 0x23));
-        assert!(question.bytes[1..40].iter().all(|byte| *byte == 0), "{:?}", question.bytes);
+        assert_eq!((question.len(), question[0]), (48, 0x23));
+        assert!(question[1..40].iter().all(|byte| *byte == 0), "{:?}", question);
     }
-    questions.sort_by(|a, b| a.bytes.cmp(&b.bytes));
-    questions.dedup_by(|a, b| a.bytes == b.bytes);
+    questions.sort();
+    questions.dedup();
     assert_eq!(questions.len(), 10, "each has a cookie of its own");
 }
 
@@ -79,12 +85,11 @@ fn the_question_tells_nothing_and_cannot_be_guessed() {
 fn questions_are_spaced_unless_a_burst_is_asked_for() {
     let peer = ntp(Span::ZERO, |_| {});
     let place = peer.name();
+    let begun = Instant::now();
     let spaced = run("sntpclock", &[&place, "-r", "3", "--leapsecs", "/nonexistent/leapsecs.dat"], b"");
+    assert!(begun.elapsed() >= Duration::from_secs(1), "two pauses of half a second");
     assert_about(adjustment(&spaced, 16), Span::ZERO);
-    let questions = peer.heard();
-    let apart: Vec<Duration> = questions.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    assert!(apart.iter().all(|apart| *apart >= Duration::from_millis(450)), "{apart:?}");
-    assert_eq!(questions.len(), 3);
+    assert_eq!(peer.heard().len(), 3);
 }
 
 #[test]
@@ -144,10 +149,13 @@ fn what_is_no_answer_is_a_bad_format() {
         ("128 bytes", |answer| answer.resize(128, 0)),
         ("nothing", Vec::clear),
     ];
-    for (name, change) in changes {
-        let output = sntpclock(&ntp(Span::ZERO, change), &["-t", "30"]);
-        assert_eq!(told(&output), ten_times("bad response format"), "{name}");
-    }
+    let badly = |change| told(&sntpclock(&ntp(Span::ZERO, change), &["-r", "1", "-t", "2000"]));
+    // Each takes all its patience, so all are asked at once.
+    thread::scope(|scope| {
+        for (name, change) in changes {
+            scope.spawn(move || assert_eq!(badly(change), times(1, "bad response format"), "{name}"));
+        }
+    });
 }
 
 #[test]
@@ -159,7 +167,7 @@ fn an_answer_from_elsewhere_is_not_heard() {
 #[test]
 fn silence_is_ten_warnings() {
     let peer = Peer::start(|_| None);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     assert_eq!(told(&sntpclock(&peer, &["-t", "100"])), ten_times("timed out"));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(peer.heard().len(), 10);

@@ -1,6 +1,7 @@
 //! `taiclock`.
 
 use std::process::Output;
+use std::thread;
 
 use truechimer_time::Span;
 
@@ -11,9 +12,10 @@ fn taiclock(peer: &Peer, more: &[&str]) -> Output {
     run("taiclock", &[&[&peer.name(), "--burst"][..], more].concat(), b"")
 }
 
-fn ten_times(why: &str) -> (Option<i32>, String, String) {
+/// So many times the same warning, and no answer.
+fn times(count: usize, why: &str) -> (Option<i32>, String, String) {
     let warning = format!("taiclock: warning: unable to read clock: {why}\n");
-    failed(111, &(warning.repeat(10) + "taiclock: fatal: time uncertainty too large\n"))
+    failed(111, &(warning.repeat(count) + "taiclock: fatal: time uncertainty too large\n"))
 }
 
 #[test]
@@ -43,11 +45,11 @@ fn the_question_is_one_that_every_server_answers() {
     let mut questions = peer.heard();
     assert_eq!(questions.len(), 10);
     for question in &questions {
-        assert_eq!((question.bytes.len(), &question.bytes[..4]), (32, &b"ctai"[..]));
-        assert!(question.bytes[4..20].iter().all(|byte| *byte == 0), "{:?}", question.bytes);
+        assert_eq!((question.len(), &question[..4]), (32, &b"ctai"[..]));
+        assert!(question[4..20].iter().all(|byte| *byte == 0), "{:?}", question);
     }
-    questions.sort_by(|a, b| a.bytes.cmp(&b.bytes));
-    questions.dedup_by(|a, b| a.bytes[20..] == b.bytes[20..]);
+    questions.sort();
+    questions.dedup_by(|a, b| a[20..] == b[20..]);
     assert_eq!(questions.len(), 10, "each has a cookie of its own");
 }
 
@@ -70,12 +72,15 @@ fn what_is_no_answer_is_a_bad_format() {
         ("another cookie", |answer| answer[20] ^= 1),
         ("reserved label", |answer| answer[4] = 0x80),
     ];
-    for (name, change) in changes {
-        let output = taiclock(&tai(Span::ZERO, change), &["-t", "30"]);
-        assert_eq!(told(&output), ten_times("bad response format"), "{name}");
-    }
+    let badly = |change| told(&taiclock(&tai(Span::ZERO, change), &["-r", "1", "-t", "2000"]));
+    // Each takes all its patience, so all are asked at once.
+    thread::scope(|scope| {
+        for (name, change) in changes {
+            scope.spawn(move || assert_eq!(badly(change), times(1, "bad response format"), "{name}"));
+        }
+    });
     let elsewhere = Peer::ventriloquist(|question| announced(question, Span::from_secs(9)));
-    assert_eq!(told(&taiclock(&elsewhere, &["-t", "30"])), ten_times("timed out"));
+    assert_eq!(told(&taiclock(&elsewhere, &["-t", "30"])), times(10, "timed out"));
 }
 
 /// Ours counts UTC; the peers are one of each kind on the same machine.
