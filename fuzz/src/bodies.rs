@@ -10,15 +10,19 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use truechimer::config::Config;
 use truechimer::talk;
+use truechimer_core::classic::atto;
+use truechimer_core::classic::record::{self as adjustment, Form};
 use truechimer_core::discipline::oscillator::RateLimits;
 use truechimer_core::measure::exchange::{Answer, Exchange, Heard, Refusal, Rules};
 use truechimer_core::moment::{Stamp, StampedBy};
 use truechimer_core::record::{self, LINE_MAX};
 use truechimer_core::server::ntp::{Served, answer};
+use truechimer_core::server::taiclock;
 use truechimer_core::source::association::sample_of;
 use truechimer_core::wire::extension::{FIELDS_MAX, Seal, Trailer};
 use truechimer_core::wire::mac::{Key, KeyKind};
 use truechimer_core::wire::ntp::{Leap, Mode, Packet};
+use truechimer_core::wire::taiclock::Question;
 use truechimer_core::wire::{DATAGRAM_MAX, HEADER_LEN};
 use truechimer_time::leap::DAT_BYTES_MAX;
 use truechimer_time::{LeapTable, NtpPrecision, Rate, Span, Tai, Time, Utc};
@@ -133,6 +137,26 @@ fn is_usable(answer: &Answer, rules: &Rules) {
     let fastest = RateLimits::around(Rate::ZERO, Rate::from_ppb(500_000));
     if let Ok(sample) = sample_of(answer, &LeapTable::COMPILED, fastest, Span::ZERO) {
         assert!(sample.earliest <= sample.middle() && sample.middle() <= sample.latest);
+    }
+}
+
+/// What the classic programs read: a TAICLOCK datagram on either side, an adjustment, a file of the rate.
+pub fn classic(bytes: &[u8]) {
+    let now = LeapTable::COMPILED.tai_of_utc(NOW);
+    if let Some(told) = taiclock::answer(bytes, now) {
+        assert!(told.len() <= bytes.len(), "no amplification");
+        assert_eq!(taiclock::answer(&told, now), None, "no loop");
+    }
+    let question = Question::new(*b"unguessable!");
+    if question.read(bytes).is_ok() {
+        assert!(bytes.starts_with(b"stai") && bytes.ends_with(b"unguessable!"));
+    }
+    if let Ok(adjustment) = adjustment::read(bytes) {
+        let forms = [Form::Classic, Form::S6].map(|form| form.write(adjustment.span()));
+        assert!(forms.iter().flatten().any(|form| form == bytes), "writing is the inverse of reading");
+    }
+    if let Ok(tick) = atto::read(bytes) {
+        assert_eq!(atto::write(tick).as_ref().map(|file| &file[..]), Some(bytes));
     }
 }
 

@@ -13,6 +13,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod classic;
 pub mod discipline;
 pub mod event;
 pub mod learned;

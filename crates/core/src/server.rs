@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod ntp;
+pub mod taiclock;
 
 use crate::reason::reasons;
 

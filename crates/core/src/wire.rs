@@ -7,6 +7,7 @@
 pub mod extension;
 pub mod mac;
 pub mod ntp;
+pub mod taiclock;
 
 use crate::reason::reasons;
 

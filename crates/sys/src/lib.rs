@@ -22,6 +22,7 @@ pub mod system;
 pub mod udp;
 pub mod user;
 pub mod wake;
+pub mod zone;
 
 mod address;
 mod control;

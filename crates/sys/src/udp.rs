@@ -24,6 +24,9 @@ use crate::socket;
 pub use error::SocketError;
 pub use stamp::{Stamps, TransmitStamp};
 
+/// The error number of a machine that has no addresses of the family that was asked for (EAFNOSUPPORT).
+pub const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
+
 /// Stale entries of the error queue that one call looks past.
 const QUEUE_LOOKS_MAX: usize = 16;
 /// The error queue may return the whole frame that was sent; nobody looks at it, but it is to be given room.

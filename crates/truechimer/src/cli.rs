@@ -255,6 +255,14 @@ pub struct Sim {
     pub output: Output,
 }
 
+/// List the classic programs that this binary answers to by name, or make links for them
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Applets {
+    /// Make a link for each name in this folder, which must exist; what is there already is left alone
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub install: Option<PathBuf>,
+}
+
 /// Write the man pages into a folder
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Man {
@@ -351,6 +359,7 @@ mod tests {
         Config(Config),
         Demo(Demo),
         Sim(Sim),
+        Applets(Applets),
         Man(Man),
         Completions(Completions),
     }
@@ -386,6 +395,8 @@ mod tests {
             "sim years --seeds 17..17",
             "sim --plot /tmp --quick",
             "sim --replay a b c --json",
+            "applets",
+            "applets --install /tmp",
             "man /tmp",
             "completions zsh",
         ] {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use truechimer::classic::{self, Face, Program};
 use truechimer::cli;
 use truechimer::command::{self, Outcome};
 
@@ -23,6 +24,9 @@ enum Command {
     Query(cli::Query),
     Set(cli::Set),
     Config(cli::Config),
+    Applets(cli::Applets),
+    #[command(flatten)]
+    Classic(Program),
     #[command(hide = true)]
     Man(cli::Man),
     #[command(hide = true)]
@@ -30,6 +34,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    if let Some(name) = arguments.next().and_then(|called| classic::named(&called)) {
+        return classic::run(&name, arguments).into();
+    }
     let outcome = match Command::try_parse() {
         Ok(command) => run(&command).unwrap_or_else(|error| complain(&error)),
         Err(error) => misused(&error),
@@ -50,6 +58,8 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Query(arguments) => command::query::query(arguments),
         Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
+        Command::Applets(arguments) => command::applets::applets(arguments),
+        Command::Classic(program) => Ok(program.run(Face::Subcommand)),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),
     }

@@ -39,6 +39,11 @@ fn exchanges() {
 }
 
 #[test]
+fn classic_formats() {
+    replay("classic", bodies::classic);
+}
+
+#[test]
 fn leap_files() {
     replay("leap", bodies::leap);
 }

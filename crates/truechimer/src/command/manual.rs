@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Command;
 
+use crate::classic;
 use crate::cli;
 use crate::command::Outcome;
 
@@ -18,6 +19,7 @@ pub fn man(arguments: &cli::Man, mut table: Command) -> anyhow::Result<Outcome> 
 }
 
 fn pages(command: &Command, dir: &Path) -> anyhow::Result<()> {
+    let command = under_its_own_name(command);
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let path = dir.join(format!("{name}.1"));
     let mut page = Vec::new();
@@ -25,6 +27,15 @@ fn pages(command: &Command, dir: &Path) -> anyhow::Result<()> {
     fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     let shown = |sub: &&Command| !sub.is_hide_set() && sub.get_name() != "help";
     command.get_subcommands().filter(shown).try_for_each(|sub| pages(sub, dir))
+}
+
+/// The classic programs have pages under their own names, where those look who know them.
+fn under_its_own_name(command: &Command) -> Command {
+    let name = command.get_name().to_owned();
+    match classic::names().contains(&name) {
+        true => command.clone().display_name(name.clone()).bin_name(name),
+        false => command.clone(),
+    }
 }
 
 /// Prints the completions for one shell.

@@ -1,5 +1,6 @@
 //! The subcommands' bodies, one module each: arguments in, an [`Outcome`] or a reason why not out.
 
+pub mod applets;
 pub mod ask;
 pub mod burst;
 pub mod config;

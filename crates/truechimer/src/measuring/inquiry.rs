@@ -1,33 +1,28 @@
 //! One server: its exchanges, and what is known from them.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rand_core::Rng;
 use truechimer_core::discipline::bracket::Bracket;
 use truechimer_core::discipline::estimator::Estimator;
 use truechimer_core::discipline::oscillator::RateLimits;
-use truechimer_core::measure::exchange::{Answer, Exchange, Heard, Refusal, Rules};
+use truechimer_core::measure::exchange::{Answer, Heard, Rules};
 use truechimer_core::measure::sample::Sample;
-use truechimer_core::moment::{Stamp, StampedBy};
 use truechimer_core::policy::TrustPolicy;
 use truechimer_core::source::association::{NearLeap, sample_of};
 use truechimer_core::source::schedule::BURST_SPACING;
-use truechimer_core::wire::DATAGRAM_MAX;
 use truechimer_sys::clock::{self, Readings};
-use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
+use truechimer_sys::udp::SocketError;
 use truechimer_time::{Local, Mono, Rate, Span, Time};
 
+use super::underway::Underway;
 use super::{LEAPS, Manner, Reading, Server, Trouble};
 use crate::config::Address;
-use crate::stamps::{to_raw, was_set_between};
 
 /// Questions to a server in our own network are so far apart; those to others as the bursts of the daemon, because
 /// public servers commonly ignore what comes more often.
 const SPACING_NEAR: Span = Span::from_millis(500);
-
-/// So many datagrams are looked at in one go: nobody keeps us busy with rubbish.
-const DATAGRAMS_MAX: usize = 16;
 
 /// Everything about one server while it is being measured.
 pub(super) struct Inquiry {
@@ -39,20 +34,10 @@ pub(super) struct Inquiry {
     answered: u8,
     /// When the next question leaves.
     due: Time<Mono>,
-    underway: Vec<Underway>,
+    /// By their numbers.
+    underway: Vec<(u8, Underway)>,
     known: Option<Known>,
     trouble: Option<Trouble>,
-}
-
-/// An exchange under way.
-struct Underway {
-    number: u8,
-    exchange: Exchange,
-    socket: UdpSocket,
-    begun: Readings,
-    ends: Time<Mono>,
-    /// The last thing that came and could not be used.
-    refusal: Option<Refusal>,
 }
 
 /// What the answers tell together, when the last of them was heard.
@@ -86,8 +71,8 @@ impl Inquiry {
     /// Gives up on the questions whose time is over, and asks the next if its time has come.
     pub(super) fn wake(&mut self, rng: &mut impl Rng) {
         let now = clock::mono();
-        let over: Vec<Underway> = self.underway.extract_if(.., |underway| underway.ends <= now).collect();
-        for underway in over {
+        let over: Vec<_> = self.underway.extract_if(.., |(_, underway)| underway.ends <= now).collect();
+        for (_, underway) in over {
             self.trouble = Some(underway.refusal.map_or(Trouble::Silent(self.timeout), Trouble::Unusable));
         }
         while self.asked < self.samples && self.due <= now {
@@ -98,18 +83,18 @@ impl Inquiry {
     /// When to be woken if nothing is heard; `None` when it is over.
     pub(super) fn deadline(&self) -> Option<Time<Mono>> {
         let next = (self.asked < self.samples).then_some(self.due);
-        self.underway.iter().map(|underway| underway.ends).chain(next).min()
+        self.underway.iter().map(|(_, underway)| underway.ends).chain(next).min()
     }
 
     /// The sockets to be watched, by the number of their exchange.
     pub(super) fn sockets(&self) -> impl Iterator<Item = (u8, BorrowedFd<'_>)> {
-        self.underway.iter().map(|underway| (underway.number, underway.socket.as_fd()))
+        self.underway.iter().map(|(number, underway)| (*number, underway.socket()))
     }
 
     /// Something is to be read on the socket of an exchange.
     pub(super) fn hear(&mut self, number: u8, rules: &Rules) {
-        let Some(place) = self.underway.iter().position(|underway| underway.number == number) else { return };
-        let outcome = match self.underway[place].listen(rules) {
+        let Some(place) = self.underway.iter().position(|(known, _)| *known == number) else { return };
+        let outcome = match self.underway[place].1.listen(rules) {
             Ok(None) => return,
             Ok(Some((Heard::Answer(answer), now))) => self.learn(answer, &now),
             Ok(Some((Heard::Kiss(kiss), _))) => Err(Trouble::Kissed(kiss.code)),
@@ -134,11 +119,11 @@ impl Inquiry {
 
     fn ask(&mut self, rng: &mut impl Rng) {
         let place = self.places[0];
-        match Underway::begin(rng, place, self.asked, self.timeout) {
+        match Underway::begin(rng, place, self.timeout) {
             Ok(underway) => {
-                self.asked += 1;
                 self.due = underway.begun.mono + spacing(place);
-                self.underway.push(underway);
+                self.underway.push((self.asked, underway));
+                self.asked += 1;
             }
             Err(error) => self.fail(Trouble::Network(error)),
         }
@@ -187,54 +172,9 @@ impl Inquiry {
     }
 }
 
-fn spacing(place: SocketAddr) -> Span {
+/// How far apart questions to this server are.
+pub(crate) fn spacing(place: SocketAddr) -> Span {
     if Address::Literal(place).is_near() { SPACING_NEAR } else { BURST_SPACING }
-}
-
-impl Underway {
-    fn begin(rng: &mut impl Rng, to: SocketAddr, number: u8, timeout: Span) -> Result<Self, SocketError> {
-        let mut exchange = Exchange::start(rng, to, None);
-        let socket = UdpSocket::connect(to)?;
-        // Without stamps the program's own readings do.
-        socket.enable_stamps(Stamps::Both);
-        let begun = clock::readings();
-        socket.send(exchange.datagram())?;
-        exchange.sent(Stamp { at: begun.raw, by: StampedBy::Program });
-        Ok(Self { number, exchange, socket, begun, ends: begun.mono + timeout, refusal: None })
-    }
-
-    /// What was heard, if anything was that belongs to the question, and when.
-    fn listen(&mut self, rules: &Rules) -> Result<Option<(Heard, Readings)>, Trouble> {
-        // One more than is read, so that what is too long is seen to be.
-        let mut datagram = [0; DATAGRAM_MAX + 1];
-        for _ in 0..DATAGRAMS_MAX {
-            self.take_transmit_stamp().map_err(Trouble::Network)?;
-            let Some(received) = self.socket.receive(&mut datagram).map_err(Trouble::Network)? else {
-                return Ok(None);
-            };
-            let now = clock::readings();
-            if was_set_between(&self.begun, &now) {
-                return Err(Trouble::ClockSet);
-            }
-            let by_us = Stamp { at: now.raw, by: StampedBy::Program };
-            let at = received.stamp.and_then(|stamp| to_raw(stamp, &now)).unwrap_or(by_us);
-            match self.exchange.hear(received.from, at, &datagram[..received.len], rules) {
-                Ok(heard) => return Ok(Some((heard, now))),
-                Err(refusal) => self.refusal = Some(refusal),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The kernel's stamp is nearer to the wire than our own.
-    fn take_transmit_stamp(&mut self) -> Result<(), SocketError> {
-        while let Some(stamp) = self.socket.transmit_stamp()? {
-            if let Some(sent) = to_raw(stamp.at, &clock::readings()) {
-                self.exchange.sent(sent);
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Known {

@@ -22,10 +22,11 @@ use crate::config::Address;
 use crate::floor::made;
 use crate::ui::units;
 
-mod inquiry;
+pub(crate) mod inquiry;
 mod json;
-mod names;
+pub(crate) mod names;
 mod text;
+pub(crate) mod underway;
 mod vote;
 
 #[cfg(test)]

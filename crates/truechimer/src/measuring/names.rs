@@ -18,7 +18,7 @@ use crate::config::Address;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where each can be asked, in the order of the system's preference (RFC 6724); never nowhere.
-pub(super) fn look_up(addresses: &[Address], family: Family) -> Vec<Result<Vec<SocketAddr>, Trouble>> {
+pub(crate) fn look_up(addresses: &[Address], family: Family) -> Vec<Result<Vec<SocketAddr>, Trouble>> {
     let (answers, inbox) = mpsc::channel();
     let too_slow = Trouble::LookupTooSlow(Span::from_secs(PATIENCE.as_secs() as i64));
     let mut found = vec![Err(too_slow); addresses.len()];

@@ -47,13 +47,7 @@ impl Chronyd {
 
     /// A server whose clock is ahead by so many seconds: libfaketime shifts what it reads, and nothing else.
     pub(crate) fn ahead(peers: &Path, seconds: i32) -> Self {
-        let library = libfaketime(peers);
-        let environment = vec![
-            ("LD_PRELOAD", library.into_os_string()),
-            ("FAKETIME", format!("{seconds:+}s").into()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
-        ];
-        Self::on_loopback(peers, serving_lines(), environment)
+        Self::on_loopback(peers, serving_lines(), shifted(peers, seconds))
     }
 
     /// A server of this machine's clock in another network.
@@ -120,6 +114,15 @@ fn serving_lines() -> String {
 }
 
 /// The library that shifts clocks; its folder is named after the machine's architecture.
+/// The environment of a program that reads a clock which is ahead by so many seconds.
+pub(crate) fn shifted(peers: &Path, seconds: i32) -> Vec<(&'static str, OsString)> {
+    vec![
+        ("LD_PRELOAD", libfaketime(peers).into_os_string()),
+        ("FAKETIME", format!("{seconds:+}s").into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+    ]
+}
+
 fn libfaketime(peers: &Path) -> PathBuf {
     let folders = fs::read_dir(peers.join("usr/lib")).unwrap().flatten();
     let libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));

@@ -20,6 +20,7 @@ mod process;
 mod relay;
 mod truth;
 
+mod classic;
 mod container;
 mod control;
 mod foretold;
