@@ -11,6 +11,7 @@ pub mod leaps;
 pub mod measuring;
 pub mod page;
 pub mod replay;
+pub mod service;
 pub mod stamps;
 pub mod state;
 pub mod talk;

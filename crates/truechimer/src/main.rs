@@ -25,6 +25,7 @@ enum Command {
     Set(cli::Set),
     Config(cli::Config),
     Applets(cli::Applets),
+    Service(command::service::Service),
     #[command(flatten)]
     Classic(Program),
     #[command(hide = true)]
@@ -59,6 +60,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Applets(arguments) => command::applets::applets(arguments),
+        Command::Service(arguments) => command::service::service(arguments),
         Command::Classic(program) => Ok(program.run(Face::Subcommand)),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

@@ -9,6 +9,7 @@ pub mod manual;
 pub mod now;
 pub mod query;
 pub mod run;
+pub mod service;
 pub mod set;
 pub mod sim;
 pub mod status;
