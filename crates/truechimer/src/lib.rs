@@ -16,3 +16,4 @@ pub mod stamps;
 pub mod state;
 pub mod talk;
 pub mod ui;
+pub mod zone;

@@ -26,6 +26,7 @@ enum Command {
     Config(cli::Config),
     Applets(cli::Applets),
     Service(command::service::Service),
+    Tz(command::tz::Tz),
     #[command(flatten)]
     Classic(Program),
     #[command(hide = true)]
@@ -61,6 +62,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Config(arguments) => command::config::config(arguments),
         Command::Applets(arguments) => command::applets::applets(arguments),
         Command::Service(arguments) => command::service::service(arguments),
+        Command::Tz(arguments) => command::tz::tz(arguments),
         Command::Classic(program) => Ok(program.run(Face::Subcommand)),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

@@ -13,6 +13,7 @@ pub mod service;
 pub mod set;
 pub mod sim;
 pub mod status;
+pub mod tz;
 
 use std::process::ExitCode;
 
