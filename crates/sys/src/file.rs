@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, process};
 
@@ -91,6 +91,20 @@ pub fn previous(path: &Path) -> Result<PathBuf, FileError> {
 /// The content of the file at `path`, of at most `limit` bytes. Neither links nor pipes nor devices are read.
 pub fn load(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     read_regular(path, limit).while_doing("read", path)
+}
+
+/// Does anybody have the pipe at `path` open for reading? It is opened for writing for a moment, and nothing is written
+/// (fifo(7): without a reader the kernel answers ENXIO). What is no pipe has no reader.
+pub fn has_reader(path: &Path) -> Result<bool, FileError> {
+    let is_pipe = fs::symlink_metadata(path).while_doing("look at", path)?.file_type().is_fifo();
+    if !is_pipe {
+        return Ok(false);
+    }
+    match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(false),
+        Err(error) => Err(error).while_doing("open", path),
+    }
 }
 
 /// Makes the folder at `path`, and those above it, with these permissions; one that is there is left as it is.
@@ -255,6 +269,22 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     const LIMIT: usize = 1000;
+
+    #[test]
+    fn a_pipe_has_a_reader_while_somebody_reads_it() {
+        let scratch = Scratch::new();
+        let pipe = scratch.file("pipe");
+        assert_eq!(has_reader(&pipe).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(!has_reader(&pipe).unwrap());
+        let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&pipe).unwrap();
+        assert!(has_reader(&pipe).unwrap());
+        drop(reader);
+        assert!(!has_reader(&pipe).unwrap());
+        fs::write(scratch.file("file"), b"kept").unwrap();
+        assert!(!has_reader(&scratch.file("file")).unwrap());
+        assert_eq!(fs::read(scratch.file("file")).unwrap(), b"kept");
+    }
 
     #[test]
     fn what_is_saved_is_loaded_and_the_previous_copy_is_kept() {

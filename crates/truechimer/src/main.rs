@@ -25,6 +25,8 @@ enum Command {
     Set(cli::Set),
     Config(cli::Config),
     Applets(cli::Applets),
+    Service(command::service::Service),
+    Tz(command::tz::Tz),
     #[command(flatten)]
     Classic(Program),
     #[command(hide = true)]
@@ -59,6 +61,8 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Applets(arguments) => command::applets::applets(arguments),
+        Command::Service(arguments) => command::service::service(arguments),
+        Command::Tz(arguments) => command::tz::tz(arguments),
         Command::Classic(program) => Ok(program.run(Face::Subcommand)),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
         Command::Completions(arguments) => command::manual::completions(arguments, Command::command()),

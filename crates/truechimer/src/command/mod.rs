@@ -9,9 +9,11 @@ pub mod manual;
 pub mod now;
 pub mod query;
 pub mod run;
+pub mod service;
 pub mod set;
 pub mod sim;
 pub mod status;
+pub mod tz;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 
 use anyhow::Context;
-use truechimer_sys::capability::has_cap_sys_time;
+use truechimer_sys::capability::{drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::file::{self, Lock, LockError};
 use truechimer_sys::notify::Notifier;
 use truechimer_sys::shm::PageWriter;
@@ -39,10 +39,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
     let service = serve(&config)?;
-    if let Some(account) = &account {
-        user::become_user(account, &[])
-            .with_context(|| format!("cannot become the user {}", account.name))?;
-    }
+    give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
         clock,
         leaps,
@@ -82,6 +79,17 @@ fn leaps(config: &Config) -> LeapTable {
             eprintln!("warn: leap seconds: {error}; the table of this program is used");
             LeapTable::COMPILED
         }
+    }
+}
+
+/// From here on this process, which reads the network, may not set the clock; its keeper may. A service manager can have
+/// started us as an ordinary user with that privilege.
+fn give_up_privileges(account: Option<&User>, simulated: bool) -> anyhow::Result<()> {
+    match account {
+        Some(account) => user::become_user(account, &[])
+            .with_context(|| format!("cannot become the user {}", account.name)),
+        None if simulated => Ok(()),
+        None => drop_all_capabilities().context("cannot give up our capabilities"),
     }
 }
 

@@ -1,0 +1,51 @@
+//! The units before systemd's own judges, which need no running systemd.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::host::{Host, not_tested, service, told};
+
+/// The highest exposure that is accepted, in tenths. It is a whole number because that is what the option takes.
+const EXPOSURE_MAX: u32 = 20;
+
+/// The units of a master whose programs exist, or nothing where there is no systemd-analyze; it is said.
+fn units(host: &Host) -> Option<Vec<PathBuf>> {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        not_tested("there is no systemd-analyze here (Debian: systemd)");
+        return None;
+    }
+    let mut command = service();
+    command.args(["install", "--role", "master", "--supervisor", "systemd", "--vendor"]);
+    command.arg("--bin").arg(host.at("bin")).arg("--prefix").arg(host.at("root"));
+    let (code, text) = told(&command.output().unwrap());
+    assert_eq!(code, Some(0), "{text}");
+    let folder = host.at("root/usr/lib/systemd/system");
+    let mut units: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    units.sort();
+    assert_eq!(units.len(), 6, "{units:?}");
+    Some(units)
+}
+
+fn analyze(arguments: &[&str], units: &[PathBuf]) -> Output {
+    Command::new("systemd-analyze").args(arguments).args(units).output().unwrap()
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let host = Host::new();
+    let Some(units) = units(&host) else { return };
+    assert_eq!(told(&analyze(&["verify", "--man=no"], &units)), (Some(0), String::new()));
+}
+
+#[test]
+fn no_unit_is_exposed() {
+    let host = Host::new();
+    let Some(units) = units(&host) else { return };
+    let threshold = format!("--threshold={EXPOSURE_MAX}");
+    for unit in units {
+        let judged = analyze(&["security", "--offline=yes", "--no-pager", &threshold], &[unit]);
+        let (code, text) = told(&judged);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("Overall exposure level"), "{text}");
+    }
+}
