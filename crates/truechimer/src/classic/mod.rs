@@ -12,6 +12,7 @@ pub mod clockadd;
 pub mod clockview;
 pub mod counting;
 pub mod input;
+pub mod listening;
 pub mod messages;
 pub mod sntpclock;
 pub mod taiclock;
