@@ -1,4 +1,4 @@
-//! The programs of the clockspeed package and their relatives, by their own names.
+//! The programs of the clockspeed package and their relatives, and rdate, by their own names.
 //!
 //! One binary answers to all of them: by link (`argv[0]`), or as a subcommand of `truechimer`. Each program is one
 //! file with one struct of arguments, from which parsing, help and manual page come, and a body that ends with an
@@ -14,9 +14,11 @@ pub mod counting;
 pub mod input;
 pub mod listening;
 pub mod messages;
+pub mod rdate;
 pub mod sntpclock;
 pub mod taiclock;
 pub mod taiclockd;
+pub mod wall;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -39,6 +41,7 @@ pub enum Program {
     Taiclockd(taiclockd::Taiclockd),
     Clockadd(clockadd::Clockadd),
     Clockview(clockview::Clockview),
+    Rdate(rdate::Rdate),
 }
 
 impl Program {
@@ -50,6 +53,7 @@ impl Program {
             Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
+            Self::Rdate(arguments) => arguments.run(),
         }
     }
 
@@ -61,6 +65,7 @@ impl Program {
             "taiclockd" => Some(taiclockd::USAGE),
             "clockadd" => Some(clockadd::USAGE),
             "clockview" => Some(clockview::USAGE),
+            "rdate" => Some(rdate::USAGE),
             _other_name => None,
         }
     }
@@ -119,7 +124,7 @@ fn misused(name: &str, error: &clap::Error) -> Outcome {
     if let Some(usage) = Program::usage(name) {
         tell(name, &format!("usage: {usage}"));
     }
-    Outcome::Misused
+    if name == "rdate" { rdate::MISUSED } else { Outcome::Misused }
 }
 
 fn is_about_an_option(error: &clap::Error) -> bool {

@@ -4,6 +4,7 @@
 mod add;
 mod names;
 mod peer;
+mod rdate;
 mod sntp;
 mod tai;
 mod taid;
