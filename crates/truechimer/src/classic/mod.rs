@@ -15,6 +15,7 @@ pub mod input;
 pub mod listening;
 pub mod messages;
 pub mod rdate;
+pub mod rdated;
 pub mod sntpclock;
 pub mod taiclock;
 pub mod taiclockd;
@@ -42,6 +43,7 @@ pub enum Program {
     Clockadd(clockadd::Clockadd),
     Clockview(clockview::Clockview),
     Rdate(rdate::Rdate),
+    Rdated(rdated::Rdated),
 }
 
 impl Program {
@@ -54,6 +56,7 @@ impl Program {
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
             Self::Rdate(arguments) => arguments.run(),
+            Self::Rdated(arguments) => messages::end("rdated", arguments.run()),
         }
     }
 
@@ -66,6 +69,7 @@ impl Program {
             "clockadd" => Some(clockadd::USAGE),
             "clockview" => Some(clockview::USAGE),
             "rdate" => Some(rdate::USAGE),
+            "rdated" => Some(rdated::USAGE),
             _other_name => None,
         }
     }

@@ -5,6 +5,7 @@ mod add;
 mod names;
 mod peer;
 mod rdate;
+mod rdated;
 mod sntp;
 mod tai;
 mod taid;
