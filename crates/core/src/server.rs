@@ -1,13 +1,17 @@
 //! Serving: from a question to an answer or to silence.
 //!
-//! Everything here is a pure function of the question and of what is served: nothing is remembered about anybody.
+//! Everything here is a pure function of the question and of what is served: nothing is remembered about anybody, but for
+//! a second in [`ratelimit`].
 //!
 //! **Invariant:** an answer is never longer than its question, and nothing but a question is ever answered, so that
-//! neither amplification nor a loop between two servers is possible.
+//! neither amplification nor a loop between two servers is possible. Where a protocol wants a longer answer ([`time37`]),
+//! a rate stands in for the first half.
 
 pub mod access;
 pub mod ntp;
+pub mod ratelimit;
 pub mod taiclock;
+pub mod time37;
 
 use crate::reason::reasons;
 

@@ -4,10 +4,12 @@
 //! [`Malformed`], in time proportional to their number and without allocation. Nothing here decides whether a
 //! packet is believed.
 
+pub mod daytime;
 pub mod extension;
 pub mod mac;
 pub mod ntp;
 pub mod taiclock;
+pub mod time37;
 
 use crate::reason::reasons;
 

@@ -19,6 +19,7 @@ pub mod process;
 pub mod shm;
 pub mod signal;
 pub mod system;
+pub mod tcp;
 pub mod udp;
 pub mod user;
 pub mod wake;

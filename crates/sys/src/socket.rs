@@ -1,5 +1,5 @@
-//! Socket calls in their plainest forms, as thin safe functions. [`udp`](crate::udp), [`peer`](crate::peer) and
-//! [`process`](crate::process) give them meaning.
+//! Socket calls in their plainest forms, as thin safe functions. [`udp`](crate::udp), [`tcp`](crate::tcp),
+//! [`peer`](crate::peer) and [`process`](crate::process) give them meaning.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -30,6 +30,11 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, local: &Address) -> io::Result<()> {
 pub(crate) fn connect(fd: BorrowedFd<'_>, remote: &Address) -> io::Result<()> {
     // SAFETY: the kernel reads as many bytes of an address as we say it has.
     check(unsafe { libc::connect(fd.as_raw_fd(), remote.as_ptr(), remote.len()) }).map(drop)
+}
+
+pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: c_int) -> io::Result<()> {
+    // SAFETY: listen takes two ints.
+    check(unsafe { libc::listen(fd.as_raw_fd(), backlog) }).map(drop)
 }
 
 /// The address that a socket has here, if it is an internet address.

@@ -1,6 +1,7 @@
 //! Truechimer: one binary, many names. What the programs are made of, so that tests and each other can use it.
 #![forbid(unsafe_code)]
 
+pub mod apart;
 pub mod classic;
 pub mod cli;
 pub mod command;

@@ -38,6 +38,14 @@ impl KernelCount {
             Self::TaiLessTen => Time::from_epoch(shown.since_epoch() + TAI_AHEAD),
         }
     }
+
+    /// What the clock shows at this instant, if it is right.
+    pub fn shown(self, tai: Time<Tai>, leaps: &LeapTable) -> Time<Local> {
+        match self {
+            Self::Utc => Time::from_epoch(leaps.utc_of_tai(tai).time.since_epoch()),
+            Self::TaiLessTen => Time::from_epoch(tai.since_epoch() - TAI_AHEAD),
+        }
+    }
 }
 
 /// What the labels of a TAICLOCK server are.
@@ -93,6 +101,17 @@ mod tests {
         assert_eq!(seconds(tai_of_ntp(midnight, Leap::None, &leaps)), 1_483_228_837);
         let hour_before = midnight - Span::from_secs(3600);
         assert_eq!(seconds(tai_of_ntp(hour_before, Leap::Insert, &leaps)), 1_483_228_836 - 3600);
+    }
+
+    #[test]
+    fn what_a_right_clock_shows_means_the_same_instant() {
+        let leaps = LeapTable::COMPILED;
+        for kernel in [KernelCount::Utc, KernelCount::TaiLessTen] {
+            for shown in [0, 78_796_799, 1_483_228_799, 1_800_000_000] {
+                let shown = Time::from_epoch(Span::from_secs(shown));
+                assert_eq!(kernel.shown(kernel.tai(shown, &leaps), &leaps), shown, "{kernel:?} {shown:?}");
+            }
+        }
     }
 
     #[test]

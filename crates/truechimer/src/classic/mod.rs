@@ -1,4 +1,4 @@
-//! The programs of the clockspeed package and their relatives, by their own names.
+//! The programs of the clockspeed package and their relatives, and rdate, by their own names.
 //!
 //! One binary answers to all of them: by link (`argv[0]`), or as a subcommand of `truechimer`. Each program is one
 //! file with one struct of arguments, from which parsing, help and manual page come, and a body that ends with an
@@ -12,10 +12,14 @@ pub mod clockadd;
 pub mod clockview;
 pub mod counting;
 pub mod input;
+pub mod listening;
 pub mod messages;
+pub mod rdate;
+pub mod rdated;
 pub mod sntpclock;
 pub mod taiclock;
 pub mod taiclockd;
+pub mod wall;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -38,6 +42,8 @@ pub enum Program {
     Taiclockd(taiclockd::Taiclockd),
     Clockadd(clockadd::Clockadd),
     Clockview(clockview::Clockview),
+    Rdate(rdate::Rdate),
+    Rdated(rdated::Rdated),
 }
 
 impl Program {
@@ -49,6 +55,8 @@ impl Program {
             Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
+            Self::Rdate(arguments) => arguments.run(),
+            Self::Rdated(arguments) => messages::end("rdated", arguments.run()),
         }
     }
 
@@ -60,6 +68,8 @@ impl Program {
             "taiclockd" => Some(taiclockd::USAGE),
             "clockadd" => Some(clockadd::USAGE),
             "clockview" => Some(clockview::USAGE),
+            "rdate" => Some(rdate::USAGE),
+            "rdated" => Some(rdated::USAGE),
             _other_name => None,
         }
     }
@@ -118,7 +128,7 @@ fn misused(name: &str, error: &clap::Error) -> Outcome {
     if let Some(usage) = Program::usage(name) {
         tell(name, &format!("usage: {usage}"));
     }
-    Outcome::Misused
+    if name == "rdate" { rdate::MISUSED } else { Outcome::Misused }
 }
 
 fn is_about_an_option(error: &clap::Error) -> bool {

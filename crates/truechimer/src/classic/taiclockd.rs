@@ -14,13 +14,13 @@ use truechimer_core::classic::count::KernelCount;
 use truechimer_core::server::access::{AllowList, Prefix};
 use truechimer_core::server::taiclock::answer;
 use truechimer_core::wire::taiclock::{PORT, QUESTION_LEN_MAX};
-use truechimer_sys::adjust;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::udp::{SocketError, UdpSocket};
+use truechimer_sys::udp::UdpSocket;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use super::counting::Counting;
+use super::listening::{Hush, at_each};
 use super::messages::{Fatal, warn};
 use crate::command::Outcome;
 
@@ -70,7 +70,7 @@ impl Taiclockd {
             leaps: LeapTable::NONE,
             leaps_due: clock::mono(),
             anybody: anybody(),
-            silent: None,
+            hush: Hush::new(NAME, self.unsynchronised),
         };
         let mut set = PollSet::new();
         loop {
@@ -82,40 +82,16 @@ impl Taiclockd {
                 .for_each(|(index, socket)| set.add(socket.as_fd(), Interest::Read, index));
             let ready = set.wait(None).map_err(|error| Fatal::unable("wait", &error))?;
             for event in ready {
-                server.serve(&sockets[event.token], self.unsynchronised);
+                server.serve(&sockets[event.token]);
             }
         }
     }
 
-    /// One socket for each address. Without a wish these are all addresses of IPv4, and of IPv6 where there is such.
+    /// One socket for each address.
     fn sockets(&self) -> Result<Vec<UdpSocket>, Fatal> {
         let port = self.port.map_or(PORT, NonZeroU16::get);
-        let bind = |ip: IpAddr| UdpSocket::bind(SocketAddr::new(ip, port));
-        let bound = match self.addresses.as_slice() {
-            [] => {
-                bind(Ipv4Addr::UNSPECIFIED.into()).and_then(|v4| match bind(Ipv6Addr::UNSPECIFIED.into()) {
-                    Err(error) if lacks_family(error) => Ok(vec![v4]),
-                    v6 => v6.map(|v6| vec![v4, v6]),
-                })
-            }
-            wanted => wanted.iter().copied().map(bind).collect(),
-        };
-        let unable = |error: SocketError| Fatal::unable("bind", &io::Error::from_raw_os_error(error.errno()));
-        bound.map_err(unable)
-    }
-}
-
-/// Does the machine lack this family of addresses? Depending on how it was switched off, there are no sockets of it
-/// (EAFNOSUPPORT) or no addresses (EADDRNOTAVAIL).
-fn lacks_family(error: SocketError) -> bool {
-    match error {
-        SocketError::Unreachable => true,
-        SocketError::Other(errno) => errno == truechimer_sys::udp::NO_SUCH_FAMILY,
-        SocketError::Refused
-        | SocketError::Busy
-        | SocketError::Forbidden
-        | SocketError::TooLong
-        | SocketError::InUse => false,
+        at_each(&self.addresses, |ip| UdpSocket::bind(SocketAddr::new(ip, port)))
+            .map_err(|error| Fatal::unable("bind", &io::Error::from_raw_os_error(error.errno())))
     }
 }
 
@@ -132,8 +108,7 @@ struct Server {
     /// When the table is to be read again.
     leaps_due: Time<Mono>,
     anybody: AllowList,
-    /// What was last said about being silent.
-    silent: Option<bool>,
+    hush: Hush,
 }
 
 impl Server {
@@ -152,14 +127,14 @@ impl Server {
     }
 
     /// Answers what waits on one socket. Nothing that the network does ends the server.
-    fn serve(&mut self, socket: &UdpSocket, unsynchronised: bool) {
+    fn serve(&mut self, socket: &UdpSocket) {
         // One more than is echoed, so that nothing is lost of what is.
         let mut question = [0; QUESTION_LEN_MAX + 1];
         for _ in 0..DATAGRAMS_MAX {
             // An error is about an earlier answer, whose client has gone away.
             let Ok(received) = socket.receive(&mut question) else { continue };
             let Some(received) = received else { return };
-            if self.anybody.admit(received.from).is_err() || self.is_silent(unsynchronised) {
+            if self.anybody.admit(received.from).is_err() || self.hush.is_silent() {
                 continue;
             }
             let now = self.kernel.tai(clock::realtime(), &self.leaps);
@@ -169,22 +144,4 @@ impl Server {
             }
         }
     }
-
-    /// Says so when it begins and when it ends.
-    fn is_silent(&mut self, unsynchronised: bool) -> bool {
-        let silent = !unsynchronised && !is_synchronised();
-        if self.silent.unwrap_or(false) != silent {
-            let text = match silent {
-                true => "this clock is not synchronised: nobody is answered (see --unsynchronised)",
-                false => "this clock is synchronised again",
-            };
-            warn(NAME, text);
-        }
-        self.silent = Some(silent);
-        silent
-    }
-}
-
-fn is_synchronised() -> bool {
-    adjust::read_state().is_ok_and(|state| state.status.synchronised())
 }

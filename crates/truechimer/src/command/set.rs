@@ -5,19 +5,18 @@
 //! something to the clock, and it is reached neither by `--dry-run` nor without the privilege.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Write};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use truechimer_core::policy::TrustPolicy;
 use truechimer_sys::adjust::{self, ClockError, SLEW_LIMIT, SLEW_RATE};
 use truechimer_sys::capability::{drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::clock;
-use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::process::{Channel, MESSAGE_MAX, Message, spawn_child};
+use truechimer_sys::process::{Channel, spawn_child};
 use truechimer_time::{Civil, Local, Span, Time, Utc};
 
+use crate::apart::message_of;
 use crate::cli;
 use crate::command::Outcome;
 use crate::floor::made;
@@ -339,23 +338,9 @@ fn measured_apart(arguments: &cli::Set) -> anyhow::Result<Count> {
         }
     })
     .context("cannot start the process that measures")?;
-    let mut buffer = [0; MESSAGE_MAX];
-    let mut set = PollSet::new();
-    loop {
-        match child.channel.receive(&mut buffer) {
-            Ok(Message::Whole(len)) => {
-                return Count::read(&buffer[..len]).context("the process that measures speaks nonsense");
-            }
-            Ok(Message::End) => bail!("the process that measures has failed"),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                set.clear();
-                set.add(child.channel.as_fd(), Interest::Read, ());
-                set.wait(None)?;
-            }
-            Err(error) => return Err(error).context("cannot hear the process that measures"),
-        }
-    }
+    let message = message_of(&child).context("cannot hear the process that measures")?;
+    let message = message.context("the process that measures has failed")?;
+    Count::read(&message).context("the process that measures speaks nonsense")
 }
 
 /// The life of the process that measures.

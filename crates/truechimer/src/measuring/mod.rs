@@ -43,7 +43,7 @@ pub const SERVERS_MAX: usize = SOURCES_MAX;
 
 /// Era arithmetic is centred this long after the floor, so that also servers are understood whose clock is decades
 /// in the past, and can be refused for that.
-const ERA_AHEAD: Span = Span::from_secs(34 * 31_556_952);
+pub(crate) const ERA_AHEAD: Span = Span::from_secs(34 * 31_556_952);
 
 /// How to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,7 @@ fn inquire(inquiries: &mut [Inquiry], manner: &Manner) -> io::Result<()> {
 
 /// The leap seconds that are reckoned with: those of a table that is as old as the program do, since each stamp and
 /// our own clock are converted by the same.
-const LEAPS: LeapTable = LeapTable::COMPILED;
+pub(crate) const LEAPS: LeapTable = LeapTable::COMPILED;
 
 fn utc(tai: Time<Tai>) -> Time<Utc> {
     LEAPS.utc_of_tai(tai).time

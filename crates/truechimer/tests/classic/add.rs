@@ -12,7 +12,7 @@ use crate::{failed, fed, record, told};
 const SYS_TIME: u64 = 1 << 25;
 
 /// Runs a program without CAP_SYS_TIME, which is looked at first.
-fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
+pub(crate) fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
     let status = fed(powerless().args(["cat", "/proc/self/status"]), b"");
     let status = String::from_utf8(status.stdout).expect("text");
     let effective =
@@ -36,15 +36,15 @@ fn powerless() -> Command {
     command
 }
 
-fn link(folder: &Path) -> PathBuf {
-    let link = folder.join("clockadd");
+pub(crate) fn link(folder: &Path, name: &str) -> PathBuf {
+    let link = folder.join(name);
     symlink(env!("CARGO_BIN_EXE_truechimer"), &link).expect("a link");
     link
 }
 
 fn clockadd(arguments: &[&str], stdin: &[u8]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
-    harmless(&link(folder.path()), arguments, stdin, None)
+    harmless(&link(folder.path(), "clockadd"), arguments, stdin, None)
 }
 
 const DENIED: &str = "clockadd: fatal: unable to settimeofday: permission denied\n";
@@ -77,7 +77,7 @@ fn a_limit_is_kept_where_there_is_one() {
 }
 
 /// A library that writes down what the kernel is asked for, and asks nothing.
-fn recorder(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn recorder(folder: &Path) -> Option<PathBuf> {
     let library = folder.join("recorder.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/recorder.c");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
@@ -97,7 +97,7 @@ fn recorder(folder: &Path) -> Option<PathBuf> {
 fn the_clock_is_stepped_by_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(library) = recorder(folder.path()) else { return };
-    let link = link(folder.path());
+    let link = link(folder.path(), "clockadd");
     for (record, asked) in [
         (record(0, 500_000_000, 0), "set offset 0 500000000\n"),
         (record(-1, 750_000_000, 0), "set offset -1 750000000\n"),

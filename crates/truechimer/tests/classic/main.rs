@@ -4,6 +4,8 @@
 mod add;
 mod names;
 mod peer;
+mod rdate;
+mod rdated;
 mod sntp;
 mod tai;
 mod taid;

@@ -1,6 +1,7 @@
 //! Servers on loopback that do as they are told.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -94,4 +95,17 @@ pub(crate) fn tai(ahead: Span, change: impl Fn(&mut Vec<u8>) + Send + 'static) -
         change(&mut answer);
         Some(answer)
     })
+}
+
+/// A server of TCP that says this to each client and closes, as long as the test lasts.
+pub(crate) fn tcp(place: &str, say: impl Fn() -> Vec<u8> + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind(place).expect("loopback has a free port");
+    let place = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            // A client that has heard enough may be gone.
+            let _ = client.write_all(&say());
+        }
+    });
+    place
 }

@@ -1,4 +1,5 @@
-//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, and networks that delay, lose and break.
+//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, rdate and two inetds, and networks that delay,
+//! lose and break.
 //!
 //! `tests/peers/fetch` gets the peers first; without them these tests fail, unless `TRUECHIMER_WITHOUT_PEERS=1` says
 //! that they may be left out. What needs root (networks of its own, another user) says so and is left out without.
@@ -28,4 +29,5 @@ mod hostile;
 mod keeping;
 mod networks;
 mod querying;
+mod rdate;
 mod serving;

@@ -117,7 +117,7 @@ impl Drop for Process {
 }
 
 /// What runs a program that can neither set the clock nor outlive us.
-fn harmless(namespace: Option<&Namespace>) -> Command {
+pub(crate) fn harmless(namespace: Option<&Namespace>) -> Command {
     let mut command = match namespace {
         Some(namespace) => namespace.command("setpriv"),
         None => Command::new("setpriv"),
