@@ -9,6 +9,7 @@
 
 pub mod asking;
 pub mod clockadd;
+pub mod clockadjust;
 pub mod clockview;
 pub mod counting;
 pub mod input;
@@ -38,6 +39,7 @@ pub enum Program {
     Taiclockd(taiclockd::Taiclockd),
     Clockadd(clockadd::Clockadd),
     Clockview(clockview::Clockview),
+    Clockadjust(clockadjust::Clockadjust),
 }
 
 impl Program {
@@ -49,6 +51,7 @@ impl Program {
             Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
+            Self::Clockadjust(arguments) => messages::end("clockadjust", arguments.run()),
         }
     }
 
@@ -60,6 +63,7 @@ impl Program {
             "taiclockd" => Some(taiclockd::USAGE),
             "clockadd" => Some(clockadd::USAGE),
             "clockview" => Some(clockview::USAGE),
+            "clockadjust" => Some(clockadjust::USAGE),
             _other_name => None,
         }
     }

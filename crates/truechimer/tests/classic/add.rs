@@ -12,7 +12,7 @@ use crate::{failed, fed, record, told};
 const SYS_TIME: u64 = 1 << 25;
 
 /// Runs a program without CAP_SYS_TIME, which is looked at first.
-fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
+pub(crate) fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
     let status = fed(powerless().args(["cat", "/proc/self/status"]), b"");
     let status = String::from_utf8(status.stdout).expect("text");
     let effective =
@@ -77,7 +77,7 @@ fn a_limit_is_kept_where_there_is_one() {
 }
 
 /// A library that writes down what the kernel is asked for, and asks nothing.
-fn recorder(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn recorder(folder: &Path) -> Option<PathBuf> {
     let library = folder.join("recorder.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/recorder.c");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
