@@ -12,6 +12,7 @@ pub mod adjust;
 pub mod capability;
 pub mod clock;
 pub mod file;
+pub mod inlet;
 pub mod notify;
 pub mod peer;
 pub mod poll;

@@ -20,6 +20,11 @@ pub fn boot_id() -> Option<String> {
     text("/proc/sys/kernel/random/boot_id")
 }
 
+/// What this machine calls itself: `uname -n`.
+pub fn host_name() -> Option<String> {
+    text("/proc/sys/kernel/hostname")
+}
+
 /// The hardware counter that the kernel tells time by, such as `tsc`, `hpet` or `kvm-clock`.
 pub fn clocksource() -> Option<String> {
     text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
@@ -54,6 +59,12 @@ mod tests {
     fn this_boot_has_a_name() {
         assert_eq!(boot_id().unwrap().len(), 36);
         assert_eq!(boot_id(), boot_id());
+    }
+
+    #[test]
+    fn this_machine_has_a_name() {
+        let uname = std::process::Command::new("uname").arg("-n").output().unwrap();
+        assert_eq!(host_name().unwrap(), String::from_utf8(uname.stdout).unwrap().trim());
     }
 
     #[test]

@@ -131,10 +131,10 @@ pub struct Step {
     pub daemon: Daemon,
 }
 
-/// Check the configuration, or show what holds
+/// Check the configuration, show what holds, or make one of an older set-up
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Which of the two
+    /// Which of these
     #[command(subcommand)]
     pub verb: ConfigVerb,
 }
@@ -153,6 +153,12 @@ pub enum ConfigVerb {
         /// The configuration, instead of the one in /etc/truechimer
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
+    },
+    /// Print the shell variables of a clockspeed set-up as a configuration; nothing in the file is run
+    Import {
+        /// The variables, such as /etc/clockspeed.conf
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
     },
 }
 
@@ -388,6 +394,7 @@ mod tests {
             "config check",
             "config check x.toml",
             "config show",
+            "config import /etc/clockspeed.conf",
             "demo --fast",
             "sim quiet-lan --seed 7",
             "sim matrix --seeds 3 --quick --jobs 4 --json",

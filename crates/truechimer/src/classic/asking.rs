@@ -262,7 +262,7 @@ fn millis(millis: u32) -> Span {
 }
 
 /// Sleeps by poll(2) alone, which every harness knows.
-fn pause_until(due: Time<Mono>) -> Result<(), Fatal> {
+pub fn pause_until(due: Time<Mono>) -> Result<(), Fatal> {
     let mut nothing: PollSet<()> = PollSet::new();
     while clock::mono() < due {
         nothing.wait(Some(due - clock::mono())).map_err(|error| Fatal::unable("wait", &error))?;

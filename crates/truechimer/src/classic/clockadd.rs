@@ -79,6 +79,11 @@ impl Clockadd {
     }
 }
 
+/// Steps the clock by this, however far.
+pub(super) fn step(by: Span) -> Result<Outcome, Fatal> {
+    carry_out(Plan { step: by, warning: None }, adjust::step)
+}
+
 /// Steps by `step`, which is the kernel's but in tests.
 fn carry_out(plan: Plan, step: impl FnOnce(Span) -> Result<Span, ClockError>) -> Result<Outcome, Fatal> {
     if let Some(warning) = plan.warning {

@@ -38,7 +38,7 @@ impl Clockview {
     }
 
     /// The original reads its clock to the microsecond.
-    fn lines(&self, now: Time<Local>, adjustment: Span) -> Result<String, Fatal> {
+    pub(super) fn lines(&self, now: Time<Local>, adjustment: Span) -> Result<String, Fatal> {
         let now = match self.s6 {
             true => now,
             false => Time::from_epoch(Span::from_micros(now.since_epoch().as_micros())),

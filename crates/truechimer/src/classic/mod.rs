@@ -9,6 +9,7 @@
 
 pub mod asking;
 pub mod clockadd;
+pub mod clockadjust;
 pub mod clockview;
 pub mod counting;
 pub mod input;
@@ -44,6 +45,7 @@ pub enum Program {
     Clockview(clockview::Clockview),
     Rdate(rdate::Rdate),
     Rdated(rdated::Rdated),
+    Clockadjust(clockadjust::Clockadjust),
 }
 
 impl Program {
@@ -57,6 +59,7 @@ impl Program {
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
             Self::Rdate(arguments) => arguments.run(),
             Self::Rdated(arguments) => messages::end("rdated", arguments.run()),
+            Self::Clockadjust(arguments) => messages::end("clockadjust", arguments.run()),
         }
     }
 
@@ -70,6 +73,7 @@ impl Program {
             "clockview" => Some(clockview::USAGE),
             "rdate" => Some(rdate::USAGE),
             "rdated" => Some(rdated::USAGE),
+            "clockadjust" => Some(clockadjust::USAGE),
             _other_name => None,
         }
     }

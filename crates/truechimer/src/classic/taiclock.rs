@@ -85,16 +85,20 @@ impl Taiclock {
     }
 }
 
-fn cookie() -> Result<[u8; COOKIE_LEN], Miss> {
+pub(super) fn cookie() -> Result<[u8; COOKIE_LEN], Miss> {
     let mut cookie = [0; COOKIE_LEN];
     getrandom::fill(&mut cookie).map_err(|error| Miss::of(error.to_string()))?;
     Ok(cookie)
 }
 
-struct Client {
-    kernel: KernelCount,
-    peer: PeerCount,
-    leaps: LeapTable,
+/// One who asks.
+pub(super) struct Client {
+    /// What our clock counts.
+    pub(super) kernel: KernelCount,
+    /// What the server announces.
+    pub(super) peer: PeerCount,
+    /// The leap seconds between the two.
+    pub(super) leaps: LeapTable,
 }
 
 /// A question under way.
@@ -114,7 +118,12 @@ struct Heard {
 
 impl Client {
     /// One question.
-    fn turn(&self, place: SocketAddr, cookie: [u8; COOKIE_LEN], patience: Span) -> Result<Turn, Miss> {
+    pub(super) fn turn(
+        &self,
+        place: SocketAddr,
+        cookie: [u8; COOKIE_LEN],
+        patience: Span,
+    ) -> Result<Turn, Miss> {
         let mut underway = Underway::begin(place, Question::new(cookie), patience).map_err(Miss::network)?;
         while wait(underway.socket.as_fd(), underway.ends)? {
             if let Some(heard) = underway.listen()? {

@@ -67,7 +67,7 @@ fn is_over(signals: &SignalFlags) -> bool {
 
 /// The leap seconds: of the file that is configured, else of the system's, else of this program. A file that cannot be
 /// used is said to be, and the program's table stands.
-fn leaps(config: &Config) -> LeapTable {
+pub(crate) fn leaps(config: &Config) -> LeapTable {
     let (path, is_wanted) = match &config.leap_file {
         Some(path) => (path.as_path(), true),
         None => (Path::new(LEAP_FILE), false),

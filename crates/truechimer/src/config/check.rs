@@ -13,7 +13,7 @@ use super::error::{ConfigError, Fault, Texts};
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenServe, WrittenSource};
-use super::{Clock, Config, Serve, Source, State, Statistics, default};
+use super::{Clock, Config, Serve, Source, State, Statistics, classic, default};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -47,7 +47,7 @@ const DAY: Span = Span::from_secs(86_400);
 const CENTURY: Span = Span::from_secs(3_155_760_000);
 
 /// A fault with its place.
-struct Flaw(Range<usize>, Fault);
+pub(super) struct Flaw(pub(super) Range<usize>, pub(super) Fault);
 
 /// The configuration that the texts say together.
 pub(super) fn checked(texts: &Texts) -> Result<Config, ConfigError> {
@@ -74,6 +74,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
             min_operators: min_operators(&written.select.min_operators, super::votes(&sources))?,
             ..trust(written)?
         },
+        classic: classic::classic(&written.classic, &sources)?,
         sources,
         serve: written.serve.as_ref().map(serve).transpose()?,
         state: State {
@@ -271,10 +272,10 @@ fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
 
 /// What a value may be, both ends included.
 #[derive(Clone, Copy)]
-struct Limits<T> {
-    what: &'static str,
-    least: T,
-    most: T,
+pub(super) struct Limits<T> {
+    pub(super) what: &'static str,
+    pub(super) least: T,
+    pub(super) most: T,
 }
 
 impl<T: Spelled> Limits<T> {
@@ -286,7 +287,7 @@ impl<T: Spelled> Limits<T> {
     }
 }
 
-fn within<T: Spelled + PartialOrd + Copy>(
+pub(super) fn within<T: Spelled + PartialOrd + Copy>(
     key: &Key<Spelling<T>>,
     default: T,
     limits: Limits<T>,

@@ -8,7 +8,7 @@ use truechimer_time::Span;
 use super::address::Address;
 use super::quantity::{Size, Spelled};
 use super::words::{Account, Level, Target};
-use super::{Clock, Config, Source, State, Statistics};
+use super::{Classic, Clock, Config, Source, State, Statistics};
 
 /// Where the leap seconds of the distribution are (Debian's tzdata, the file of the IERS).
 pub const LEAP_FILE: &str = "/usr/share/zoneinfo/leap-seconds.list";
@@ -61,6 +61,7 @@ pub(super) fn config() -> Config {
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },
         trust: TrustPolicy::default(),
         serve: None,
+        classic: Classic::defaults(),
         state: State { dir: PathBuf::from("/var/lib/truechimer"), run_dir: PathBuf::from("/run/truechimer") },
         statistics: Statistics { dir: None, max_size: Size(8 << 20), keep: 8 },
         log: Level::Info,

@@ -114,6 +114,9 @@ pub enum Fault {
     /// Known words, but this version cannot do it.
     #[error("this version does not speak `{0}` yet")]
     NotYetSpoken(&'static str),
+    /// A master is measured by NTP or by TAICLOCK.
+    #[error("a master that speaks `{0}` cannot be measured")]
+    MasterSpeaks(&'static str),
     /// A value outside its limits.
     #[error("{what} must be {limits}")]
     OutOfLimits {
@@ -178,6 +181,7 @@ impl Fault {
                 Some(format!("first at {first}; remove one of the two"))
             }
             Self::NotYetSpoken(_) => Some("remove the source, or say kind = \"ntp\"".to_owned()),
+            Self::MasterSpeaks(_) => Some("say master_kind = \"taiclock\" or \"ntp\"".to_owned()),
             Self::Impolite { .. } => Some(
                 "shorter intervals are for addresses of one's own network, written in figures".to_owned(),
             ),

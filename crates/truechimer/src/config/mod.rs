@@ -12,8 +12,10 @@
 
 mod address;
 mod check;
+mod classic;
 mod default;
 mod error;
+mod import;
 mod merge;
 mod quantity;
 mod read;
@@ -32,12 +34,14 @@ pub use check::{
     ALLOW_MAX, BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, LISTEN_MAX,
     OPERATOR_LENGTH_MAX, SLEW_MAX, STATISTICS_KEEP_MAX,
 };
+pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
+pub use import::{Imported, Note, import};
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
 pub use truechimer_core::server::access::{Prefix, PrefixError};
-pub use words::{Account, AccountError, Kind, Level, Target, WordError};
+pub use words::{Account, AccountError, Host, HostError, Kind, Level, Target, WordError};
 
 /// How often the clocks are compared to see whether somebody else moves ours: a step shall be noticed within a
 /// second.
@@ -63,6 +67,8 @@ pub struct Config {
     pub trust: TrustPolicy,
     /// What we serve, if we serve.
     pub serve: Option<Serve>,
+    /// What the measurement service of the clockspeed set-up is told.
+    pub classic: Classic,
     /// Where things are kept.
     pub state: State,
     /// What is written down of each measurement.

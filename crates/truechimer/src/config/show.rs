@@ -3,10 +3,10 @@
 use toml::Spanned;
 
 use super::written::{
-    Key, Spelling, Written, WrittenAssume, WrittenClock, WrittenLeap, WrittenLog, WrittenSelect,
-    WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
+    Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenLeap, WrittenLog,
+    WrittenSelect, WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Config, Serve, Source};
+use super::{Classic, Config, Serve, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -40,6 +40,7 @@ fn written(config: &Config) -> Written {
             min_operators: trust.min_operators.and_then(|least| key(least as i64)),
         },
         serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
+        classic: written_classic(&config.classic),
         state: WrittenState {
             dir: Some(Spelling(config.state.dir.clone())),
             run_dir: Some(Spelling(config.state.run_dir.clone())),
@@ -72,6 +73,21 @@ fn written_serve(serve: &Serve) -> WrittenServe {
     WrittenServe {
         ntp: key(serve.ntp.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
         allow: key(serve.allow.iter().map(|prefix| Spelling(*prefix)).collect()),
+    }
+}
+
+fn written_classic(classic: &Classic) -> WrittenClassic {
+    let master = classic.master.as_ref();
+    WrittenClassic {
+        home: Some(Spelling(classic.home.clone())),
+        kernel: spelled(classic.kernel),
+        master: master.and_then(|master| spelled(master.host.clone()?)),
+        master_address: master.and_then(|master| spelled(master.address.clone())),
+        master_kind: master.and_then(|master| spelled(master.kind)),
+        master_labels: master.and_then(|master| spelled(master.labels)),
+        first_wait: classic.first_wait.and_then(spelled),
+        longest_wait: classic.longest_wait.and_then(spelled),
+        status: classic.status.clone().map(Spelling),
     }
 }
 

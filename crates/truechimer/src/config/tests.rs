@@ -99,6 +99,16 @@ fn every_key_is_shown_and_read_back() {
         [serve]
         ntp = ["127.0.0.1:123", "[::]:123"]
         allow = ["10.0.0.0/8", "2001:db8::/32"]
+        [classic]
+        home = "/h"
+        kernel = "tai-10"
+        master = "clock1"
+        master_address = "10.0.0.1:9"
+        master_kind = "ntp"
+        master_labels = "utc"
+        first_wait = "20s"
+        longest_wait = "30s"
+        status = "/s"
         [state]
         dir = "/a"
         run_dir = "/b"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::Rhythm;
 
 use super::quantity::Spelled;
@@ -72,6 +73,9 @@ const LEVELS: Words<Level> = &[
 
 const RHYTHMS: Words<Rhythm> = &[("adaptive", Rhythm::Adaptive), ("classic", Rhythm::Classic)];
 
+const KERNELS: Words<KernelCount> = &[("utc", KernelCount::Utc), ("tai-10", KernelCount::TaiLessTen)];
+const LABELS: Words<PeerCount> = &[("tai", PeerCount::Tai), ("utc", PeerCount::UtcPlusTen)];
+
 impl Kind {
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -129,6 +133,32 @@ impl Spelled for Rhythm {
 
     fn write(&self) -> String {
         word(*self, RHYTHMS).to_owned()
+    }
+}
+
+impl Spelled for KernelCount {
+    const KIND: &'static str = "\"utc\" or \"tai-10\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, KERNELS, "utc, tai-10")
+    }
+
+    fn write(&self) -> String {
+        word(*self, KERNELS).to_owned()
+    }
+}
+
+impl Spelled for PeerCount {
+    const KIND: &'static str = "\"tai\" or \"utc\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, LABELS, "tai, utc")
+    }
+
+    fn write(&self) -> String {
+        word(*self, LABELS).to_owned()
     }
 }
 
@@ -190,6 +220,53 @@ impl Spelled for Account {
     }
 }
 
+/// What a host calls itself (`uname -n`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host(String);
+
+/// The longest name that Linux lets a host have (HOST_NAME_MAX).
+const HOST_LENGTH_MAX: usize = 64;
+
+impl Host {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Is it the one with this name?
+    pub fn is(&self, name: &str) -> bool {
+        self.0.eq_ignore_ascii_case(name)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is no name of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no name of a host: 1 to {HOST_LENGTH_MAX} letters, digits, `-`, `_` or `.`")]
+pub struct HostError;
+
+impl Spelled for Host {
+    const KIND: &'static str = "a host as `uname -n` names it, such as \"clock1\"";
+    type Error = HostError;
+
+    fn read(text: &str) -> Result<Self, HostError> {
+        let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        match is_plain && (1..=HOST_LENGTH_MAX).contains(&text.len()) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(HostError),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.0.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,10 +282,24 @@ mod tests {
         for level in [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace] {
             assert_eq!(Level::read(&level.write()), Ok(level));
         }
+        for kernel in [KernelCount::Utc, KernelCount::TaiLessTen] {
+            assert_eq!(KernelCount::read(&kernel.write()), Ok(kernel));
+        }
+        for labels in [PeerCount::Tai, PeerCount::UtcPlusTen] {
+            assert_eq!(PeerCount::read(&labels.write()), Ok(labels));
+        }
         for rhythm in [Rhythm::Adaptive, Rhythm::Classic] {
             assert_eq!(Rhythm::read(&rhythm.write()), Ok(rhythm));
         }
         assert!(Kind::read("NTP").is_err() && Target::read("").is_err() && Level::read("loud").is_err());
+    }
+
+    #[test]
+    fn a_host_is_what_it_calls_itself() {
+        assert!(Host::read("Clock1").is_ok_and(|host| host.is("clock1") && !host.is("clock")));
+        for text in ["", "a b", "a/b", &"a".repeat(65)] {
+            assert!(Host::read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

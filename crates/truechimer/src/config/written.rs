@@ -12,13 +12,14 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 use truechimer_time::{Rate, Span};
 
+use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::Rhythm;
 use truechimer_core::server::access::Prefix;
 
 use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
 use super::quantity::{Size, Spelled};
-use super::words::{Account, Kind, Level, Target};
+use super::words::{Account, Host, Kind, Level, Target};
 
 /// A value that may be left out, with its place in the text if it was not.
 pub(super) type Key<T> = Option<toml::Spanned<T>>;
@@ -36,6 +37,7 @@ pub(super) struct Written {
     pub(super) assume: WrittenAssume,
     pub(super) select: WrittenSelect,
     pub(super) serve: Key<WrittenServe>,
+    pub(super) classic: WrittenClassic,
     pub(super) state: WrittenState,
     pub(super) statistics: WrittenStatistics,
     pub(super) log: WrittenLog,
@@ -92,6 +94,21 @@ pub(super) struct WrittenSelect {
 pub(super) struct WrittenServe {
     pub(super) ntp: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
     pub(super) allow: Key<Vec<Spelling<Prefix>>>,
+}
+
+/// `[classic]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenClassic {
+    pub(super) home: Option<Spelling<PathBuf>>,
+    pub(super) kernel: Key<Spelling<KernelCount>>,
+    pub(super) master: Key<Spelling<Host>>,
+    pub(super) master_address: Key<Spelling<Address>>,
+    pub(super) master_kind: Key<Spelling<Kind>>,
+    pub(super) master_labels: Key<Spelling<PeerCount>>,
+    pub(super) first_wait: Key<Spelling<Span>>,
+    pub(super) longest_wait: Key<Spelling<Span>>,
+    pub(super) status: Option<Spelling<PathBuf>>,
 }
 
 /// `[state]`

@@ -75,6 +75,11 @@ impl Inquiry {
         for (_, underway) in over {
             self.trouble = Some(underway.refusal.map_or(Trouble::Silent(self.timeout), Trouble::Unusable));
         }
+        // A server that is gone says nothing, and another address of its name may be alive.
+        let is_over = self.asked == self.samples && self.underway.is_empty();
+        if is_over && matches!(self.trouble, Some(Trouble::Silent(_))) {
+            self.turn();
+        }
         while self.asked < self.samples && self.due <= now {
             self.ask(rng);
         }

@@ -2,6 +2,7 @@
 //! codes. The servers are scripted and live on loopback; no test sets a clock.
 
 mod add;
+mod adjust;
 mod names;
 mod peer;
 mod rdate;

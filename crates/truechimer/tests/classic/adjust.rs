@@ -1,0 +1,470 @@
+//! `clockadjust`: the service against servers on loopback, each scene one of those in which the original's scripts failed.
+//! Waits are short; no test sets a clock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read};
+use std::net::UdpSocket;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use truechimer::config::Config;
+use truechimer_time::Span;
+
+use crate::add::{harmless, recorder};
+use crate::peer::{Peer, honest, ntp, tai};
+use crate::{assert_about, format, run, text};
+
+/// A machine that has other things to do still gets this far.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The folder of a clockspeed that is not there, and a configuration.
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    /// With a fifo that nobody reads.
+    fn new(config: &str) -> Self {
+        let scene = Self { folder: tempfile::tempdir().expect("a folder") };
+        assert!(Command::new("mkfifo").arg(scene.fifo()).status().expect("mkfifo is there").success());
+        scene.configure(config);
+        scene
+    }
+
+    /// What `[classic]` needs here is added to it.
+    fn configure(&self, config: &str) {
+        let (folder, classic) = (self.folder.path().display(), "[classic]\n");
+        let classic = format!("{classic}home = \"{folder}\"\nstatus = \"{folder}/status\"\n");
+        let whole = match config.contains("[classic]\n") {
+            true => config.replace("[classic]\n", &classic),
+            false => format!("{config}{classic}"),
+        };
+        fs::write(self.config(), whole).expect("a file");
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("truechimer.toml")
+    }
+
+    fn fifo(&self) -> PathBuf {
+        self.folder.path().join("adjust")
+    }
+
+    fn arguments(&self, more: &[&str]) -> Vec<String> {
+        let mut all = vec!["--config".to_owned(), self.config().display().to_string()];
+        all.extend(more.iter().map(|argument| (*argument).to_owned()));
+        all
+    }
+
+    fn ended(&self, more: &[&str]) -> Output {
+        let arguments = self.arguments(more);
+        run("clockadjust", &arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"")
+    }
+
+    fn started(&self, more: &[&str]) -> Service {
+        Service::of(
+            Command::new(env!("CARGO_BIN_EXE_truechimer")).arg0("clockadjust").args(self.arguments(more)),
+        )
+    }
+
+    /// Somebody who reads the fifo, as clockspeed does.
+    fn reader(&self) -> Reader {
+        Reader { pipe: OpenOptions::new().read(true).write(true).open(self.fifo()).expect("a fifo") }
+    }
+}
+
+struct Reader {
+    pipe: File,
+}
+
+impl Reader {
+    /// The next record, in seconds.
+    fn next(&self) -> f64 {
+        let mut pipe = self.pipe.try_clone().expect("a descriptor");
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut record = [0; 16];
+            pipe.read_exact(&mut record).expect("both ends are ours");
+            // Whoever waits no longer has failed already.
+            let _ = tell.send(record);
+        });
+        let record = told.recv_timeout(PATIENCE).expect("a record comes");
+        format::read(&record).expect("a record").span().as_seconds()
+    }
+}
+
+/// A service that ends with the test.
+struct Service {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Service {
+    fn of(command: &mut Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("it can be run");
+        let (tell, lines) = mpsc::channel();
+        let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let ends: [Box<dyn Read + Send>; 2] = [Box::new(out), Box::new(err)];
+        for end in ends {
+            let tell = tell.clone();
+            thread::spawn(move || {
+                BufReader::new(end).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+            });
+        }
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// The next line with these words in it.
+    #[track_caller]
+    fn says(&mut self, words: &str) -> String {
+        let ends = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(ends.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("\"{words}\" was not said, but {:#?}", self.seen),
+            }
+            if let Some(line) = self.seen.last().filter(|line| line.contains(words)) {
+                return line.clone();
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    fn ends(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().expect("it is ours").code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A source of each of these, and a classic schedule with this first wait.
+fn classic(places: &[&str], first_wait: &str) -> String {
+    let sources: String = places.iter().map(|place| format!("[[source]]\naddress = \"{place}\"\n")).collect();
+    let classic = format!("[classic]\nfirst_wait = \"{first_wait}\"\nlongest_wait = \"1h\"\n");
+    format!("schedule = \"classic\"\n{sources}{classic}")
+}
+
+/// Where nobody answers yet.
+fn deserted() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    socket.local_addr().expect("it is bound").to_string()
+}
+
+fn server(place: &str, ahead: Span) -> Peer {
+    Peer::at(place, move |question| Some(honest(question, ahead)))
+}
+
+const AHEAD: Span = Span::from_millis(5500);
+
+#[test]
+fn each_measurement_is_a_record_and_a_line() {
+    let peer = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&classic(&[&peer.name()], "1s"));
+    let reader = scene.reader();
+    let mut service = scene.started(&["--classic-log"]);
+    let line = service.says("passed on");
+    assert!(
+        line.contains(": offset +5.") && line.contains("rate not known yet, passed on; next in "),
+        "{line}"
+    );
+    assert!(service.says("before: 20").len() == "before: 2026-11-21 23:51:27.385306000000000000".len());
+    service.says("after:  20");
+    assert_about(reader.next(), AHEAD);
+    let line = service.says("passed on");
+    assert!(line.contains(" ppm, passed on") && line.contains("Z"), "{line}");
+    assert_about(reader.next(), AHEAD);
+    assert_eq!(service.ends(), Some(0));
+}
+
+#[test]
+fn one_server_that_is_wrong_is_outvoted() {
+    let (good, also_good, bad) = (ntp(AHEAD, |_| {}), ntp(AHEAD, |_| {}), ntp(Span::from_secs(100), |_| {}));
+    let scene = Scene::new(&classic(&[&good.name(), &bad.name(), &also_good.name()], "1h"));
+    let reader = scene.reader();
+    let output = scene.ended(&["--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("2 of 3 votes: offset +5."), "{}", text(&output.stdout));
+    assert_about(reader.next(), AHEAD);
+}
+
+/// The original's servers changed their addresses, and some machines were found unsynchronized one day.
+#[test]
+fn a_server_that_moves_is_found_at_the_next_measurement() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = compiled(folder.path()) else { return };
+    let old = server("127.0.0.1:0", AHEAD);
+    let port = old.place.port();
+    let new = server(&format!("127.0.0.2:{port}"), AHEAD);
+    let address = folder.path().join("address");
+    fs::write(&address, "127.0.0.1\n").expect("a file");
+    let scene = Scene::new(&classic(&[&format!("timepiece.example:{port}")], "1h"));
+    let reader = scene.reader();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truechimer"));
+    command.arg0("clockadjust").args(scene.arguments(&[]));
+    command.env("LD_PRELOAD", library).env("TRUECHIMER_TEST_ADDRESS", &address);
+    let mut service = Service::of(&mut command);
+    service.says("passed on");
+    assert_about(reader.next(), AHEAD);
+    assert!(!old.heard().is_empty() && new.heard().is_empty());
+    fs::write(&address, "127.0.0.2\n").expect("a file");
+    service.signal("-HUP");
+    service.says("passed on");
+    assert_about(reader.next(), AHEAD);
+    assert!(old.heard().is_empty() && !new.heard().is_empty());
+}
+
+fn compiled(folder: &Path) -> Option<PathBuf> {
+    let library = folder.join("resolver.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/resolver.c");
+    let made =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    match made {
+        Ok(status) if status.success() => Some(library),
+        Ok(_) | Err(_) if std::env::var_os("TRUECHIMER_WITHOUT_CC").is_some() => {
+            eprintln!("SKIPPED: no C compiler, so no name was looked up");
+            None
+        }
+        Ok(_) | Err(_) => {
+            panic!("the library cannot be compiled; without a C compiler set TRUECHIMER_WITHOUT_CC=1")
+        }
+    }
+}
+
+/// The original doubled its wait whether it had measured or not, so that a few failures at the start meant weeks.
+#[test]
+fn a_failure_is_followed_up_soon_and_lengthens_no_wait() {
+    let place = deserted();
+    let scene = Scene::new(&classic(&[&place], "8s"));
+    let _reader = scene.reader();
+    let mut service = scene.started(&[]);
+    for waits in [["1.", "2."], ["3.", "4."]] {
+        let line = service.says("measured again in ");
+        assert!(line.contains("nobody listens at that port"), "{line}");
+        assert!(line.contains("nothing was passed on so far"), "{line}");
+        let wait = line.rsplit("again in ").next().expect("it was there");
+        assert!(waits.iter().any(|digits| wait.starts_with(digits)), "{line}");
+    }
+    let _server = server(&place, Span::ZERO);
+    let line = service.says("passed on; next in ");
+    let wait = line.rsplit("next in ").next().and_then(|rest| rest.split(' ').next());
+    let wait: f64 = wait.and_then(|seconds| seconds.parse().ok()).expect("seconds");
+    assert!(wait <= 8.0, "the first wait, less what the measurement took: {line}");
+}
+
+/// The original's `tee` blocked for ever when clockspeed was down.
+#[test]
+fn a_fifo_that_nobody_reads_holds_nothing_up() {
+    let peer = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&classic(&[&peer.name()], "60s"));
+    let mut service = scene.started(&[]);
+    let line = service.says("nobody reads it");
+    assert!(line.contains("does clockspeed run?") && line.contains("is kept for "), "{line}");
+    let questions = peer.heard().len();
+    let reader = scene.reader();
+    assert_about(reader.next(), AHEAD);
+    service.says("passed on; next in ");
+    assert_eq!(
+        (questions, peer.heard().len()),
+        (4, 0),
+        "what was kept was passed on, and not measured again"
+    );
+    assert_eq!(service.ends(), Some(0));
+}
+
+#[test]
+fn without_a_fifo_it_says_so() {
+    let peer = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&classic(&[&peer.name()], "60s"));
+    fs::remove_file(scene.fifo()).expect("it is there");
+    let output = scene.ended(&["--once"]);
+    assert_eq!(output.status.code(), Some(111));
+    assert!(text(&output.stderr).contains("adjust cannot be written to: there is no such file"));
+    fs::write(scene.fifo(), "mine").expect("a file");
+    assert!(text(&scene.ended(&["--once"]).stderr).contains("it is no fifo"));
+    assert_eq!(fs::read(scene.fifo()).expect("it is there"), b"mine");
+}
+
+/// The original ignored that the step at boot had failed, and held the wrong time from then on; and stepped again at
+/// each restart of the service.
+#[test]
+fn the_step_at_boot_is_tried_until_it_succeeds_and_then_never_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = recorder(folder.path()) else { return };
+    let place = deserted();
+    let scene = Scene::new(&classic(&[&place], "1h"));
+    let marker = folder.path().join("run/clock-stepped");
+    let step = |more: &[&str]| {
+        let mut arguments = vec!["clockadjust".to_owned()];
+        arguments.extend(scene.arguments(&["--step", "--marker", marker.to_str().expect("a plain path")]));
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        harmless(Path::new(env!("CARGO_BIN_EXE_truechimer")), &arguments, b"", Some(&library))
+    };
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(2));
+        server(&place, AHEAD)
+    });
+    let first = step(&[]);
+    let _server = late.join().expect("it has started");
+    let told = text(&first.stderr);
+    assert_eq!(first.status.code(), Some(0), "{told}");
+    assert!(told.contains("; measured again in "), "{told}");
+    assert_eq!(told.matches("set offset 5 ").count(), 1, "{told}");
+    assert!(text(&first.stdout).starts_with("stepped the clock forward by 5."), "{}", text(&first.stdout));
+    let second = step(&[]);
+    assert_eq!((second.status.code(), text(&second.stderr)), (Some(0), String::new()));
+    assert!(text(&second.stdout).contains("set in this boot already"), "{}", text(&second.stdout));
+    assert_eq!(text(&step(&["--again"]).stderr).matches("set offset 5 ").count(), 1);
+    fs::write(&marker, "00000000-0000-0000-0000-000000000000\n").expect("a file");
+    assert_eq!(text(&step(&[]).stderr).matches("set offset 5 ").count(), 1, "another boot's marker");
+}
+
+/// The original exported nothing, and nothing noticed when measurements had stopped.
+#[test]
+fn it_is_noticed_when_measurements_stop() {
+    let silent = Arc::new(AtomicBool::new(false));
+    let is_silent = Arc::clone(&silent);
+    let peer = Peer::start(move |question| {
+        (!is_silent.load(Ordering::Relaxed)).then(|| honest(question, Span::ZERO))
+    });
+    let scene = Scene::new(&classic(&[&peer.name()], "4s"));
+    let _reader = scene.reader();
+    let missing = scene.ended(&["--check"]);
+    assert_eq!(missing.status.code(), Some(111));
+    let mut service = scene.started(&[]);
+    service.says("passed on");
+    silent.store(true, Ordering::Relaxed);
+    let check = scene.ended(&["--check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stdout));
+    assert!(text(&check.stdout).starts_with("right: measured "), "{}", text(&check.stdout));
+    let line = service.says("measured again in ");
+    assert!(line.contains("the last measurement was passed on "), "{line}");
+    let ends = Instant::now() + PATIENCE;
+    let late = loop {
+        let check = scene.ended(&["--check"]);
+        if check.status.code() == Some(1) || Instant::now() > ends {
+            break text(&check.stdout);
+        }
+        thread::sleep(Duration::from_millis(300));
+    };
+    assert!(late.starts_with("late: measured ") && late.contains("attempts have failed since"), "{late}");
+    let status = fs::read_to_string(scene.folder.path().join("status")).expect("it is written");
+    assert!(status.contains("\"bound\":") && status.contains("\"offset\":"), "{status}");
+}
+
+fn lan(master: &str, source: &str) -> String {
+    format!(
+        "[[source]]\naddress = \"{source}\"\n[classic]\nmaster = \"clock1\"\nmaster_address = \"{master}\"\n\
+         master_labels = \"utc\"\n"
+    )
+}
+
+#[test]
+fn one_text_serves_the_master_and_its_clients() {
+    let (master, source) = (tai(AHEAD, |_| {}), ntp(AHEAD, |_| {}));
+    let scene = Scene::new(&lan(&master.name(), &source.name()));
+    let reader = scene.reader();
+    let client = scene.ended(&["--once", "--host", "desk7"]);
+    assert_eq!(client.status.code(), Some(0), "{}", text(&client.stderr));
+    assert!(text(&client.stdout).starts_with("the master 127.0.0.1:"), "{}", text(&client.stdout));
+    assert_about(reader.next(), AHEAD);
+    assert!(!master.heard().is_empty() && source.heard().is_empty());
+    assert_eq!(scene.ended(&["--once", "--host", "Clock1"]).status.code(), Some(0));
+    assert_about(reader.next(), AHEAD);
+    assert!(master.heard().is_empty() && !source.heard().is_empty());
+}
+
+#[test]
+fn clients_fall_back_to_the_sources_when_the_master_is_gone() {
+    let source = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&lan(&deserted(), &source.name()));
+    let reader = scene.reader();
+    let client = scene.ended(&["--once", "--host", "desk7"]);
+    assert_eq!(client.status.code(), Some(0), "{}", text(&client.stderr));
+    assert!(text(&client.stderr).contains(" are measured instead"), "{}", text(&client.stderr));
+    assert_about(reader.next(), AHEAD);
+}
+
+#[test]
+fn a_master_may_speak_ntp() {
+    let (master, source) = (ntp(AHEAD, |_| {}), ntp(Span::ZERO, |_| {}));
+    let scene = Scene::new(&format!("{}master_kind = \"ntp\"\n", lan(&master.name(), &source.name())));
+    let reader = scene.reader();
+    assert_eq!(scene.ended(&["--once", "--host", "desk7"]).status.code(), Some(0));
+    assert_about(reader.next(), AHEAD);
+    assert!(source.heard().is_empty());
+}
+
+/// The protocol's text asks for the limit; the original's `taiclock` had none.
+#[test]
+fn taiclock_moves_the_clock_by_a_minute_a_day_at_most() {
+    let master = tai(Span::from_secs(61), |_| {});
+    let text_of =
+        format!("source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n", master.name());
+    let scene = Scene::new(&text_of);
+    let _reader = scene.reader();
+    let refused = scene.ended(&["--once"]);
+    assert_eq!(refused.status.code(), Some(111));
+    let told = text(&refused.stderr);
+    assert!(told.contains("may move the clock by 60.00 s a day") && told.contains("not passed on"), "{told}");
+}
+
+#[test]
+fn a_clock_of_all_seconds_gets_all_seconds() {
+    let peer = ntp(AHEAD, |_| {});
+    let scene =
+        Scene::new(&format!("[[source]]\naddress = \"{}\"\n[classic]\nkernel = \"tai-10\"\n", peer.name()));
+    let reader = scene.reader();
+    assert_eq!(scene.ended(&["--once"]).status.code(), Some(0));
+    assert_about(reader.next(), AHEAD + Span::from_secs(27));
+}
+
+/// The original is maintained by nobody since 1998. Its file of variables still leads on.
+#[test]
+fn the_configuration_of_the_original_is_taken_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (old, new) = (folder.path().join("clockspeed.conf"), folder.path().join("truechimer.toml"));
+    let variables = "MASTER=clock1\nMASTER_IP=192.168.1.7\nSNTP_IP=`dnsip ntp2.ptb.de | sed 's/ .*//'`\n\
+                     CLOCK_DIR=/usr/local/clockspeed\n";
+    fs::write(&old, variables).expect("a file");
+    let import = || run("truechimer", &["config", "import", old.to_str().expect("a plain path")], b"");
+    let output = import();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    fs::write(&new, &output.stdout).expect("a file");
+    let config = Config::load(Some(&new)).expect("it can be used");
+    assert_eq!(config.sources[0].address.to_string(), "ntp2.ptb.de");
+    fs::write(&old, format!("{variables}rm -rf /nowhere\n")).expect("a file");
+    let output = import();
+    assert_eq!(output.status.code(), Some(1));
+    let told = format!("{}:5: this is a command and no variable: nothing is run", old.display());
+    assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_wrong_call_is_one_line_and_a_wrong_configuration_is_shown() {
+    let output = run("clockadjust", &["--step", "--once"], b"");
+    assert_eq!(output.status.code(), Some(100));
+    let scene = Scene::new("colour = \"red\"\n");
+    let output = scene.ended(&[]);
+    assert_eq!(output.status.code(), Some(111));
+    assert!(text(&output.stderr).contains("unknown key `colour`"), "{}", text(&output.stderr));
+}
