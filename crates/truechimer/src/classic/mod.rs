@@ -9,6 +9,7 @@
 
 pub mod asking;
 pub mod clockadd;
+pub mod clockspeed;
 pub mod clockview;
 pub mod counting;
 pub mod input;
@@ -37,6 +38,7 @@ pub enum Program {
     Taiclock(taiclock::Taiclock),
     Taiclockd(taiclockd::Taiclockd),
     Clockadd(clockadd::Clockadd),
+    Clockspeed(clockspeed::Clockspeed),
     Clockview(clockview::Clockview),
 }
 
@@ -48,6 +50,7 @@ impl Program {
             Self::Taiclock(arguments) => messages::end("taiclock", arguments.run()),
             Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
+            Self::Clockspeed(arguments) => arguments.run(),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
         }
     }
@@ -59,6 +62,7 @@ impl Program {
             "taiclock" => Some(taiclock::USAGE),
             "taiclockd" => Some(taiclockd::USAGE),
             "clockadd" => Some(clockadd::USAGE),
+            "clockspeed" => Some(clockspeed::USAGE),
             "clockview" => Some(clockview::USAGE),
             _other_name => None,
         }

@@ -12,7 +12,7 @@ use crate::{failed, fed, record, told};
 const SYS_TIME: u64 = 1 << 25;
 
 /// Runs a program without CAP_SYS_TIME, which is looked at first.
-fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
+pub(crate) fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&Path>) -> Output {
     let status = fed(powerless().args(["cat", "/proc/self/status"]), b"");
     let status = String::from_utf8(status.stdout).expect("text");
     let effective =
@@ -27,7 +27,7 @@ fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload: Option<&P
 }
 
 /// Whatever follows runs without the privilege. Who has no right to give it up has not got it.
-fn powerless() -> Command {
+pub(crate) fn powerless() -> Command {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let mut command = Command::new(if is_root { "setpriv" } else { "env" });
     if is_root {
@@ -76,15 +76,15 @@ fn a_limit_is_kept_where_there_is_one() {
     assert_eq!(told(&harmless(exe, &["clockadd"], &far, None)), failed(1, &no(2000)));
 }
 
-/// A library that writes down what the kernel is asked for, and asks nothing.
-fn recorder(folder: &Path) -> Option<PathBuf> {
-    let library = folder.join("recorder.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/recorder.c");
+/// A library made of this source beside us, into this folder.
+pub(crate) fn compiled(source: &str, folder: &Path) -> Option<PathBuf> {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic").join(source);
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
     match compiled {
         Ok(status) if status.success() => Some(library),
         Ok(_) | Err(_) if std::env::var_os("TRUECHIMER_WITHOUT_CC").is_some() => {
-            eprintln!("SKIPPED: no C compiler, so no step was recorded");
+            eprintln!("SKIPPED: no C compiler, so nothing was recorded");
             None
         }
         Ok(_) | Err(_) => {
@@ -96,7 +96,8 @@ fn recorder(folder: &Path) -> Option<PathBuf> {
 #[test]
 fn the_clock_is_stepped_by_the_record() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some(library) = recorder(folder.path()) else { return };
+    // It writes down what the kernel is asked for, and asks nothing.
+    let Some(library) = compiled("recorder.c", folder.path()) else { return };
     let link = link(folder.path());
     for (record, asked) in [
         (record(0, 500_000_000, 0), "set offset 0 500000000\n"),

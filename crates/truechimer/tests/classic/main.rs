@@ -5,6 +5,7 @@ mod add;
 mod names;
 mod peer;
 mod sntp;
+mod speed;
 mod tai;
 mod taid;
 mod view;
