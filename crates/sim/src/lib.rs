@@ -9,6 +9,7 @@
 
 pub mod accuracy;
 pub mod chance;
+pub mod classic;
 pub mod holdover;
 pub mod kernel;
 pub mod lab;

@@ -11,6 +11,7 @@
 pub mod adjust;
 pub mod capability;
 pub mod clock;
+pub mod fifo;
 pub mod file;
 pub mod inlet;
 pub mod notify;

@@ -149,6 +149,7 @@ struct Service<'a> {
     arguments: &'a Clockadjust,
     host: String,
     config: Config,
+    counts: Counts,
     memory: Memory,
     rhythm: Rhythm,
     standing: Standing,
@@ -201,6 +202,7 @@ impl<'a> Service<'a> {
             standing: Standing::new(),
             rng: ChaCha8Rng::from_seed(seed),
             kept: None,
+            counts: counts(&config),
             arguments,
             config,
         })
@@ -241,13 +243,12 @@ impl<'a> Service<'a> {
 
     /// The first measurement that can be had and believed.
     fn measured(&mut self) -> Result<Measured, String> {
-        let counts = counts(&self.config);
         let mut troubles: Vec<String> = Vec::new();
         for way in ways(&self.config, &self.host) {
             if let Some(trouble) = troubles.last() {
                 warn(NAME, format_args!("{trouble}; {way} are measured instead"));
             }
-            match measure(&way, &counts).and_then(|measured| self.judged(measured, &counts)) {
+            match measure(&way, &self.counts).and_then(|measured| self.judged(measured)) {
                 Ok(measured) => return Ok(measured),
                 Err(why) => troubles.push(why),
             }
@@ -256,12 +257,12 @@ impl<'a> Service<'a> {
         Err(troubles.pop().unwrap_or_else(nobody))
     }
 
-    fn judged(&mut self, measured: Measured, counts: &Counts) -> Result<Measured, String> {
+    fn judged(&mut self, measured: Measured) -> Result<Measured, String> {
         let now = clock::readings();
-        let adjustment = measured.sight.adjustment(&now, counts);
+        let adjustment = measured.sight.adjustment(&now, &self.counts);
         let rules = Rules {
             panic: self.config.clock.policy.panic,
-            floor: floor(counts),
+            floor: floor(&self.counts),
             by_taiclock: measured.by_taiclock,
         };
         match self.memory.judge(&measured.sight, adjustment, &rules, now.mono) {
@@ -297,7 +298,7 @@ impl<'a> Service<'a> {
     fn pass_on(&self) -> Result<Given, Stuck> {
         let now = clock::readings();
         let sight = self.memory.known_at(now.raw).ok_or(Stuck::Unsayable)?;
-        let adjustment = sight.adjustment(&now, &counts(&self.config));
+        let adjustment = sight.adjustment(&now, &self.counts);
         let record = Form::Classic.write(adjustment).ok_or(Stuck::Unsayable)?;
         let path = self.config.classic.home.join(FIFO);
         inlet::hand_over(&path, &record).map_err(|error| Stuck::Fifo { path, error })?;
@@ -312,7 +313,7 @@ impl<'a> Service<'a> {
         let (wait, bound) = ((due - now).max(Span::ZERO), given.sight.bound);
         let rate_told =
             rate.map_or("rate not known yet".to_owned(), |rate| format!("rate {}", units::rate(rate)));
-        let utc = |tai| Civil::of_reading(leaps(&self.config).utc_of_tai(tai));
+        let utc = |tai| Civil::of_reading(self.counts.leaps.utc_of_tai(tai));
         self.standing = Standing {
             measurement: Some(Passed {
                 time: format!("{:.0}", utc(given.sight.best)),
@@ -366,10 +367,10 @@ impl<'a> Service<'a> {
     }
 
     fn trouble(&mut self, why: &str) {
-        warn(NAME, why);
         self.standing.failures = self.standing.failures.saturating_add(1);
         self.standing.trouble = Some(why.to_owned());
         self.save();
+        warn(NAME, why);
     }
 
     fn save(&self) {
@@ -401,7 +402,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// The configuration as it is now; as it was, if that cannot be used.
+    /// The configuration as it is now, as it was if that cannot be used; and the leap seconds that are known now.
     fn reload(&mut self) {
         match load(self.arguments) {
             Ok(config) => {
@@ -410,6 +411,7 @@ impl<'a> Service<'a> {
             }
             Err(error) => warn(NAME, format_args!("{}; the one before holds", error.text)),
         }
+        self.counts = counts(&self.config);
     }
 
     /// Between 0 and 1.

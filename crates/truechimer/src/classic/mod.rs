@@ -10,6 +10,7 @@
 pub mod asking;
 pub mod clockadd;
 pub mod clockadjust;
+pub mod clockspeed;
 pub mod clockview;
 pub mod counting;
 pub mod input;
@@ -42,6 +43,7 @@ pub enum Program {
     Taiclock(taiclock::Taiclock),
     Taiclockd(taiclockd::Taiclockd),
     Clockadd(clockadd::Clockadd),
+    Clockspeed(clockspeed::Clockspeed),
     Clockview(clockview::Clockview),
     Rdate(rdate::Rdate),
     Rdated(rdated::Rdated),
@@ -56,6 +58,7 @@ impl Program {
             Self::Taiclock(arguments) => messages::end("taiclock", arguments.run()),
             Self::Taiclockd(arguments) => messages::end("taiclockd", arguments.run()),
             Self::Clockadd(arguments) => messages::end("clockadd", arguments.run(face)),
+            Self::Clockspeed(arguments) => arguments.run(),
             Self::Clockview(arguments) => messages::end("clockview", arguments.run()),
             Self::Rdate(arguments) => arguments.run(),
             Self::Rdated(arguments) => messages::end("rdated", arguments.run()),
@@ -70,6 +73,7 @@ impl Program {
             "taiclock" => Some(taiclock::USAGE),
             "taiclockd" => Some(taiclockd::USAGE),
             "clockadd" => Some(clockadd::USAGE),
+            "clockspeed" => Some(clockspeed::USAGE),
             "clockview" => Some(clockview::USAGE),
             "rdate" => Some(rdate::USAGE),
             "rdated" => Some(rdated::USAGE),

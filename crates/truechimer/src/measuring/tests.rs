@@ -105,6 +105,18 @@ fn where_one_address_refuses_the_next_is_asked() {
     assert!(measured.outcome.is_ok());
 }
 
+#[test]
+fn where_one_address_is_silent_the_next_is_asked() {
+    let (gone, server) = (Server::start(Manners { deed: Deed::KeepSilent, ..HONEST }), Server::start(HONEST));
+    let manner = Manner { timeout: Span::from_millis(200), ..ONCE };
+    let mut inquiries = [Inquiry::new(Ok(vec![gone.place, server.place]), &manner)];
+    inquire(&mut inquiries, &manner).unwrap();
+    let [inquiry] = inquiries;
+    let measured = inquiry.end(at("two.example"));
+    assert_eq!((measured.place, measured.answered), (Some(server.place), 1));
+    assert!(measured.outcome.is_ok());
+}
+
 /// Bad input 16.
 #[test]
 fn each_question_comes_from_a_port_of_its_own() {

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use truechimer_sys::file;
 
 use super::manifest::{self, Manifest, Written};
-use super::tree::{Entry, Item, below};
+use super::tree::{Entry, Item, below, is_absent};
 use super::{Layout, Tree};
 
 /// What is longer than this was not written by us, and is not shown.
@@ -51,7 +51,8 @@ pub fn changes(tree: Tree, prefix: &Path) -> anyhow::Result<Vec<Step>> {
 
 fn change(place: &Path, entry: &Entry) -> anyhow::Result<Change> {
     let there = match place.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Change::Make),
+        // Where a file has the place of the folder above, that is blocked by itself.
+        Err(error) if is_absent(&error) => return Ok(Change::Make),
         there => there?,
     };
     match &entry.item {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use truechimer_sys::file;
 
 use super::layout::{Layout, Role, Supervisor};
-use super::tree::{Item, below};
+use super::tree::{Item, below, is_absent};
 
 /// Its name.
 pub const FILE_NAME: &str = "manifest.json";
@@ -116,7 +116,7 @@ pub enum Standing {
 /// How `written` stands at `path` on the disk.
 pub fn standing(path: &Path, written: &Written) -> io::Result<Standing> {
     let there = match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Gone),
+        Err(error) if is_absent(&error) => return Ok(Standing::Gone),
         there => there?,
     };
     let is_same = match written {

@@ -1,5 +1,6 @@
 //! A tree of files as a value.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// One thing in the tree.
@@ -76,4 +77,9 @@ impl Item {
 /// Where `path` of the running system is below `prefix`.
 pub fn below(prefix: &Path, path: &Path) -> PathBuf {
     prefix.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Does this say that there is nothing at a path, or no folder that it could be in?
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

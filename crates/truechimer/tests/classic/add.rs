@@ -27,7 +27,7 @@ pub(crate) fn harmless(program: &Path, arguments: &[&str], stdin: &[u8], preload
 }
 
 /// Whatever follows runs without the privilege. Who has no right to give it up has not got it.
-fn powerless() -> Command {
+pub(crate) fn powerless() -> Command {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let mut command = Command::new(if is_root { "setpriv" } else { "env" });
     if is_root {
@@ -78,13 +78,18 @@ fn a_limit_is_kept_where_there_is_one() {
 
 /// A library that writes down what the kernel is asked for, and asks nothing.
 pub(crate) fn recorder(folder: &Path) -> Option<PathBuf> {
-    let library = folder.join("recorder.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/recorder.c");
+    compiled("recorder.c", folder)
+}
+
+/// A library made of this source beside us, into this folder.
+pub(crate) fn compiled(source: &str, folder: &Path) -> Option<PathBuf> {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic").join(source);
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
     match compiled {
         Ok(status) if status.success() => Some(library),
         Ok(_) | Err(_) if std::env::var_os("TRUECHIMER_WITHOUT_CC").is_some() => {
-            eprintln!("SKIPPED: no C compiler, so no step was recorded");
+            eprintln!("SKIPPED: no C compiler, so nothing was recorded");
             None
         }
         Ok(_) | Err(_) => {

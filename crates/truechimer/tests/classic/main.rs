@@ -8,6 +8,7 @@ mod peer;
 mod rdate;
 mod rdated;
 mod sntp;
+mod speed;
 mod tai;
 mod taid;
 mod view;

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use truechimer_sim::accuracy;
+use truechimer_sim::classic;
 use truechimer_sim::holdover;
 use truechimer_sim::lab::{figures, matrix, poll, robust, vote};
 use truechimer_sim::sheet::{Cell, Sheet};
@@ -64,6 +65,11 @@ pub(super) const TABLES: &[Table] = &[
         name: "holdover",
         about: "error against time when nobody answers, and how well it was foretold",
         make: holdover::sheets,
+    },
+    Table {
+        name: "classic",
+        about: "clockspeed on its own schedule for 90 days, ours and the original's arithmetic",
+        make: classic::sheets,
     },
 ];
 

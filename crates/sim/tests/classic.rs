@@ -1,0 +1,66 @@
+//! The golden table of clockspeed, its quick form: a change of it is a change of behaviour, which a person has to read
+//! and to mean. The whole table is in `golden/classic.txt`.
+//!
+//! `TRUECHIMER_BLESS=1 cargo test -p truechimer-sim --test classic` writes the quick one anew, and
+//! `cargo run --release -p truechimer -- sim classic > crates/sim/tests/golden/classic.txt` the whole.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use truechimer_sim::classic::sheets;
+use truechimer_sim::sheet::{Cell, Sheet};
+use truechimer_sim::work::Effort;
+
+const GOLDEN: &str = "tests/golden/classic-quick.txt";
+
+static QUICK: LazyLock<Sheet> = LazyLock::new(|| {
+    let effort = Effort { jobs: NonZeroUsize::new(2).expect("two"), ..Effort::QUICK };
+    sheets(&effort).remove(0)
+});
+
+/// A figure of the row of this oscillator and this mind.
+#[track_caller]
+fn figure(oscillator: &str, mind: &str, column: &str) -> f64 {
+    let wanted = [Cell::from(oscillator), Cell::from(mind)];
+    let column = QUICK.columns.iter().position(|known| known.name == column).expect("a column");
+    let row = QUICK.rows.iter().find(|row| row[..2] == wanted).expect("a row");
+    match row[column] {
+        Cell::Figure(figure) => figure,
+        Cell::Word(_) | Cell::Nothing => panic!("no figure in {row:?}"),
+    }
+}
+
+#[test]
+fn the_golden_table_stands_and_no_bound_is_false() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    let made = QUICK.to_string();
+    if std::env::var_os("TRUECHIMER_BLESS").is_some() {
+        fs::write(&path, &made).expect("the golden table can be written");
+    }
+    let golden = fs::read_to_string(&path).expect("the golden table is there");
+    assert_eq!(made, golden, "\nmade:\n{made}\ngolden:\n{golden}");
+    assert!(QUICK.holds, "a bound was false");
+}
+
+/// The original's clock goes the wrong way at full speed until the next good record.
+#[test]
+fn one_bad_record_costs_ours_nothing() {
+    for oscillator in ["steady", "1 ppm daily"] {
+        let bad = format!("{oscillator}, one bad record");
+        let (clean, ours) = (figure(oscillator, "ours", "max"), figure(&bad, "ours", "max"));
+        assert!(ours < 1.2 * clean, "{oscillator}: {ours} ms instead of {clean}");
+        assert!(figure(&bad, "strict", "max") > 5.0 * ours);
+        assert!(figure(&bad, "ours", "kept rate worst") < 50.0);
+        assert!(figure(&bad, "strict", "kept rate worst") > 1e8, "143 ns where it was one");
+    }
+}
+
+/// Day and night are 14 ms on either side of the mean; nobody who measures so rarely can know them.
+#[test]
+fn day_and_night_are_borne() {
+    assert!(figure("1 ppm daily", "ours", "max") < 10.0 * figure("1 ppm daily", "strict", "max"));
+    assert!(figure("1 ppm daily", "ours", "last month rms") < 200.0);
+    assert!(figure("steady", "ours", "last month rms") < 50.0);
+}
