@@ -160,14 +160,14 @@ impl fmt::Display for Noticed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Believed { adjustment, agreeing } => {
-                write!(f, "adjustment of {adjustment}; {agreeing} in agreement")
+                write!(f, "adjustment of {adjustment} s; {agreeing} in agreement")
             }
-            Self::Outvoted { adjustment } => write!(f, "adjustment of {adjustment} is outvoted"),
-            Self::Stepped { by } => write!(f, "somebody stepped the clock by {by}"),
-            Self::StepConfirmed { by } => write!(f, "the step by {by} is confirmed"),
-            Self::Suspended { slept } => write!(f, "slept for {slept}"),
+            Self::Outvoted { adjustment } => write!(f, "adjustment of {adjustment} s is outvoted"),
+            Self::Stepped { by } => write!(f, "somebody stepped the clock by {by} s"),
+            Self::StepConfirmed { by } => write!(f, "the step by {by} s is confirmed"),
+            Self::Suspended { slept } => write!(f, "slept for {slept} s"),
             Self::CounterChanged => f.write_str("the counter has changed"),
-            Self::Kept { rate } => write!(f, "rate of {} ppm kept", rate.as_ppm()),
+            Self::Kept { rate } => write!(f, "rate of {:.3} ppm kept", rate.as_ppm()),
         }
     }
 }

@@ -170,7 +170,7 @@ impl Mind {
         match self {
             Self::Strict(line) => {
                 if let Some(adjustment) = record {
-                    voice.say(format!("adjustment of {adjustment}"));
+                    voice.say(format!("adjustment of {adjustment} s"));
                 }
                 let turn = line.turn(reading(&now), record);
                 keep(turn.keep, voice);

@@ -223,10 +223,10 @@ fn records_are_read_one_by_one_and_what_is_none_is_dropped() {
     home.write(&[0xff; 16]);
     daemon.until("clockspeed: dropped: ");
     let short = home.measured(10, &millis(30)[..12], &daemon);
-    assert!(mentions(&short, "adjustment of 0.03; 1 in agreement"), "{short:?}");
+    assert!(mentions(&short, "adjustment of 0.03 s; 1 in agreement"), "{short:?}");
     home.pass(4000, 0);
     home.write(&[millis(30), millis(-70)].concat());
-    assert!(mentions(&daemon.answer(), "adjustment of 0.03; 2 in agreement"));
+    assert!(mentions(&daemon.answer(), "adjustment of 0.03 s; 2 in agreement"));
     home.pass(4000, 0);
     home.write(&right());
     assert!(mentions(&daemon.answer(), "adjustment of "), "the other of the two came at the same moment");
@@ -238,8 +238,8 @@ fn the_strict_one_takes_two_records_in_32_bytes_and_none_in_12() {
     let daemon = home.start(&["-v", "--strict"]);
     home.pass(1, 0);
     home.write(&[millis(30), millis(40)].concat());
-    assert!(mentions(&daemon.answer(), "adjustment of 0.03"));
-    assert!(mentions(&daemon.answer(), "adjustment of 0.04"));
+    assert!(mentions(&daemon.answer(), "adjustment of 0.03 s"));
+    assert!(mentions(&daemon.answer(), "adjustment of 0.04 s"));
     home.write(&right()[..12]);
     daemon.until("clockspeed: dropped: 12 bytes");
 }
@@ -273,7 +273,7 @@ fn one_bad_record_poisons_neither_rate_nor_file_nor_clock() {
     let daemon = home.start(&["-v"]);
     home.measured(600, &right(), &daemon);
     let lines = home.measured(7, &record(1000, 0, 0), &daemon);
-    assert!(mentions(&lines, "adjustment of 1000 is outvoted"), "{lines:?}");
+    assert!(mentions(&lines, "adjustment of 1000 s is outvoted"), "{lines:?}");
     assert!(!mentions(&lines, "slew") && home.atto().is_none(), "{lines:?}");
     for passed in [600, 1800, 4200, 9000] {
         let lines = home.measured(passed, &right(), &daemon);
@@ -361,13 +361,13 @@ fn a_step_and_a_sleep_are_noticed_and_not_slewed_away() {
     }
     home.pass(10, 5 * SECOND);
     home.write(b"no record");
-    let lines = daemon.until("clockspeed: somebody stepped the clock by 5");
+    let lines = daemon.until("clockspeed: somebody stepped the clock by 5 s");
     assert!(!mentions(&lines, "slew"), "{lines:?}");
     let lines = home.measured(10, &record(-5, 0, 0), &daemon);
     assert!(mentions(&lines, "slew -5 ") || mentions(&lines, "slew -6 "), "a record undoes it: {lines:?}");
     home.asleep += 7200 * SECOND;
     home.pass(10, 7200 * SECOND);
     home.write(b"no record");
-    let lines = daemon.until("clockspeed: slept for 7200");
+    let lines = daemon.until("clockspeed: slept for 7200 s");
     assert!(!mentions(&lines, "slew"), "{lines:?}");
 }
