@@ -11,6 +11,7 @@
 // All of this is test, which clippy sees only where `#[test]` says so.
 #![allow(clippy::unwrap_used)]
 
+mod article;
 mod chronyd;
 mod daemon;
 mod namespace;
