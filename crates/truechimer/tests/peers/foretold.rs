@@ -43,29 +43,36 @@ const DURATION: Duration = Duration::from_secs(45);
 /// much.
 const SEEDS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
+/// Other tests that run meanwhile add to the errors: then it is tried again.
+const ATTEMPTS: usize = 3;
+
 #[test]
 fn the_error_is_the_one_that_the_simulator_foretells() {
     let Some(peers) = place::peers() else { return };
     let servers: Vec<Chronyd> = (0..SERVERS).map(|_| Chronyd::serving(&peers)).collect();
-    let real: Vec<f64> = thread::scope(|scope| {
-        let lives = SEEDS.map(|seed| {
-            scope.spawn({
-                let servers = &servers;
-                move || real_square(servers, seed)
-            })
-        });
-        lives.into_iter().map(|life| life.join().unwrap()).collect()
-    });
     let foretold: Vec<f64> = SEEDS.into_iter().map(foretold_square).collect();
-    let ratios = real.iter().zip(&foretold).map(|(real, foretold)| (real / foretold).sqrt());
+    let attempt = |_| compare(&real_squares(&servers), &foretold).err();
+    let failures: Vec<String> = (0..ATTEMPTS).map_while(attempt).collect();
+    assert!(failures.len() < ATTEMPTS, "{failures:?}");
+}
+
+/// All lives at once.
+fn real_squares(servers: &[Chronyd]) -> Vec<f64> {
+    thread::scope(|scope| {
+        let lives = SEEDS.map(|seed| scope.spawn(move || real_square(servers, seed)));
+        lives.into_iter().map(|life| life.join().unwrap()).collect()
+    })
+}
+
+fn compare(real: &[f64], foretold: &[f64]) -> Result<(), String> {
+    let ratios = real.iter().zip(foretold).map(|(real, foretold)| (real / foretold).sqrt());
     let ratio = (ratios.map(f64::ln).sum::<f64>() / SEEDS.len() as f64).exp();
     let micros = |squares: &[f64]| squares.iter().map(|square| square.sqrt() * 1e6).collect::<Vec<_>>();
-    assert!(
-        (0.8..1.2).contains(&ratio),
-        "{ratio}: the errors are {:.0?} us, foretold were {:.0?} us",
-        micros(&real),
-        micros(&foretold)
-    );
+    let told = || {
+        let (real, foretold) = (micros(real), micros(foretold));
+        format!("{ratio}: the errors are {real:.0?} us, foretold were {foretold:.0?} us")
+    };
+    (0.8..1.2).contains(&ratio).then_some(()).ok_or_else(told)
 }
 
 /// The mean square of the error of a daemon among real servers, in s².
