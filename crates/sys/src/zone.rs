@@ -5,37 +5,22 @@
 //! every other program prints.
 
 use libc::c_char;
+use truechimer_time::Civil;
 
 /// More than the name of any zone has (POSIX wants at least 3 letters, glibc reads what the file says).
 const NAME_MAX: usize = 64;
 
-/// A date and time of day in the zone of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LocalTime {
-    /// The year; 2000 is 2000.
-    pub year: i64,
-    /// 1 to 12.
-    pub month: u8,
-    /// 1 to 31.
-    pub day: u8,
-    /// 0 to 23.
-    pub hour: u8,
-    /// 0 to 59.
-    pub minute: u8,
-    /// 0 to 60.
-    pub second: u8,
-}
-
-/// What the local clocks show when `CLOCK_REALTIME` shows so many whole seconds. `None` where the C library cannot
-/// say, because the year does not fit an `int`.
-pub fn local_time(seconds: i64) -> Option<LocalTime> {
-    broken_down(seconds).map(|shown| LocalTime {
+/// The date and time of day in the zone of this process when `CLOCK_REALTIME` shows so many whole seconds. `None` where
+/// the C library cannot say, because the year does not fit an `int`.
+pub fn local_time(seconds: i64) -> Option<Civil> {
+    broken_down(seconds).map(|shown| Civil {
         year: i64::from(shown.tm_year) + 1900,
         month: (shown.tm_mon + 1) as u8,
         day: shown.tm_mday as u8,
         hour: shown.tm_hour as u8,
         minute: shown.tm_min as u8,
         second: shown.tm_sec as u8,
+        attos: 0,
     })
 }
 

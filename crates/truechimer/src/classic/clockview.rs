@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use clap::Args;
 use truechimer_sys::clock;
-use truechimer_sys::zone::{LocalTime, local_time};
-use truechimer_time::{Local, Span, Time};
+use truechimer_sys::zone::local_time;
+use truechimer_time::{Civil, Local, Span, Time};
 
 use super::input::{self, Reach};
 use super::messages::Fatal;
@@ -56,8 +56,8 @@ impl Clockview {
     }
 }
 
-fn date(time: LocalTime) -> String {
-    let LocalTime { year, month, day, hour, minute, second } = time;
+fn date(time: Civil) -> String {
+    let Civil { year, month, day, hour, minute, second, attos: _ } = time;
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 

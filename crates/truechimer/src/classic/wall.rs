@@ -1,28 +1,23 @@
 //! What the clocks on the wall show, in the zone of this process.
 
 use truechimer_core::wire::daytime;
-use truechimer_sys::zone::{LocalTime, local_time, zone_name};
-use truechimer_time::{Civil, Local, Time};
+use truechimer_sys::zone::{local_time, zone_name};
+use truechimer_time::{Local, Time};
 
 /// As date(1) prints it: `Sun Nov 22 09:41:37 UTC 2026`. `None` beyond all calendars.
 pub fn date(shown: Time<Local>) -> Option<String> {
     let seconds = whole_seconds(shown)?;
-    daytime::date(civil(seconds)?, &zone_name(seconds).unwrap_or_default())
+    daytime::date(local_time(seconds)?, &zone_name(seconds).unwrap_or_default())
 }
 
 /// As daytime servers say it, with its line end. `None` beyond all calendars.
 pub fn line(shown: Time<Local>) -> Option<String> {
-    daytime::line(civil(whole_seconds(shown)?)?)
+    daytime::line(local_time(whole_seconds(shown)?)?)
 }
 
 /// The second that has begun, counted as the kernel does.
 pub fn whole_seconds(shown: Time<Local>) -> Option<i64> {
     i64::try_from(shown.since_epoch().split().0).ok()
-}
-
-fn civil(seconds: i64) -> Option<Civil> {
-    let LocalTime { year, month, day, hour, minute, second } = local_time(seconds)?;
-    Some(Civil { year, month, day, hour, minute, second, attos: 0 })
 }
 
 #[cfg(test)]
