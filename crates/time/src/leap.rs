@@ -115,6 +115,8 @@ impl LeapTable {
 
     /// The first leap that is not over at this instant: within an inserted second it is that one.
     pub fn next_leap_after(&self, tai: Time<Tai>) -> Option<Leap> {
+        // After the last one there is nothing to search, and that is where clocks are.
+        self.leaps().last().filter(|last| last.ends() > tai)?;
         let over = self.leaps().partition_point(|leap| leap.ends() <= tai);
         self.leaps().get(over).copied()
     }

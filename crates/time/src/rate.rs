@@ -65,9 +65,9 @@ impl Rate {
     /// What is gained at this rate while `span` passes, truncated to the attosecond.
     pub fn over(self, span: Span) -> Span {
         let rate = i128::from(self.attos_per_second);
-        let seconds = span.as_attos() / ATTOS_PER_SECOND;
-        let rest = span.as_attos() % ATTOS_PER_SECOND;
-        Span::from_attos(seconds.saturating_mul(rate)) + Span::from_attos(rest * rate / ATTOS_PER_SECOND)
+        let (seconds, rest) = span.split_to_zero();
+        Span::from_attos(seconds.saturating_mul(rate))
+            + Span::from_attos(i128::from(rest) * rate / ATTOS_PER_SECOND)
     }
 }
 

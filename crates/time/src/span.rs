@@ -83,14 +83,40 @@ impl Span {
 
     /// Floating seconds: 53 significant bits, for the estimator and for people.
     pub fn as_seconds(self) -> f64 {
-        // Most spans are short, and the conversion of a short integer is ten times as quick.
-        let attos = i64::try_from(self.attos).map_or(self.attos as f64, |short| short as f64);
-        attos / ATTOS_PER_SECOND as f64
+        self.attos_as_f64() / ATTOS_PER_SECOND as f64
+    }
+
+    /// The attoseconds, rounded once. Up to some million years both halves are exact, and ten times as quick to convert
+    /// as the whole.
+    fn attos_as_f64(self) -> f64 {
+        const LOW: u32 = f64::MANTISSA_DIGITS;
+        let (high, low) = (self.attos >> LOW, (self.attos & ((1 << LOW) - 1)) as u64);
+        match i64::try_from(high) {
+            Ok(high) if high.unsigned_abs() < 1 << LOW => high as f64 * (1u64 << LOW) as f64 + low as f64,
+            Ok(_) | Err(_) => self.attos as f64,
+        }
     }
 
     /// Whole seconds rounded towards minus infinity, and the attoseconds that remain (0 to 10¹⁸ - 1).
     pub const fn split(self) -> (i128, u64) {
-        (self.attos.div_euclid(ATTOS_PER_SECOND), self.attos.rem_euclid(ATTOS_PER_SECOND) as u64)
+        match self.split_to_zero() {
+            (seconds, rest) if rest < 0 => (seconds - 1, (rest + ATTOS_PER_SECOND as i64) as u64),
+            (seconds, rest) => (seconds, rest as u64),
+        }
+    }
+
+    /// Whole seconds truncated towards zero, and the attoseconds that remain, with the same sign.
+    pub(crate) const fn split_to_zero(self) -> (i128, i64) {
+        // 10¹⁸ is an odd number with zeros behind it, and what is before these zeros nearly always fits a word.
+        const ZEROS: u32 = ATTOS_PER_SECOND.trailing_zeros();
+        const ODD: u64 = (ATTOS_PER_SECOND >> ZEROS) as u64;
+        let attos = self.attos.unsigned_abs();
+        let seconds = match attos >> ZEROS {
+            short if short <= u64::MAX as u128 => (short as u64 / ODD) as i128,
+            _ => (attos / ATTOS_PER_SECOND.unsigned_abs()) as i128,
+        };
+        let rest = (attos as i128 - seconds * ATTOS_PER_SECOND) as i64;
+        if self.attos < 0 { (-seconds, -rest) } else { (seconds, rest) }
     }
 
     /// The length without its sign.
@@ -306,11 +332,18 @@ mod tests {
         }
 
         #[test]
-        fn splitting_is_exact(attos in any::<i128>()) {
-            let (seconds, rest) = Span::from_attos(attos).split();
-            if let Some(whole) = seconds.checked_mul(ATTOS_PER_SECOND) {
-                prop_assert_eq!(whole + i128::from(rest), Span::from_attos(attos).as_attos());
-            }
+        fn splitting_is_exact(attos in any::<i128>(), shift in 0u32..127) {
+            let (span, attos) = (Span::from_attos(attos >> shift), (attos >> shift).max(-i128::MAX));
+            let euclid = (attos.div_euclid(ATTOS_PER_SECOND), attos.rem_euclid(ATTOS_PER_SECOND));
+            let truncated = (attos / ATTOS_PER_SECOND, attos % ATTOS_PER_SECOND);
+            prop_assert_eq!((span.split().0, i128::from(span.split().1)), euclid);
+            prop_assert_eq!((span.split_to_zero().0, i128::from(span.split_to_zero().1)), truncated);
+        }
+
+        #[test]
+        fn floating_seconds_are_rounded_as_the_processor_does(attos in any::<i128>(), shift in 0u32..127) {
+            let span = Span::from_attos(attos >> shift);
+            prop_assert_eq!(span.as_seconds(), span.as_attos() as f64 / ATTOS_PER_SECOND as f64);
         }
     }
 
