@@ -138,6 +138,25 @@ impl Joint {
         self.filter.as_ref().map(|filter| filter.estimate(at))
     }
 
+    /// The part of the variance of the time, in s², that more questions can lessen: all but the doubt about the asymmetry
+    /// of paths. `None` if nobody is combined.
+    ///
+    /// If the difference of the bases of every member were known, the time would be as good as all walls together make it.
+    /// What each member's own estimator has not yet found out of its difference is an error of its time by half, and the
+    /// members err independently.
+    pub fn lessenable<'a>(&self, estimator: impl Fn(usize) -> Option<&'a Estimator>) -> Option<f64> {
+        let filter = self.filter.as_ref()?;
+        let variance =
+            |source| estimator(source).map(|estimator| estimator.bases().difference.variance / 4.0);
+        let weight: f64 = self
+            .members
+            .iter()
+            .filter_map(variance)
+            .map(|variance| 1.0 / variance.max(f64::MIN_POSITIVE))
+            .sum();
+        Some(filter.variance_by_differences() + 1.0 / weight)
+    }
+
     /// How fast the oscillator's rate wanders per square root of a second, as all together tell.
     pub fn wander(&self) -> Option<f64> {
         self.filter.as_ref().map(Filter::wander)

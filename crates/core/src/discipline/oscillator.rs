@@ -71,7 +71,10 @@ impl RateLimits {
 
     /// What the rate can have gained within so long beyond these limits, because they widen.
     pub fn drift_over(self, passed: Span) -> Span {
-        let over = (passed - MEMORY_SPAN).max(Span::ZERO);
+        let over = passed - MEMORY_SPAN;
+        if over <= Span::ZERO {
+            return Span::ZERO;
+        }
         let days = i64::try_from(over.as_attos() / DAY.as_attos()).unwrap_or(i64::MAX);
         let rest = over - DAY * days;
         let whole = self.drift.over(DAY) * (days.saturating_mul(days.saturating_add(1)) / 2);

@@ -105,7 +105,7 @@ impl Node {
         let Some(mut pace) = self.pace else { return };
         let growth = self.limits_together(members).and_then(|(shortest, longest)| {
             let stretch = pace.reach(shortest, longest);
-            let variances = self.variances_ahead(now.raw, members, stretch)?;
+            let variances = self.variances_ahead(now.raw, stretch)?;
             Some((Growth::through(stretch, variances), shortest))
         });
         match growth {
@@ -126,16 +126,11 @@ impl Node {
     }
 
     /// What the variance of the time will be, in s², at the shares of a stretch from now on in which nothing is measured.
-    /// How it grows is known by all members together. Where it begins is what their own estimates give as means of each
-    /// other: the doubt that the joint estimate has about the asymmetry of paths is left out, because no question can
-    /// lessen it.
-    fn variances_ahead(&self, now: Time<Raw>, members: SourceSet, stretch: Span) -> Option<[f64; 4]> {
-        let variance = |sigma: f64| (sigma * sigma).max(f64::MIN_POSITIVE);
-        let joint = |at| self.joint.estimate(at).map(|estimate| variance(estimate.sigma));
-        let estimators = members.iter().filter_map(|index| self.associations[index].estimator());
-        let weight: f64 = estimators.map(|estimator| 1.0 / variance(estimator.estimate(now).sigma)).sum();
+    /// The doubt about the asymmetry of paths is left out, because no question can lessen it.
+    fn variances_ahead(&self, now: Time<Raw>, stretch: Span) -> Option<[f64; 4]> {
+        let joint = |at| self.joint.estimate(at).map(|estimate| estimate.sigma * estimate.sigma);
         let start = joint(now)?;
-        let mut variances = [1.0 / weight; 4];
+        let mut variances = [self.joint.lessenable(|index| self.associations[index].estimator())?; 4];
         for (variance, share) in variances.iter_mut().zip(Growth::SHARES) {
             let ahead = now + Span::from_seconds(stretch.as_seconds() * share);
             *variance += (joint(ahead)? - start).max(0.0);

@@ -121,10 +121,10 @@ impl Bank {
 
     /// Finds the best again and measures all others by it.
     fn weigh(&mut self) {
-        let score = |index: usize| self.shapes[index].score();
-        self.best = (1..self.shapes.len())
-            .fold(0, |best, index| if score(index) > score(best) { index } else { best });
-        let best = self.best().score;
+        let scores = self.shapes.each_ref().map(Shape::score);
+        self.best =
+            (1..scores.len()).fold(0, |best, index| if scores[index] > scores[best] { index } else { best });
+        let best = scores[self.best].unwrap_or_default();
         for shape in &mut self.shapes {
             for hypothesis in &mut shape.hypotheses {
                 hypothesis.score -= best;
@@ -133,10 +133,10 @@ impl Bank {
         if self.taken < SLEEP_FROM {
             return;
         }
-        for shape in &mut self.shapes {
+        for (shape, score) in self.shapes.iter_mut().zip(scores) {
             let hopeless = if shape.kind.tremor > 0.0 { TREMBLING_HOPELESS } else { SHAPE_HOPELESS };
-            match shape.score() {
-                Some(score) if score > -hopeless => shape.rest(),
+            match score.map(|score| score - best) {
+                Some(score) if score > -hopeless => shape.rest(score),
                 Some(_) | None => shape.rest_all(-hopeless),
             }
         }

@@ -88,9 +88,17 @@ const BUSY_QUEUE: f64 = 0.5;
 /// An excess shorter than this part of the usual wait is as good as that long: bases and stamps are no better known.
 const WAIT_MIN: f64 = 0.02;
 
+/// The logarithm of a product of so many densities is as good as the sum of theirs: each is between 10⁻⁹ and 10¹² per
+/// second.
+const AT_ONCE: usize = 8;
+
 /// The integral is a sum of parts between these, in usual waits below the shortest round trip: there is what counts of it.
 const PART_EDGES: [f64; PARTS + 1] = [0.0, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 const PARTS: usize = 8;
+
+/// The density `p` of a round trip is nowhere greater than this, for a usual wait of one second: 0.95 times 1/e, where a
+/// wait is usual, and 0.05 times 1/4, where a queue is likeliest.
+const PEAK: f64 = 0.363;
 
 /// A rise by any length is believed with so many nats of evidence, one to a known route with so many.
 const EVIDENCE: f64 = 18.0;
@@ -209,8 +217,12 @@ impl Plateau {
         let mut lifts = self.lifts(level);
         lifts.truncate(level.lifted(&lifts));
         let due = self.due().filter(|&due| due <= lifts.len())?;
-        let all: Vec<Evidence> =
-            (1..=lifts.len()).map(|trips| level.evidence(&lifts[..trips], known)).collect();
+        let evidence = |trips: usize| level.evidence(&lifts[..trips], known);
+        let least = if known.is_empty() { EVIDENCE } else { EVIDENCE_OF_KNOWN };
+        if (due..=lifts.len()).all(|trips| level.evidence_max(&lifts[..trips]) <= least) {
+            return None;
+        }
+        let all: Vec<Evidence> = (1..=lifts.len()).map(evidence).collect();
         let strengths: Vec<f64> = all.iter().map(Evidence::strength).collect();
         let since = Since::of(&strengths, due - 1).filter(|since| since.evidence > 0.0)?;
         let most = lifts[..since.sure].iter().copied().fold(f64::INFINITY, f64::min);
@@ -286,6 +298,12 @@ impl Level {
             .fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// No rise has more evidence than this: no level makes a round trip likelier than [`PEAK`]. That is nearly always too
+    /// little, and much quicker than an integral.
+    fn evidence_max(&self, lifts: &[f64]) -> f64 {
+        lifts.len() as f64 * libm::log(PEAK / self.wait) - self.against(lifts)
+    }
+
     fn evidence(&self, lifts: &[f64], known: &[f64]) -> Evidence {
         let against = self.against(lifts);
         let most = lifts.iter().copied().fold(f64::INFINITY, f64::min);
@@ -315,7 +333,8 @@ impl Level {
             let usual = waits * libm::exp(-waits) / self.wait;
             (1.0 - queue) * usual + queue * heavy_tail(waits * self.wait, 2.0 * self.wait)
         };
-        lifts.iter().map(|above| libm::log(density(above - lift))).sum()
+        let product = |some: &[f64]| some.iter().map(|above| density(above - lift)).product::<f64>();
+        lifts.chunks(AT_ONCE).map(|some| libm::log(product(some))).sum()
     }
 }
 

@@ -46,8 +46,9 @@ const HOPELESS: f64 = 10.0;
 const FAR: f64 = 30.0;
 const WORSE: f64 = 2.0;
 
-/// A sleeper tries again every so many exchanges; never all at once.
+/// A sleeper tries again every so many exchanges, more rarely in a shape that has no say; never all at once.
 const TURNS: usize = 4;
+const TURNS_FAR: usize = 16;
 
 /// A queue that stood with less than this probability did not.
 const NEGLIGIBLE: f64 = 1e-4;
@@ -227,8 +228,7 @@ impl Shape {
     }
 
     /// Puts the hopeless to sleep; in a shape that is far from having a say, all that are worse than its best.
-    pub(super) fn rest(&mut self) {
-        let best = self.hypotheses[self.best()].score;
+    pub(super) fn rest(&mut self, best: f64) {
         let least = best - if best < -FAR { WORSE } else { HOPELESS };
         let hopeless = |hypothesis: &&mut Hypothesis| hypothesis.is_asleep || hypothesis.score <= least;
         for hypothesis in self.hypotheses.iter_mut().filter(hopeless) {
@@ -250,10 +250,11 @@ impl Shape {
 
     /// Wakes those whose turn it is: as copies of the best filter, for another try at one exchange.
     pub(super) fn wake(&mut self, turn: usize) {
-        let best = self.hypotheses[self.best()].track;
+        let Hypothesis { track, score, .. } = self.hypotheses[self.best()];
+        let turns = if score < -FAR { TURNS_FAR } else { TURNS };
         for (index, hypothesis) in self.hypotheses.iter_mut().enumerate() {
-            if hypothesis.is_asleep && (turn + index).is_multiple_of(TURNS) {
-                (hypothesis.track, hypothesis.is_asleep) = (best, false);
+            if hypothesis.is_asleep && (turn + index).is_multiple_of(turns) {
+                (hypothesis.track, hypothesis.is_asleep) = (track, false);
             }
         }
     }

@@ -6,7 +6,7 @@ use truechimer_time::{Rate, Raw, Time};
 
 use super::state::{DRIFT, ERROR, State};
 use super::trail::{Trail, taken};
-use crate::discipline::estimator::delay::DelayDensity;
+use crate::discipline::estimator::delay::{DelayDensity, Normal};
 use crate::discipline::estimator::mixture::{Mixture, Opinion};
 use crate::discipline::estimator::reference::Reference;
 use crate::discipline::estimator::sites::match_walls;
@@ -208,6 +208,16 @@ impl Filter {
     /// How fast the rate wanders, per square root of a second.
     pub(super) fn wander(&self) -> f64 {
         self.mixture.wander()
+    }
+
+    /// What the variance of the time, in s², would be if the difference of the bases of every member were known.
+    pub(super) fn variance_by_differences(&self) -> f64 {
+        let best = index_of_best(&self.hypotheses.each_ref().map(|hypothesis| hypothesis.score));
+        let mut state = self.hypotheses[best].state.clone();
+        for member in 0..state.members() {
+            state.impose_difference(member, Normal { mean: 0.0, variance: 0.0 });
+        }
+        state.covariance[ERROR][ERROR]
     }
 
     /// The estimate at a reading of the counter, later or (with less right) earlier.

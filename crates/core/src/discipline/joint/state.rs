@@ -181,9 +181,13 @@ impl State {
         self.covariance[state][state] += by * by;
     }
 
+    pub(super) fn members(&self) -> usize {
+        (self.size - 2) / 2
+    }
+
     /// Is there one member only?
     pub(super) fn is_alone(&self) -> bool {
-        self.size <= 4
+        self.members() <= 1
     }
 
     /// Takes in that the bases of a member differ (there less back) by so much.
