@@ -34,6 +34,8 @@ pub struct Scenario {
     pub changes: Vec<(Span, Change)>,
     /// The shortest and the longest interval of questions.
     pub intervals: (Span, Span),
+    /// What may be done to the clock.
+    pub clock: ClockPolicy,
     /// The accuracy target.
     pub accuracy: Option<Span>,
     /// By what rule the sources are asked again.
@@ -114,6 +116,7 @@ impl Default for Scenario {
             servers: four(&PathSpec::default()),
             changes: Vec::new(),
             intervals: (Span::from_secs(64), Span::from_secs(1024)),
+            clock: ClockPolicy::default(),
             accuracy: None,
             rhythm: Rhythm::Adaptive,
             watch: Span::from_secs(16),
@@ -263,7 +266,7 @@ impl Scenario {
             sources: self.servers.iter().enumerate().map(source).collect(),
             accuracy: self.accuracy,
             rhythm: self.rhythm,
-            clock: ClockPolicy::default(),
+            clock: self.clock,
             trust: TrustPolicy { min_operators: self.min_operators, ..TrustPolicy::default() },
             watch: self.watch,
         }
