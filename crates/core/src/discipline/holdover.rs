@@ -182,7 +182,8 @@ impl History {
             self.wagers.cancel();
             return self.diary.pass((last.at, last.tai), (mark.at, expected));
         }
-        self.wagers.hear(mark);
+        let cycle = self.cycle;
+        self.wagers.hear(mark, |from, to| cycle.map_or(0.0, |cycle| cycle.bent(from, to)));
         self.diary.pass((last.at, last.tai), (mark.at, mark.tai))
     }
 
@@ -239,6 +240,10 @@ impl History {
         let rates = Series::rates(self.diary.hours());
         let day = Cycle::learn(&rates);
         let warmth = Warmth::learn(self.diary.hours());
+        if self.cycle.is_some() != day.is_some() {
+            // What was laid on another knowledge says nothing of forecasts with this.
+            self.wagers = Wagers::default();
+        }
         self.cycle = day.map(|(cycle, _)| cycle);
         self.cause = match (day, warmth) {
             (day, Some((warmth, left))) if day.is_none_or(|(_, other)| left < other) => Cause::Warmth(warmth),
@@ -355,9 +360,7 @@ impl Forecast {
         };
         let Some(cycle) = self.cycle else { return (gained, rate) };
         let (start, end) = (from + known, from + passed);
-        let begun = cycle.rate(start);
-        let turned = cycle.gained(start, end) - begun * (passed - known).as_seconds();
-        (gained + turned, rate + cycle.rate(end) - begun)
+        (gained + cycle.bent(start, end), rate + cycle.rate(end) - cycle.rate(start))
     }
 }
 

@@ -27,10 +27,7 @@ impl Case {
     /// All of them.
     pub fn all() -> Vec<Self> {
         let walking = |walk| OscillatorSpec { walk, ..OscillatorSpec::default() };
-        let daily = |walk, ppm, turn| OscillatorSpec {
-            sines: vec![Sine { turn, ..Sine::daily(ppm) }],
-            ..walking(walk)
-        };
+        let daily = |walk, ppm| OscillatorSpec { sines: vec![Sine::daily(ppm)], ..walking(walk) };
         let flicker = OscillatorSpec { flicker: 5e-9, ..walking(1e-12) };
         let of = |name, oscillator, jitter| Self {
             name,
@@ -45,8 +42,8 @@ impl Case {
             of("walk 1e-9, jitter 1 ms", walking(1e-9), 1e-3),
             of("walk 1e-10, jitter 1 ms", walking(1e-10), 1e-3),
             of("flicker, jitter 1 ms", flicker, 1e-3),
-            Self { is_telling: true, ..of("1 ppm daily, walk 1e-10", daily(1e-10, 1.0, 0.2), 1e-3) },
-            of("3 ppm daily, walk 1e-9", daily(1e-9, 3.0, 0.7), 1e-4),
+            Self { is_telling: true, ..of("1 ppm daily, walk 1e-10", daily(1e-10, 1.0), 1e-3) },
+            of("3 ppm daily, walk 1e-9", daily(1e-9, 3.0), 1e-4),
             Self { step_ppm: 3.0, ..of("3 ppm step at the cut", walking(1e-9), 1e-4) },
             Self {
                 is_telling: true,

@@ -13,7 +13,7 @@ use super::LOOKS;
 use super::case::{Air, Case};
 use crate::chance::Stream;
 use crate::lab::{Exchange, Method};
-use crate::oscillator::Oscillator;
+use crate::oscillator::{Oscillator, OscillatorSpec};
 use crate::yardstick::{Polls, Regression};
 
 /// A Tuesday in 2026.
@@ -30,6 +30,9 @@ const READING: Span = Span::from_secs(64);
 
 /// The bound is looked at so often after the cut, besides the looks of the table.
 const BOUND_LOOKS: Span = Span::from_secs(6 * 3600);
+
+/// The part of a turn of which no small multiple comes near another.
+const GOLDEN_TURN: f64 = 0.618_033_988_749_895;
 
 /// What is to be lived.
 #[derive(Clone, Debug)]
@@ -107,13 +110,23 @@ struct Machine {
     jitter: f64,
 }
 
+/// Its oscillator, which is somewhere in its day when the measurements begin, and so when they end: at another hour in each
+/// life, evenly spread.
+fn at_any_hour(case: &Case, seed: u64) -> OscillatorSpec {
+    let mut oscillator = case.oscillator.clone();
+    for sine in &mut oscillator.sines {
+        sine.turn += seed as f64 * GOLDEN_TURN;
+    }
+    oscillator
+}
+
 impl Machine {
     fn new(story: &Story) -> Self {
         let case = &story.case;
         let chance = Stream::new(story.seed, "oscillator");
         let air = (case.ppm_per_degree != 0.0).then(|| Air::new(chance.branch("air")));
         Self {
-            counter: Oscillator::new(case.oscillator.clone(), START, Time::EPOCH, chance),
+            counter: Oscillator::new(at_any_hour(case, story.seed), START, Time::EPOCH, chance),
             air,
             ppm_per_degree: case.ppm_per_degree,
             step: Rate::from_ppm(case.step_ppm),

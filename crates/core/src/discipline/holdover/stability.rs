@@ -11,7 +11,7 @@
 //! wrong a forecast with that knowledge would have been. Below an hour, [`Wagers`] are laid and settled as time
 //! passes.
 
-use truechimer_time::Span;
+use truechimer_time::{Span, Tai, Time};
 
 use super::Mark;
 use super::series::{Series, Sums, weight};
@@ -86,13 +86,16 @@ pub(super) struct Wagers {
 }
 
 impl Wagers {
-    /// The time was measured: settles what is due, and lays anew.
-    pub(super) fn hear(&mut self, mark: &Mark) {
+    /// The time was measured: settles what is due, and lays anew. What is known to have bent the line from one instant to
+    /// another, in seconds, is told by `bent`.
+    pub(super) fn hear(&mut self, mark: &Mark, bent: impl Fn(Time<Tai>, Time<Tai>) -> f64) {
         for (index, (laid, octave)) in self.laid.iter_mut().zip(&mut self.octaves).enumerate() {
             let lag = LAG_MIN * (1 << index);
             match *laid {
                 Some(before) if mark.at - before.at < lag => continue,
-                Some(before) if mark.at - before.at <= lag + lag.half() => octave.settle(&before, mark, lag),
+                Some(before) if mark.at - before.at <= lag + lag.half() => {
+                    octave.settle(&before, mark, lag, bent(before.tai, mark.tai));
+                }
                 Some(_) | None => {}
             }
             *laid = Some(*mark);
@@ -111,8 +114,8 @@ impl Wagers {
 }
 
 impl Octave {
-    fn settle(&mut self, before: &Mark, mark: &Mark, lag: Span) {
-        let error = libm::fabs((mark.tai - before.time_at(mark.at)).as_seconds());
+    fn settle(&mut self, before: &Mark, mark: &Mark, lag: Span, bent: f64) {
+        let error = libm::fabs((mark.tai - before.time_at(mark.at)).as_seconds() - bent);
         let passed = (mark.at - before.at).as_seconds();
         let noise = libm::hypot(libm::hypot(before.noise, mark.noise), before.rate_sigma * passed);
         let square = (error * error - noise * noise).max(0.0);

@@ -68,7 +68,7 @@ fn errors(history: &History, machine: &Machine, rate: f64) -> [f64; 2] {
 }
 
 #[test]
-fn the_day_is_foretold_after_three_days() {
+fn the_day_is_foretold_after_two_days() {
     let (mut history, mut machine) = (History::new([], 1e-9), Machine::new(1));
     let mut run = |history: Option<&mut History>, seconds: i64| {
         let end = machine.second + seconds;
@@ -81,9 +81,9 @@ fn the_day_is_foretold_after_three_days() {
         }
         (machine.mark(0.0), machine.second)
     };
-    run(Some(&mut history), 2 * 86_400);
+    run(Some(&mut history), 40 * 3600);
     assert_eq!(history.leaning(), Leaning::Line);
-    run(Some(&mut history), 86_400 + 10_000);
+    run(Some(&mut history), 10 * 3600);
     assert!(
         matches!(history.leaning(), Leaning::Day { amplitude } if (amplitude.as_ppm() - 1.0).abs() < 0.1)
     );
