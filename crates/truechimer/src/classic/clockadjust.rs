@@ -281,7 +281,8 @@ impl<'a> Service<'a> {
         match self.pass_on() {
             Ok(given) => self.passed(&kept, &given),
             Err(stuck) => {
-                let until = kept.begun + self.rhythm.first();
+                // However long it took to measure, somebody may come and take it.
+                let until = (kept.begun + self.rhythm.first()).max(clock::mono() + PROBE);
                 let (by, bound) = (&kept.measured.by, units::bound(kept.measured.sight.bound));
                 let left = units::span(until - clock::mono());
                 let why = format!(

@@ -291,6 +291,17 @@ fn a_fifo_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
+fn a_measurement_that_took_longer_than_the_wait_is_kept_for_a_moment() {
+    let peer = Peer::start(|question| {
+        thread::sleep(Duration::from_millis(400));
+        Some(honest(question, AHEAD))
+    });
+    let scene = Scene::new(&classic(&[&peer.name()], "1s"));
+    let line = scene.started(&[]).says("is kept for ");
+    assert!(!line.contains("kept for -"), "{line}");
+}
+
+#[test]
 fn without_a_fifo_it_says_so() {
     let peer = ntp(AHEAD, |_| {});
     let scene = Scene::new(&classic(&[&peer.name()], "60s"));
