@@ -14,6 +14,7 @@
 mod article;
 mod chronyd;
 mod daemon;
+mod machine;
 mod namespace;
 mod ntp;
 mod ntpd;
@@ -31,4 +32,5 @@ mod keeping;
 mod networks;
 mod querying;
 mod rdate;
+mod services;
 mod serving;
