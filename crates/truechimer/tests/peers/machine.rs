@@ -1,9 +1,10 @@
 //! Machines whose clocks exist in files (`clock.c`): at the start 5 s behind, on a counter that is 80 ppm fast.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::place;
 
@@ -15,6 +16,9 @@ pub(crate) const COUNTER_PPM: f64 = 80.0;
 
 /// How right a clock is that was stepped, in seconds; starting a process to look at it takes some.
 const RIGHT: f64 = 0.03;
+
+/// The machine that tests it may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the kernel's state is in the file of a machine (`struct machine`).
 const FREQUENCY_AT: usize = 16;
@@ -30,8 +34,9 @@ impl Machine {
         let machine = Self { folder: folder.to_owned() };
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/machine/clock.c");
         let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(machine.library()).arg(source).arg("-ldl");
+        cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(folder.join("clock.so")).arg(source).arg("-ldl");
         if cc.status().is_ok_and(|status| status.success()) {
+            machine.make();
             return Some(machine);
         }
         assert!(
@@ -42,18 +47,42 @@ impl Machine {
         None
     }
 
-    fn library(&self) -> PathBuf {
-        self.folder.join("clock.so")
+    /// Everybody is to be on it, so it is made by one who may let them.
+    fn make(&self) {
+        let steps = self.folder.join("steps");
+        fs::write(&steps, "").unwrap();
+        fs::set_permissions(steps, fs::Permissions::from_mode(0o666)).unwrap();
+        self.date();
     }
 
-    /// What a shell has to run so that everybody can be on it, and all that it starts is.
+    /// What its clock shows, in seconds since 1970.
+    fn date(&self) -> f64 {
+        let output = Command::new("date").arg("+%s.%N").envs(self.environment()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    }
+
+    /// The environment of all processes that are on it.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 5] {
+        Self::environment_in(&self.folder)
+    }
+
+    /// The same where its folder is seen at another place.
+    pub(crate) fn environment_in(folder: &Path) -> [(&'static str, String); 5] {
+        let file = |name: &str| folder.join(name).display().to_string();
+        [
+            ("LD_PRELOAD", file("clock.so")),
+            ("MACHINE", file("machine")),
+            ("MACHINE_ERROR", (-BEHIND).to_string()),
+            ("MACHINE_PPM", COUNTER_PPM.to_string()),
+            ("MACHINE_LOG", file("steps")),
+        ]
+    }
+
+    /// What a shell has to run to be on it, with all that it starts.
     pub(crate) fn entrance(&self) -> String {
-        let folder = self.folder.display();
-        format!(
-            "(umask 0; : >{folder}/machine; : >{folder}/steps)\n\
-             export MACHINE={folder}/machine MACHINE_ERROR=-{BEHIND} MACHINE_PPM={COUNTER_PPM} \
-             MACHINE_LOG={folder}/steps LD_PRELOAD={folder}/clock.so"
-        )
+        let words: Vec<String> =
+            self.environment().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("export {}", words.join(" "))
     }
 
     /// All steps of its clock, in seconds.
@@ -64,12 +93,8 @@ impl Machine {
 
     /// By how much its clock is ahead.
     pub(crate) fn error(&self) -> f64 {
-        let mut command = Command::new("date");
-        command.arg("+%s.%N").env("LD_PRELOAD", self.library()).env("MACHINE", self.folder.join("machine"));
         let before = now();
-        let output = command.output().unwrap();
-        let shown: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-        shown - (before + now()) / 2.0
+        self.date() - (before + now()) / 2.0
     }
 
     /// By how much its kernel was told to have the clock run faster than the counter.
@@ -82,7 +107,7 @@ impl Machine {
     /// The clock is right, and was stepped once.
     #[track_caller]
     pub(crate) fn is_right(&self) {
-        let error = place::eventually(std::time::Duration::from_secs(120), "the clock is right", || {
+        let error = place::eventually(PATIENCE, "the clock is right", || {
             Some(self.error()).filter(|error| error.abs() < RIGHT)
         });
         let steps = self.steps();
