@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** the process that reads the network sets no clock. The step at boot has a process of its own ([`step`]).
 
+pub mod kept;
+pub mod ledger;
 pub mod measurement;
 pub mod memory;
 pub mod rhythm;
@@ -36,11 +38,12 @@ use crate::command::run::leaps;
 use crate::config::Config;
 use crate::floor::made;
 use crate::ui::units;
+use kept::{Here, Kept};
 use measurement::{Measured, measure};
 use memory::{Memory, Rules};
 use rhythm::Rhythm;
 use sight::{Counts, Sight, has_slept};
-use standing::{Passed, Standing, Verdict, mono_seconds};
+use standing::{Passed, Standing, Verdict, mono_seconds, this_boot};
 use whom::ways;
 
 /// What is said to a wrong call.
@@ -123,6 +126,18 @@ fn floor(counts: &Counts) -> Time<Tai> {
     counts.leaps.tai_of_utc(made())
 }
 
+fn here(boot: &str) -> Here<'_> {
+    Here { boot, now: clock::readings() }
+}
+
+/// What an earlier process has kept.
+fn remembered(config: &Config) -> Kept {
+    Kept::load(&kept::place(config), &here(&this_boot())).unwrap_or_else(|why| {
+        warn(NAME, format_args!("what TAICLOCK has moved the clock by today is not known: {why}"));
+        Kept::default()
+    })
+}
+
 /// One line to stdout. When stdout is gone there is nobody to tell.
 fn say(text: &str) {
     let mut out = io::stdout().lock();
@@ -155,12 +170,14 @@ struct Service<'a> {
     standing: Standing,
     rng: ChaCha8Rng,
     /// What nobody has taken yet.
-    kept: Option<Kept>,
+    waiting: Option<Waiting>,
+    /// What could not be kept for the next process, if that was said.
+    unkept: Option<String>,
 }
 
 /// A measurement that is to be passed on.
 #[derive(Clone, Debug)]
-struct Kept {
+struct Waiting {
     measured: Measured,
     begun: Time<Mono>,
 }
@@ -198,10 +215,11 @@ impl<'a> Service<'a> {
         Ok(Self {
             host: arguments.host()?,
             rhythm: Rhythm::new(&config, clock::mono()),
-            memory: Memory::default(),
+            memory: Memory::of(remembered(&config)),
             standing: Standing::new(),
             rng: ChaCha8Rng::from_seed(seed),
-            kept: None,
+            waiting: None,
+            unkept: None,
             counts: counts(&config),
             arguments,
             config,
@@ -224,7 +242,7 @@ impl<'a> Service<'a> {
         let measured = self.measured().map_err(Fatal::failed)?;
         match self.pass_on() {
             Ok(given) => {
-                self.passed(&Kept { measured, begun }, &given);
+                self.passed(&Waiting { measured, begun }, &given);
                 Ok(Outcome::Yes)
             }
             Err(stuck) => Err(Fatal::failed(stuck.to_string())),
@@ -234,9 +252,9 @@ impl<'a> Service<'a> {
     /// One measurement and what becomes of it. Returns when the next is due.
     fn cycle(&mut self) -> Time<Mono> {
         let begun = clock::mono();
-        self.kept = None;
+        self.waiting = None;
         match self.measured() {
-            Ok(measured) => self.offer(Kept { measured, begun }),
+            Ok(measured) => self.offer(Waiting { measured, begun }),
             Err(why) => self.failed(&why),
         }
     }
@@ -265,7 +283,11 @@ impl<'a> Service<'a> {
             floor: floor(&self.counts),
             by_taiclock: measured.by_taiclock,
         };
-        match self.memory.judge(&measured.sight, adjustment, &rules, now.mono) {
+        let judged = self.memory.judge(&measured.sight, adjustment, &rules, now.mono);
+        if measured.by_taiclock {
+            self.keep();
+        }
+        match judged {
             Ok(()) => Ok(measured),
             Err(objection) => Err(format!(
                 "{} says that the clock is off by {} {}, which is not passed on: {objection}",
@@ -276,20 +298,33 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// Keeps what has to outlive this process, before anybody acts on it. What cannot be kept is said once.
+    fn keep(&mut self) {
+        let kept = self.memory.kept().save(&kept::place(&self.config), &here(&this_boot()));
+        let why = kept.err().map(|error| error.to_string());
+        if let Some(why) = why.as_ref().filter(|_| why != self.unkept) {
+            warn(
+                NAME,
+                format_args!("what TAICLOCK has moved the clock by today is forgotten at a restart: {why}"),
+            );
+        }
+        self.unkept = why;
+    }
+
     /// Passes a measurement on, or keeps it.
-    fn offer(&mut self, kept: Kept) -> Time<Mono> {
+    fn offer(&mut self, waiting: Waiting) -> Time<Mono> {
         match self.pass_on() {
-            Ok(given) => self.passed(&kept, &given),
+            Ok(given) => self.passed(&waiting, &given),
             Err(stuck) => {
                 // However long it took to measure, somebody may come and take it.
-                let until = (kept.begun + self.rhythm.first()).max(clock::mono() + PROBE);
-                let (by, bound) = (&kept.measured.by, units::bound(kept.measured.sight.bound));
+                let until = (waiting.begun + self.rhythm.first()).max(clock::mono() + PROBE);
+                let (by, bound) = (&waiting.measured.by, units::bound(waiting.measured.sight.bound));
                 let left = units::span(until - clock::mono());
                 let why = format!(
                     "{stuck}: does clockspeed run? the measurement ({by}, {bound}) is kept for {left}"
                 );
                 self.trouble(&why);
-                self.kept = Some(kept);
+                self.waiting = Some(waiting);
                 until
             }
         }
@@ -307,9 +342,9 @@ impl<'a> Service<'a> {
     }
 
     /// It was passed on: says so, and when the next is due.
-    fn passed(&mut self, kept: &Kept, given: &Given) -> Time<Mono> {
+    fn passed(&mut self, waiting: &Waiting, given: &Given) -> Time<Mono> {
         let scatter = self.scatter();
-        let due = self.rhythm.succeeded(kept.begun, scatter, |stretch| self.memory.growth(stretch));
+        let due = self.rhythm.succeeded(waiting.begun, scatter, |stretch| self.memory.growth(stretch));
         let (now, rate) = (clock::mono(), self.memory.rate());
         let (wait, bound) = ((due - now).max(Span::ZERO), given.sight.bound);
         let rate_told =
@@ -321,7 +356,7 @@ impl<'a> Service<'a> {
                 passed_on_at: mono_seconds(now),
                 due_at: mono_seconds(due),
                 late_at: mono_seconds(due.max(now) + self.rhythm.first()),
-                by: kept.measured.by.clone(),
+                by: waiting.measured.by.clone(),
                 offset: given.adjustment.as_seconds(),
                 bound: bound.as_seconds(),
                 rate_ppm: rate.map(|rate| rate.as_ppm()),
@@ -331,7 +366,7 @@ impl<'a> Service<'a> {
         self.save();
         say(&format!(
             "{}: offset {} {}, {rate_told}, passed on; next in {}, at {:.0}",
-            kept.measured.by,
+            waiting.measured.by,
             units::offset_within(given.adjustment, bound),
             units::bound(bound),
             units::span(wait),
@@ -392,10 +427,10 @@ impl<'a> Service<'a> {
             if signals.take(Signal::HangUp) || has_slept(asleep, clock::asleep()) || clock::mono() >= due {
                 return Ok(Wake::Measure);
             }
-            if let Some(kept) = self.kept.take() {
+            if let Some(waiting) = self.waiting.take() {
                 match self.pass_on() {
-                    Ok(given) => due = self.passed(&kept, &given),
-                    Err(_still_stuck) => self.kept = Some(kept),
+                    Ok(given) => due = self.passed(&waiting, &given),
+                    Err(_still_stuck) => self.waiting = Some(waiting),
                 }
             }
             let left = due - clock::mono();

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use truechimer::config::Config;
 use truechimer_time::Span;
 
 use crate::add::{harmless, recorder};
-use crate::peer::{Peer, honest, ntp, tai};
+use crate::peer::{Peer, announced, honest, ntp, tai};
 use crate::{assert_about, format, run, text};
 
 /// A machine that has other things to do still gets this far.
@@ -45,6 +45,7 @@ impl Scene {
             true => config.replace("[classic]\n", &classic),
             false => format!("{config}{classic}"),
         };
+        let whole = format!("{whole}[state]\ndir = \"{folder}/state\"\n");
         fs::write(self.config(), whole).expect("a file");
     }
 
@@ -438,6 +439,35 @@ fn taiclock_moves_the_clock_by_a_minute_a_day_at_most() {
     assert_eq!(refused.status.code(), Some(111));
     let told = text(&refused.stderr);
     assert!(told.contains("may move the clock by 60.00 s a day") && told.contains("not passed on"), "{told}");
+}
+
+/// The limit is one of days; a service that is started again, or by cron, is another process.
+#[test]
+fn the_minute_of_a_day_outlives_the_process() {
+    let ahead = Arc::new(AtomicI64::new(40));
+    let now = Arc::clone(&ahead);
+    let master =
+        Peer::start(move |question| announced(question, Span::from_secs(now.load(Ordering::Relaxed))));
+    let scene = Scene::new(&format!(
+        "source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n",
+        master.name()
+    ));
+    let reader = scene.reader();
+    for _ in 0..2 {
+        assert_eq!(scene.ended(&["--once"]).status.code(), Some(0), "the same again moves nothing");
+        assert_about(reader.next(), Span::from_secs(40));
+    }
+    ahead.store(70, Ordering::Relaxed);
+    let doubted = text(&scene.ended(&["--once"]).stderr);
+    assert!(doubted.contains("from where the last one leads"), "{doubted}");
+    let said_twice = text(&scene.ended(&["--once"]).stderr);
+    assert!(said_twice.contains("by 60.00 s a day, and this would make it 70.0"), "{said_twice}");
+    fs::remove_dir_all(scene.folder.path().join("state")).expect("it was made");
+    fs::write(scene.folder.path().join("state"), "no folder").expect("a file");
+    ahead.store(40, Ordering::Relaxed);
+    let output = scene.ended(&["--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is forgotten at a restart: cannot "), "{}", text(&output.stderr));
 }
 
 #[test]
