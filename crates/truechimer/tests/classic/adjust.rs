@@ -407,6 +407,76 @@ fn one_text_serves_the_master_and_its_clients() {
 }
 
 #[test]
+fn a_master_that_cannot_be_found_is_named_and_the_sources_take_its_place() {
+    let source = ntp(AHEAD, |_| {});
+    let misspelt = lan("clcok1.invalid", &source.name());
+    let scene = Scene::new(&misspelt);
+    let reader = scene.reader();
+    let client = scene.ended(&["--once", "--host", "desk7"]);
+    let told = text(&client.stderr);
+    assert_eq!(client.status.code(), Some(0), "{told}");
+    assert!(told.contains("the master clcok1.invalid:4014 cannot be found ("), "{told}");
+    assert!(
+        told.contains("is `master` in [classic] right") && told.contains("are measured instead"),
+        "{told}"
+    );
+    assert_about(reader.next(), AHEAD);
+    let config = scene.config().display().to_string();
+    let checked = run("truechimer", &["config", "check", &config], b"");
+    assert_eq!(checked.status.code(), Some(0));
+    let told = text(&checked.stdout);
+    assert!(told.contains("measures the master clcok1.invalid:4014 (TAICLOCK); if that fails, "), "{told}");
+    assert!(told.contains("note: the master clcok1.invalid:4014 cannot be found"), "{told}");
+}
+
+/// Where the configuration has another name for the master, it would measure itself, and be right for ever.
+#[test]
+fn a_master_that_does_not_know_its_name_does_not_measure_itself() {
+    let Some(ours) = address_of_ours() else { return };
+    let source = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&lan(&ours.to_string(), &source.name()));
+    let reader = scene.reader();
+    let output = scene.ended(&["--once", "--host", "clcok1"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("is this host, but does not have its name: write into `master`"), "{told}");
+    assert_about(reader.next(), AHEAD);
+}
+
+/// One that is not on loopback: from which the kernel would speak to the world.
+fn address_of_ours() -> Option<std::net::IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("there is IPv4");
+    let found = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr());
+    if found.is_err() {
+        eprintln!("SKIPPED: a master that measures itself (no network but loopback)");
+    }
+    found.ok().map(|place| place.ip())
+}
+
+/// `svc -h`, `systemctl reload`: what was edited holds at once, and what cannot be used is shown and changes nothing.
+#[test]
+fn the_configuration_is_read_again_when_the_line_is_hung_up() {
+    let (old, new) = (ntp(AHEAD, |_| {}), ntp(-AHEAD, |_| {}));
+    let scene = Scene::new(&classic(&[&old.name()], "1h"));
+    let reader = scene.reader();
+    let mut service = scene.started(&[]);
+    assert!(service.says("passed on").contains(": offset +5."));
+    assert_about(reader.next(), AHEAD);
+    scene.configure("colour = \"red\"\n");
+    service.signal("-HUP");
+    service.says("unknown key `colour`");
+    service.says("passed on");
+    assert_about(reader.next(), AHEAD);
+    scene.configure(&classic(&[&new.name()], "1h"));
+    service.signal("-HUP");
+    service.says("is measured again soon");
+    service.signal("-HUP");
+    assert!(service.says("passed on").contains(": offset -5."));
+    assert_about(reader.next(), -AHEAD);
+    assert_eq!(service.ends(), Some(0));
+}
+
+#[test]
 fn clients_fall_back_to_the_sources_when_the_master_is_gone() {
     let source = ntp(AHEAD, |_| {});
     let scene = Scene::new(&lan(&deserted(), &source.name()));

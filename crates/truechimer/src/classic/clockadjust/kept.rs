@@ -25,8 +25,8 @@ use crate::config::Config;
 /// Below the folder of states. The folder is that of the account that measures, and of no other.
 const FOLDER: &str = "clockadjust";
 const FILE: &str = "kept";
-/// Nobody else has to know.
-const MODE: u32 = 0o600;
+/// Nothing in it is secret.
+const MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 /// Twice what such a file has.
 const BYTES_MAX: usize = 32_768;
