@@ -32,11 +32,12 @@ use truechimer_sys::system;
 use truechimer_time::{Civil, Mono, Span, Tai, Time};
 
 use super::clockview::Clockview;
-use super::messages::{Fatal, warn};
+use super::messages::{Fatal, begin, ready, reason, warn};
 use crate::command::Outcome;
 use crate::command::run::leaps;
 use crate::config::Config;
 use crate::floor::made;
+use crate::readiness::{Readiness, Supervised};
 use crate::ui::units;
 use kept::{Here, Kept};
 use measurement::{Measured, measure};
@@ -88,6 +89,9 @@ pub struct Clockadjust {
     /// After each measurement also print the two lines of clockview
     #[arg(long)]
     pub classic_log: bool,
+    /// Whom to tell when the first measurement was passed on.
+    #[command(flatten)]
+    pub supervised: Supervised,
 }
 
 impl Clockadjust {
@@ -99,9 +103,10 @@ impl Clockadjust {
         if self.step {
             return step::run(self);
         }
+        let readiness = begin(&self.supervised)?;
         let signals = SignalFlags::install().map_err(|error| Fatal::unable("catch signals", &error))?;
         drop_all_capabilities().map_err(|error| Fatal::unable("give up our capabilities", &error))?;
-        let mut service = Service::new(self)?;
+        let mut service = Service::new(self, readiness)?;
         if self.once { service.once() } else { service.run(&signals) }
     }
 
@@ -168,6 +173,7 @@ struct Service<'a> {
     memory: Memory,
     rhythm: Rhythm,
     standing: Standing,
+    readiness: Readiness,
     rng: ChaCha8Rng,
     /// What nobody has taken yet.
     waiting: Option<Waiting>,
@@ -207,7 +213,7 @@ enum Wake {
 }
 
 impl<'a> Service<'a> {
-    fn new(arguments: &'a Clockadjust) -> Result<Self, Fatal> {
+    fn new(arguments: &'a Clockadjust, readiness: Readiness) -> Result<Self, Fatal> {
         let config = load(arguments)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
@@ -217,6 +223,7 @@ impl<'a> Service<'a> {
             rhythm: Rhythm::new(&config, clock::mono()),
             memory: Memory::of(remembered(&config)),
             standing: Standing::new(),
+            readiness,
             rng: ChaCha8Rng::from_seed(seed),
             waiting: None,
             unkept: None,
@@ -364,14 +371,17 @@ impl<'a> Service<'a> {
             ..Standing::new()
         };
         self.save();
-        say(&format!(
+        let told = format!(
             "{}: offset {} {}, {rate_told}, passed on; next in {}, at {:.0}",
             waiting.measured.by,
             units::offset_within(given.adjustment, bound),
             units::bound(bound),
             units::span(wait),
             utc(given.sight.best + wait),
-        ));
+        );
+        say(&told);
+        ready(NAME, &mut self.readiness);
+        self.tell(&told);
         self.show(given.adjustment);
         due
     }
@@ -407,6 +417,14 @@ impl<'a> Service<'a> {
         self.standing.trouble = Some(why.to_owned());
         self.save();
         warn(NAME, why);
+        self.tell(why);
+    }
+
+    /// A line for who looks at the services.
+    fn tell(&self, text: &str) {
+        if let Err(error) = self.readiness.status(text) {
+            warn(NAME, format_args!("unable to tell the supervisor: {}", reason(&error)));
+        }
     }
 
     fn save(&self) {

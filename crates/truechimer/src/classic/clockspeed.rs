@@ -29,6 +29,7 @@ use truechimer_time::{Rate, Span};
 use super::messages::{reason, tell};
 use crate::command::Outcome;
 use crate::page::moment;
+use crate::readiness::Supervised;
 
 /// The original takes no arguments.
 pub const USAGE: &str = "clockspeed";
@@ -78,6 +79,9 @@ pub struct Clockspeed {
     /// Say on stderr what is heard and noticed
     #[arg(short, long)]
     pub verbose: bool,
+    /// Whom to tell when records are heard.
+    #[command(flatten)]
+    pub supervised: Supervised,
     /// Passed over, as the original does
     #[arg(hide = true)]
     pub ignored: Vec<OsString>,
@@ -95,10 +99,12 @@ impl Clockspeed {
     }
 
     fn serve(&self, voice: &mut Voice) -> io::Result<Infallible> {
+        let mut readiness = self.supervised.readiness()?;
         env::set_current_dir(&self.home)?;
         let mut mind = self.mind();
         let mut fifo = Fifo::open(Path::new(FIFO), FIFO_MODE)?;
         mind.begin(voice);
+        voice.unless_done("tell the supervisor", readiness.ready());
         let mut set = PollSet::new();
         loop {
             set.clear();

@@ -26,13 +26,15 @@ use truechimer_time::{LeapTable, Local, Time};
 
 use super::counting::{Counting, Kernel};
 use super::listening::{Hush, at_each};
-use super::messages::Fatal;
+use super::messages::{Fatal, begin, ready};
 use super::wall;
 use crate::command::Outcome;
+use crate::readiness::Supervised;
 use connections::Connections;
 
 /// What those are told who call it wrongly.
-pub const USAGE: &str = "rdated [-i ip].. [--time port] [--daytime port] [--user name] [--unsynchronised]";
+pub const USAGE: &str =
+    "rdated [-i ip].. [--time port] [--daytime port] [--user name] [--unsynchronised] [--kernel utc|tai-10]";
 
 const NAME: &str = "rdated";
 
@@ -69,6 +71,9 @@ pub struct Rdated {
     /// What the kernel's clock counts
     #[arg(long, value_name = "COUNT", value_enum, default_value_t = Kernel::Utc)]
     pub kernel: Kernel,
+    /// Whom to tell when it answers.
+    #[command(flatten)]
+    pub supervised: Supervised,
 }
 
 /// An open port.
@@ -96,9 +101,11 @@ enum Token {
 impl Rdated {
     /// Serves until it is ended from outside.
     pub fn run(&self) -> Result<Outcome, Fatal> {
+        let mut readiness = begin(&self.supervised)?;
         let ports = self.listen()?;
         let mut server = self.server()?;
         self.give_up_power()?;
+        ready(NAME, &mut readiness);
         let mut set = PollSet::new();
         loop {
             set.clear();
@@ -225,7 +232,15 @@ mod tests {
 
     fn rdated(kernel: Kernel) -> Rdated {
         let (addresses, user) = (Vec::new(), NOBODY.to_owned());
-        Rdated { addresses, time: 37, daytime: 13, user, unsynchronised: true, kernel }
+        Rdated {
+            addresses,
+            time: 37,
+            daytime: 13,
+            user,
+            unsynchronised: true,
+            kernel,
+            supervised: Supervised::default(),
+        }
     }
 
     #[test]

@@ -21,8 +21,9 @@ use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use super::counting::Counting;
 use super::listening::{Hush, at_each};
-use super::messages::{Fatal, warn};
+use super::messages::{Fatal, begin, ready, warn};
 use crate::command::Outcome;
+use crate::readiness::Supervised;
 
 /// The original takes no arguments.
 pub const USAGE: &str = "taiclockd";
@@ -56,6 +57,9 @@ pub struct Taiclockd {
     /// What the kernel's clock counts, and by which leap seconds.
     #[command(flatten)]
     pub counting: Counting,
+    /// Whom to tell when it answers.
+    #[command(flatten)]
+    pub supervised: Supervised,
     /// Passed over, as the original does
     #[arg(hide = true)]
     pub ignored: Vec<OsString>,
@@ -64,6 +68,7 @@ pub struct Taiclockd {
 impl Taiclockd {
     /// Serves until it is ended from outside.
     pub fn run(&self) -> Result<Outcome, Fatal> {
+        let mut readiness = begin(&self.supervised)?;
         let sockets = self.sockets()?;
         let mut server = Server {
             kernel: self.counting.kernel(self.s6),
@@ -75,6 +80,7 @@ impl Taiclockd {
         let mut set = PollSet::new();
         loop {
             server.refresh(&self.counting)?;
+            ready(NAME, &mut readiness);
             set.clear();
             sockets
                 .iter()

@@ -38,6 +38,8 @@ const NEAR: f64 = 0.03;
 struct Supervisor {
     name: &'static str,
     scanner: &'static str,
+    /// What says whether a service is ready, where somebody wants to know.
+    asks: Option<&'static str>,
 }
 
 /// What is different from host to host.
@@ -53,6 +55,7 @@ struct Part<'a> {
 struct Host {
     supervisor: Process,
     machine: Machine,
+    asks: Option<String>,
     folder: TempDir,
 }
 
@@ -71,6 +74,8 @@ impl Host {
         fs::write(place.join("boot"), boot(peers, place, supervisor, part, &machine)).unwrap();
         let arguments =
             ["--uts", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--", "/bin/sh"];
+        let libraries = libraries(peers);
+        let asks = supervisor.asks.map(|program| format!("LD_LIBRARY_PATH={libraries} {program}"));
         let supervisor = Process::start(&Launch {
             program: Path::new("/usr/bin/unshare"),
             arguments: arguments.map(Into::into).into_iter().chain([place.join("boot").into()]).collect(),
@@ -78,7 +83,7 @@ impl Host {
             namespace: Some(part.namespace),
             log: place.join("host.log"),
         });
-        Some(Self { supervisor, machine, folder })
+        Some(Self { supervisor, machine, asks, folder })
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -107,7 +112,8 @@ impl Host {
         let children = self.supervisor.proc(&format!("task/{}/children", self.supervisor.pid()));
         let mut nsenter = harmless(None);
         nsenter.args(["nsenter", "--pid", "--mount", "--target", children.trim(), "--", "sh", "-c", command]);
-        String::from_utf8(nsenter.output().unwrap().stdout).unwrap()
+        let output = nsenter.output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
 
     /// Real user of each service's process, by name.
@@ -134,6 +140,17 @@ impl Host {
         eventually(PATIENCE, "it measures", || (self.measurements() > before + 1).then_some(()));
     }
 
+    /// The services have said so themselves.
+    fn is_ready(&self, role: &str) {
+        let Some(asks) = &self.asks else { return };
+        for name in accounts(role).keys().filter(|name| !name.ends_with("/log")) {
+            let ask = format!("{asks} {}", self.path("services").join(name).display());
+            eventually(PATIENCE, &format!("{name} is ready"), || {
+                (self.within(&ask) == "true\n").then_some(())
+            });
+        }
+    }
+
     /// Kills all at once, and waits for others in their place.
     fn each_comes_back(&self) {
         let before = self.up();
@@ -155,7 +172,7 @@ fn tick() -> Span {
 fn install(place: &Path, supervisor: Supervisor, role: &str) {
     let mut command = Command::new(truechimer());
     command.args(["service", "install", "--supervisor", supervisor.name, "--role", role]);
-    for option in ["services", "scan", "home", "logs"] {
+    for option in ["services", "scan", "home", "state", "logs"] {
         command.arg(format!("--{option}")).arg(place.join(option));
     }
     command.arg("--config").arg(place.join("truechimer.toml"));
@@ -164,27 +181,30 @@ fn install(place: &Path, supervisor: Supervisor, role: &str) {
 }
 
 fn boot(peers: &Path, place: &Path, supervisor: Supervisor, part: &Part<'_>, machine: &Machine) -> String {
-    let libraries = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let libraries = libraries.map(|folder| peers.join("usr/lib").join(folder).display().to_string());
     [
         ("@NAME@", part.name.to_owned()),
         ("@PLACE@", place.display().to_string()),
         ("@PEERS@", peers.display().to_string()),
         ("@MACHINE@", machine.entrance()),
-        ("@LIBRARIES@", libraries.join(":")),
+        ("@LIBRARIES@", libraries(peers)),
         ("@SCANNER@", supervisor.scanner.to_owned()),
     ]
     .iter()
     .fold(include_str!("services/boot").to_owned(), |text, (mark, value)| text.replace(mark, value))
 }
 
+/// Where those of s6 are; the folder is named after the machine's architecture.
+fn libraries(peers: &Path) -> String {
+    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+    folders.map(|folder| peers.join("usr/lib").join(folder).display().to_string()).join(":")
+}
+
 /// One text for both: the master measures the server, and the client measures the master.
 fn config(place: &Path, part: &Part<'_>) -> String {
-    let (home, server, master) = (place.join("home"), part.server, part.master);
+    let (place, server, master) = (place.display(), part.server, part.master);
     format!(
-        "schedule = \"classic\"\n[[source]]\naddress = \"{server}\"\n[classic]\nhome = \"{}\"\nmaster = \"clock1\"\n\
-         master_address = \"{master}\"\nfirst_wait = \"1s\"\nlongest_wait = \"2s\"\n",
-        home.display()
+        "schedule = \"classic\"\n[[source]]\naddress = \"{server}\"\n[classic]\nhome = \"{place}/home\"\nmaster = \"clock1\"\n\
+         master_address = \"{master}\"\nfirst_wait = \"1s\"\nlongest_wait = \"2s\"\n[state]\ndir = \"{place}/state\"\n"
     )
 }
 
@@ -221,6 +241,7 @@ fn everything_works(host: &Host, role: &str) {
     host.keeps_its_rate();
     let told = host.machine.frequency_ppm();
     assert!((told + COUNTER_PPM).abs() < 1.0, "the kernel was told the rate: {told} ppm");
+    host.is_ready(role);
     let log = host.path("logs/clockadjust").metadata().unwrap();
     assert_eq!(log.mode() & 0o7777, 0o750, "logs are their writer's");
 }
@@ -254,15 +275,15 @@ fn lives_under(supervisor: Supervisor, net: u8) {
 
 #[test]
 fn all_of_it_lives_under_daemontools() {
-    lives_under(Supervisor { name: "daemontools", scanner: "svscan" }, 0);
+    lives_under(Supervisor { name: "daemontools", scanner: "svscan", asks: None }, 0);
 }
 
 #[test]
 fn all_of_it_lives_under_runit() {
-    lives_under(Supervisor { name: "runit", scanner: "runsvdir" }, 2);
+    lives_under(Supervisor { name: "runit", scanner: "runsvdir", asks: None }, 2);
 }
 
 #[test]
 fn all_of_it_lives_under_s6() {
-    lives_under(Supervisor { name: "s6", scanner: "s6-svscan" }, 4);
+    lives_under(Supervisor { name: "s6", scanner: "s6-svscan", asks: Some("s6-svstat -o ready") }, 4);
 }
