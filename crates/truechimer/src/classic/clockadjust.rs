@@ -55,6 +55,10 @@ const NAME: &str = "clockadjust";
 /// The fifo of clockspeed, in its folder.
 const FIFO: &str = "adjust";
 
+/// Said where the configuration names nobody.
+const NOBODY: &str =
+    "there is nobody to ask: write a [[source]] into the configuration, or a `master` into [classic]";
+
 /// So often it is tried whether somebody takes what is kept, and whether a signal has come just before the sleep.
 const PROBE: Span = Span::from_secs(1);
 
@@ -151,7 +155,7 @@ fn say(text: &str) {
 
 fn check(config: &Config) -> Result<Outcome, Fatal> {
     let path = config.classic.status.as_ref();
-    let path = path.ok_or_else(|| Fatal::failed("the configuration names no `status` file in [classic]"))?;
+    let path = path.ok_or_else(|| Fatal::failed("the configuration names no file to check: write status = \"/run/clockadjust/status\" into [classic]"))?;
     match Standing::check(path).map_err(Fatal::failed)? {
         Verdict::Right(told) => {
             say(&format!("right: {told}"));
@@ -252,7 +256,7 @@ impl<'a> Service<'a> {
                 self.passed(&Waiting { measured, begun }, &given);
                 Ok(Outcome::Yes)
             }
-            Err(stuck) => Err(Fatal::failed(stuck.to_string())),
+            Err(stuck) => Err(Fatal::failed(format!("{stuck}: does clockspeed run?"))),
         }
     }
 
@@ -278,7 +282,7 @@ impl<'a> Service<'a> {
                 Err(why) => troubles.push(why),
             }
         }
-        let nobody = || "there is nobody to ask: neither a master nor sources".to_owned();
+        let nobody = || NOBODY.to_owned();
         Err(troubles.pop().unwrap_or_else(nobody))
     }
 

@@ -7,7 +7,6 @@
 
 mod connections;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
@@ -20,12 +19,12 @@ use truechimer_sys::capability::drop_all_capabilities;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::tcp;
-use truechimer_sys::udp::{SocketError, UdpSocket};
+use truechimer_sys::udp::UdpSocket;
 use truechimer_sys::user::{self, effective_uid};
 use truechimer_time::{LeapTable, Local, Time};
 
 use super::counting::{Counting, Kernel};
-use super::listening::{Hush, at_each};
+use super::listening::{Hush, at_each, unable_to_bind};
 use super::messages::{Fatal, begin, ready};
 use super::wall;
 use crate::command::Outcome;
@@ -101,6 +100,10 @@ enum Token {
 impl Rdated {
     /// Serves until it is ended from outside.
     pub fn run(&self) -> Result<Outcome, Fatal> {
+        if self.services().next().is_none() {
+            let text = "--time 0 and --daytime 0 leave nothing to answer".to_owned();
+            return Err(Fatal { outcome: Outcome::Misused, text });
+        }
         let mut readiness = begin(&self.supervised)?;
         let ports = self.listen()?;
         let mut server = self.server()?;
@@ -136,8 +139,9 @@ impl Rdated {
         for (service, port) in self.services() {
             let sockets = at_each(&self.addresses, |ip| UdpSocket::bind(SocketAddr::new(ip, port)));
             let listeners = at_each(&self.addresses, |ip| tcp::listen(SocketAddr::new(ip, port)));
-            let sockets = sockets.map_err(|error| unable_to_bind("UDP", port, error))?;
-            let listeners = listeners.map_err(|error| unable_to_bind("TCP", port, error))?;
+            let place = |ip: IpAddr| SocketAddr::new(ip, port);
+            let sockets = sockets.map_err(|(ip, error)| unable_to_bind("UDP", place(ip), error))?;
+            let listeners = listeners.map_err(|(ip, error)| unable_to_bind("TCP", place(ip), error))?;
             ports.udp.extend(sockets.into_iter().map(|socket| Port { service, socket }));
             ports.tcp.extend(listeners.into_iter().map(|socket| Port { service, socket }));
         }
@@ -167,13 +171,11 @@ impl Rdated {
         }
         let deed = || format!("become the user {}", self.user);
         let user = user::lookup(&self.user).map_err(|error| Fatal::unable(&deed(), &error))?;
-        let user = user.ok_or_else(|| Fatal::failed(format!("unable to {}: there is none", deed())))?;
+        let user = user.ok_or_else(|| {
+            Fatal::failed(format!("unable to {}: there is none; make one, or name another by --user", deed()))
+        })?;
         user::become_user(&user, &[]).map_err(|error| Fatal::unable(&deed(), &error))
     }
-}
-
-fn unable_to_bind(protocol: &str, port: u16, error: SocketError) -> Fatal {
-    Fatal::unable(&format!("bind {protocol} port {port}"), &io::Error::from_raw_os_error(error.errno()))
 }
 
 struct Server {

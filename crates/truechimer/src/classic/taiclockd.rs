@@ -4,7 +4,6 @@
 //! What it tells is the kernel's clock, so it keeps silent while the kernel says that nobody keeps that clock right.
 
 use std::ffi::OsString;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::AsFd;
@@ -20,7 +19,7 @@ use truechimer_sys::udp::UdpSocket;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use super::counting::Counting;
-use super::listening::{Hush, at_each};
+use super::listening::{Hush, at_each, unable_to_bind};
 use super::messages::{Fatal, begin, ready, warn};
 use crate::command::Outcome;
 use crate::readiness::Supervised;
@@ -97,7 +96,7 @@ impl Taiclockd {
     fn sockets(&self) -> Result<Vec<UdpSocket>, Fatal> {
         let port = self.port.map_or(PORT, NonZeroU16::get);
         at_each(&self.addresses, |ip| UdpSocket::bind(SocketAddr::new(ip, port)))
-            .map_err(|error| Fatal::unable("bind", &io::Error::from_raw_os_error(error.errno())))
+            .map_err(|(ip, error)| unable_to_bind("UDP", SocketAddr::new(ip, port), error))
     }
 }
 

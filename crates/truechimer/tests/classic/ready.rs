@@ -1,4 +1,5 @@
-//! Supervisors are told when a server answers: systemd by its socket, s6 by a descriptor.
+//! The start of the servers: supervisors are told when it is over, systemd by its socket, s6 by a descriptor; and people
+//! why it was not.
 
 use std::fs::{self, Permissions};
 use std::net::{TcpListener, UdpSocket};
@@ -66,6 +67,19 @@ fn servers_say_when_they_answer() {
 fn clockspeed_says_when_it_hears() {
     let home = tempfile::tempdir().expect("a folder");
     is_announced("clockspeed", &["--strict", "--home", home.path().to_str().expect("a plain path")]);
+}
+
+#[test]
+fn a_server_that_has_nowhere_or_nothing_to_answer_says_so() {
+    let port = free_port();
+    let told = |program, options: &[&str]| text(&run(program, options, b"").stderr);
+    assert_eq!(
+        told("rdated", &["-i", "192.0.2.55", "--time", &port]),
+        format!("rdated: fatal: unable to bind UDP 192.0.2.55:{port}: this host has no such address\n")
+    );
+    let idle = run("rdated", &["--time", "0", "--daytime", "0"], b"");
+    assert_eq!(idle.status.code(), Some(100));
+    assert_eq!(text(&idle.stderr), "rdated: fatal: --time 0 and --daytime 0 leave nothing to answer\n");
 }
 
 #[test]
