@@ -245,6 +245,7 @@ fn the_classic_units_keep_the_clock() {
         for unit in ["clockspeed.service", "clockadjust.service", "taiclockd.service"] {
             host.kill(unit);
         }
+        host.systemctl(&["reload", "clockadjust.service"]);
         let before = host.measurements();
         eventually(PATIENCE, "it measures again", || (host.measurements() > before + 1).then_some(()));
         host.machine.is_right();

@@ -264,6 +264,8 @@ fn lives_under(supervisor: Supervisor, net: u8) {
         everything_works(host, role);
     }
     assert!(client.log("clockadjust").contains("the master"), "{}", client.log("clockadjust"));
+    let kept = fs::read_to_string(client.path("state/clockadjust/kept")).unwrap();
+    assert!(kept.contains("\nlast ") && kept.contains("\nspent "), "{kept}");
     for (host, role) in hosts {
         host.each_comes_back();
         host.measures_again();
