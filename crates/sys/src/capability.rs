@@ -59,6 +59,10 @@ pub fn drop_capabilities_but(keep: &[Capability]) -> io::Result<()> {
 pub(crate) fn keep_only(keep: &[Capability]) -> io::Result<()> {
     let kept = keep.iter().fold(0, |bits, capability| bits | capability.bit());
     let wanted = Sets { effective: kept, permitted: kept, inheritable: 0 };
+    if read()? == wanted {
+        // Filters of system calls that supervisors set up often forbid `capset`, and here nothing needs it.
+        return Ok(());
+    }
     write(wanted)?;
     match read()? == wanted {
         true => Ok(()),

@@ -107,17 +107,32 @@ fn interval(micros: Option<&str>, pid: Option<&str>, our_pid: u32) -> Option<Spa
     for_us.then(|| Span::from_micros(micros))
 }
 
-/// Tells s6 that the start is over: a line on the descriptor that its `notification-fd` names, which is closed then.
-/// Standard input, output and error are refused, and so is what is not open.
-pub fn ready_on(fd: RawFd) -> io::Result<()> {
-    if fd <= libc::STDERR_FILENO {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+/// The descriptor that s6's `notification-fd` names: a line on it says that the start is over.
+#[derive(Debug)]
+pub struct ReadyFd {
+    pipe: OwnedFd,
+}
+
+impl ReadyFd {
+    /// Takes it over. To be called before anything is opened: a number that nobody has opened for us would be that of
+    /// something of ours later. Programs that are started do not inherit it.
+    ///
+    /// # Errors
+    /// EINVAL: it is standard input, output or error. EBADF: nobody has opened it.
+    pub fn take(fd: RawFd) -> io::Result<Self> {
+        if fd <= libc::STDERR_FILENO {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        // SAFETY: F_SETFD sets a flag of the descriptor, and fails where there is none.
+        check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: it is open, and by the supervisor's word it is ours to write to and close.
+        Ok(Self { pipe: unsafe { OwnedFd::from_raw_fd(fd) } })
     }
-    // SAFETY: F_GETFD only asks for a flag, of any number.
-    check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
-    // SAFETY: it is open, and by the supervisor's word it is ours to write to and close.
-    let pipe = unsafe { OwnedFd::from_raw_fd(fd) };
-    fs::File::from(pipe).write_all(b"\n")
+
+    /// Says it, and closes the descriptor.
+    pub fn tell(self) -> io::Result<()> {
+        fs::File::from(self.pipe).write_all(b"\n")
+    }
 }
 
 #[cfg(test)]
@@ -198,7 +213,7 @@ mod tests {
     #[test]
     fn s6_gets_its_line_and_the_end_of_the_file() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        ready_on(ours.into_raw_fd()).unwrap();
+        ReadyFd::take(ours.into_raw_fd()).unwrap().tell().unwrap();
         let mut all = String::new();
         theirs.read_to_string(&mut all).unwrap();
         assert_eq!(all, "\n");
@@ -206,8 +221,8 @@ mod tests {
 
     #[test]
     fn descriptors_that_are_not_for_s6_are_refused() {
-        assert!(ready_on(2).is_err());
-        assert!(ready_on(-1).is_err());
-        assert_eq!(ready_on(RawFd::MAX).unwrap_err().raw_os_error(), Some(libc::EBADF));
+        let refused = |fd| ReadyFd::take(fd).unwrap_err().raw_os_error();
+        assert_eq!((refused(2), refused(-1)), (Some(libc::EINVAL), Some(libc::EINVAL)));
+        assert_eq!(refused(RawFd::MAX), Some(libc::EBADF));
     }
 }

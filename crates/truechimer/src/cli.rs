@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_time::Span;
 
 use crate::config::{Address, Spelled};
+use crate::readiness::Supervised;
 
 /// The most exchanges with one server in one query.
 pub const SAMPLES_MAX: u8 = 64;
@@ -28,6 +29,9 @@ pub struct Run {
     /// Write down every measurement and every decision in this folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub statistics: Option<PathBuf>,
+    /// Whom to tell when the time is known
+    #[command(flatten)]
+    pub supervised: Supervised,
 }
 
 /// Measure other clocks now, without privileges

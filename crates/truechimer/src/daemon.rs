@@ -17,13 +17,14 @@ use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
 use truechimer_core::policy::TrustPolicy;
 use truechimer_core::source::association::ExchangeId;
+use truechimer_sys::clock as clocks;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
-use truechimer_sys::{clock as clocks, notify};
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use crate::config::{Config, Level};
 use crate::page::Page;
+use crate::readiness::Readiness;
 use crate::state::Store;
 use crate::talk::{Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION};
 
@@ -74,8 +75,8 @@ pub struct Setup {
     pub service: Option<Service>,
     /// Where statistics are written.
     pub statistics: Option<PathBuf>,
-    /// Where systemd is told that we are ready.
-    pub notifier: Option<notify::Notifier>,
+    /// Where the supervisor is told that we are ready.
+    pub readiness: Option<Readiness>,
     /// What is told to people.
     pub level: Level,
 }
@@ -106,7 +107,7 @@ pub struct Daemon {
     recorder: Option<Recorder>,
     store: Store,
     saved: Time<Mono>,
-    notifier: Option<notify::Notifier>,
+    readiness: Option<Readiness>,
     story: Storyteller,
     poll: PollSet<Token>,
     inputs: VecDeque<Input>,
@@ -156,7 +157,7 @@ impl Daemon {
             recorder,
             store,
             saved: now.mono,
-            notifier: setup.notifier,
+            readiness: setup.readiness,
             story,
             poll: if simulated { PollSet::with_cap(SIMULATED_SLEEP_MAX) } else { PollSet::new() },
             inputs: VecDeque::new(),
@@ -366,14 +367,11 @@ impl Daemon {
     }
 
     fn tell_supervisor(&mut self) {
-        let Some(notifier) = &self.notifier else { return };
+        let Some(readiness) = &mut self.readiness else { return };
         let status = self.node.status();
-        let told = notifier
-            .tell(notify::Notice::Ready)
-            .and_then(|()| notifier.tell(notify::Notice::Status(status.word())));
-        if let Err(error) = told {
+        if let Err(error) = readiness.ready().and_then(|()| readiness.status(status.word())) {
             self.story.say(Level::Warn, &format!("cannot notify the service manager: {error}"));
-            self.notifier = None;
+            self.readiness = None;
         }
     }
 

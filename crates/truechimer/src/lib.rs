@@ -11,6 +11,7 @@ pub mod floor;
 pub mod leaps;
 pub mod measuring;
 pub mod page;
+pub mod readiness;
 pub mod replay;
 pub mod service;
 pub mod stamps;

@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** the process that reads the network sets no clock. The step at boot has a process of its own ([`step`]).
 
+pub mod kept;
+pub mod ledger;
 pub mod measurement;
 pub mod memory;
 pub mod rhythm;
@@ -30,17 +32,19 @@ use truechimer_sys::system;
 use truechimer_time::{Civil, Mono, Span, Tai, Time};
 
 use super::clockview::Clockview;
-use super::messages::{Fatal, warn};
+use super::messages::{Fatal, begin, ready, reason, warn};
 use crate::command::Outcome;
 use crate::command::run::leaps;
 use crate::config::Config;
 use crate::floor::made;
+use crate::readiness::{Readiness, Supervised};
 use crate::ui::units;
+use kept::{Here, Kept};
 use measurement::{Measured, measure};
 use memory::{Memory, Rules};
 use rhythm::Rhythm;
 use sight::{Counts, Sight, has_slept};
-use standing::{Passed, Standing, Verdict, mono_seconds};
+use standing::{Passed, Standing, Verdict, mono_seconds, this_boot};
 use whom::ways;
 
 /// What is said to a wrong call.
@@ -50,6 +54,10 @@ const NAME: &str = "clockadjust";
 
 /// The fifo of clockspeed, in its folder.
 const FIFO: &str = "adjust";
+
+/// Said where the configuration names nobody.
+const NOBODY: &str =
+    "there is nobody to ask: write a [[source]] into the configuration, or a `master` into [classic]";
 
 /// So often it is tried whether somebody takes what is kept, and whether a signal has come just before the sleep.
 const PROBE: Span = Span::from_secs(1);
@@ -85,6 +93,9 @@ pub struct Clockadjust {
     /// After each measurement also print the two lines of clockview
     #[arg(long)]
     pub classic_log: bool,
+    /// Whom to tell when the first measurement was passed on.
+    #[command(flatten)]
+    pub supervised: Supervised,
 }
 
 impl Clockadjust {
@@ -96,9 +107,10 @@ impl Clockadjust {
         if self.step {
             return step::run(self);
         }
+        let readiness = begin(&self.supervised)?;
         let signals = SignalFlags::install().map_err(|error| Fatal::unable("catch signals", &error))?;
         drop_all_capabilities().map_err(|error| Fatal::unable("give up our capabilities", &error))?;
-        let mut service = Service::new(self)?;
+        let mut service = Service::new(self, readiness)?;
         if self.once { service.once() } else { service.run(&signals) }
     }
 
@@ -123,6 +135,18 @@ fn floor(counts: &Counts) -> Time<Tai> {
     counts.leaps.tai_of_utc(made())
 }
 
+fn here(boot: &str) -> Here<'_> {
+    Here { boot, now: clock::readings() }
+}
+
+/// What an earlier process has kept.
+fn remembered(config: &Config) -> Kept {
+    Kept::load(&kept::place(config), &here(&this_boot())).unwrap_or_else(|why| {
+        warn(NAME, format_args!("what TAICLOCK has moved the clock by today is not known: {why}"));
+        Kept::default()
+    })
+}
+
 /// One line to stdout. When stdout is gone there is nobody to tell.
 fn say(text: &str) {
     let mut out = io::stdout().lock();
@@ -131,7 +155,7 @@ fn say(text: &str) {
 
 fn check(config: &Config) -> Result<Outcome, Fatal> {
     let path = config.classic.status.as_ref();
-    let path = path.ok_or_else(|| Fatal::failed("the configuration names no `status` file in [classic]"))?;
+    let path = path.ok_or_else(|| Fatal::failed("the configuration names no file to check: write status = \"/run/clockadjust/status\" into [classic]"))?;
     match Standing::check(path).map_err(Fatal::failed)? {
         Verdict::Right(told) => {
             say(&format!("right: {told}"));
@@ -153,14 +177,17 @@ struct Service<'a> {
     memory: Memory,
     rhythm: Rhythm,
     standing: Standing,
+    readiness: Readiness,
     rng: ChaCha8Rng,
     /// What nobody has taken yet.
-    kept: Option<Kept>,
+    waiting: Option<Waiting>,
+    /// What could not be kept for the next process, if that was said.
+    unkept: Option<String>,
 }
 
 /// A measurement that is to be passed on.
 #[derive(Clone, Debug)]
-struct Kept {
+struct Waiting {
     measured: Measured,
     begun: Time<Mono>,
 }
@@ -190,7 +217,7 @@ enum Wake {
 }
 
 impl<'a> Service<'a> {
-    fn new(arguments: &'a Clockadjust) -> Result<Self, Fatal> {
+    fn new(arguments: &'a Clockadjust, readiness: Readiness) -> Result<Self, Fatal> {
         let config = load(arguments)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
@@ -198,10 +225,12 @@ impl<'a> Service<'a> {
         Ok(Self {
             host: arguments.host()?,
             rhythm: Rhythm::new(&config, clock::mono()),
-            memory: Memory::default(),
+            memory: Memory::of(remembered(&config)),
             standing: Standing::new(),
+            readiness,
             rng: ChaCha8Rng::from_seed(seed),
-            kept: None,
+            waiting: None,
+            unkept: None,
             counts: counts(&config),
             arguments,
             config,
@@ -224,19 +253,19 @@ impl<'a> Service<'a> {
         let measured = self.measured().map_err(Fatal::failed)?;
         match self.pass_on() {
             Ok(given) => {
-                self.passed(&Kept { measured, begun }, &given);
+                self.passed(&Waiting { measured, begun }, &given);
                 Ok(Outcome::Yes)
             }
-            Err(stuck) => Err(Fatal::failed(stuck.to_string())),
+            Err(stuck) => Err(Fatal::failed(format!("{stuck}: does clockspeed run?"))),
         }
     }
 
     /// One measurement and what becomes of it. Returns when the next is due.
     fn cycle(&mut self) -> Time<Mono> {
         let begun = clock::mono();
-        self.kept = None;
+        self.waiting = None;
         match self.measured() {
-            Ok(measured) => self.offer(Kept { measured, begun }),
+            Ok(measured) => self.offer(Waiting { measured, begun }),
             Err(why) => self.failed(&why),
         }
     }
@@ -253,7 +282,7 @@ impl<'a> Service<'a> {
                 Err(why) => troubles.push(why),
             }
         }
-        let nobody = || "there is nobody to ask: neither a master nor sources".to_owned();
+        let nobody = || NOBODY.to_owned();
         Err(troubles.pop().unwrap_or_else(nobody))
     }
 
@@ -265,7 +294,11 @@ impl<'a> Service<'a> {
             floor: floor(&self.counts),
             by_taiclock: measured.by_taiclock,
         };
-        match self.memory.judge(&measured.sight, adjustment, &rules, now.mono) {
+        let judged = self.memory.judge(&measured.sight, adjustment, &rules, now.mono);
+        if measured.by_taiclock {
+            self.keep();
+        }
+        match judged {
             Ok(()) => Ok(measured),
             Err(objection) => Err(format!(
                 "{} says that the clock is off by {} {}, which is not passed on: {objection}",
@@ -276,19 +309,33 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// Keeps what has to outlive this process, before anybody acts on it. What cannot be kept is said once.
+    fn keep(&mut self) {
+        let kept = self.memory.kept().save(&kept::place(&self.config), &here(&this_boot()));
+        let why = kept.err().map(|error| error.to_string());
+        if let Some(why) = why.as_ref().filter(|_| why != self.unkept) {
+            warn(
+                NAME,
+                format_args!("what TAICLOCK has moved the clock by today is forgotten at a restart: {why}"),
+            );
+        }
+        self.unkept = why;
+    }
+
     /// Passes a measurement on, or keeps it.
-    fn offer(&mut self, kept: Kept) -> Time<Mono> {
+    fn offer(&mut self, waiting: Waiting) -> Time<Mono> {
         match self.pass_on() {
-            Ok(given) => self.passed(&kept, &given),
+            Ok(given) => self.passed(&waiting, &given),
             Err(stuck) => {
-                let until = kept.begun + self.rhythm.first();
-                let (by, bound) = (&kept.measured.by, units::bound(kept.measured.sight.bound));
+                // However long it took to measure, somebody may come and take it.
+                let until = (waiting.begun + self.rhythm.first()).max(clock::mono() + PROBE);
+                let (by, bound) = (&waiting.measured.by, units::bound(waiting.measured.sight.bound));
                 let left = units::span(until - clock::mono());
                 let why = format!(
                     "{stuck}: does clockspeed run? the measurement ({by}, {bound}) is kept for {left}"
                 );
                 self.trouble(&why);
-                self.kept = Some(kept);
+                self.waiting = Some(waiting);
                 until
             }
         }
@@ -306,9 +353,9 @@ impl<'a> Service<'a> {
     }
 
     /// It was passed on: says so, and when the next is due.
-    fn passed(&mut self, kept: &Kept, given: &Given) -> Time<Mono> {
+    fn passed(&mut self, waiting: &Waiting, given: &Given) -> Time<Mono> {
         let scatter = self.scatter();
-        let due = self.rhythm.succeeded(kept.begun, scatter, |stretch| self.memory.growth(stretch));
+        let due = self.rhythm.succeeded(waiting.begun, scatter, |stretch| self.memory.growth(stretch));
         let (now, rate) = (clock::mono(), self.memory.rate());
         let (wait, bound) = ((due - now).max(Span::ZERO), given.sight.bound);
         let rate_told =
@@ -320,7 +367,7 @@ impl<'a> Service<'a> {
                 passed_on_at: mono_seconds(now),
                 due_at: mono_seconds(due),
                 late_at: mono_seconds(due.max(now) + self.rhythm.first()),
-                by: kept.measured.by.clone(),
+                by: waiting.measured.by.clone(),
                 offset: given.adjustment.as_seconds(),
                 bound: bound.as_seconds(),
                 rate_ppm: rate.map(|rate| rate.as_ppm()),
@@ -328,14 +375,17 @@ impl<'a> Service<'a> {
             ..Standing::new()
         };
         self.save();
-        say(&format!(
+        let told = format!(
             "{}: offset {} {}, {rate_told}, passed on; next in {}, at {:.0}",
-            kept.measured.by,
+            waiting.measured.by,
             units::offset_within(given.adjustment, bound),
             units::bound(bound),
             units::span(wait),
             utc(given.sight.best + wait),
-        ));
+        );
+        say(&told);
+        ready(NAME, &mut self.readiness);
+        self.tell(&told);
         self.show(given.adjustment);
         due
     }
@@ -371,6 +421,14 @@ impl<'a> Service<'a> {
         self.standing.trouble = Some(why.to_owned());
         self.save();
         warn(NAME, why);
+        self.tell(why);
+    }
+
+    /// A line for who looks at the services.
+    fn tell(&self, text: &str) {
+        if let Err(error) = self.readiness.status(text) {
+            warn(NAME, format_args!("unable to tell the supervisor: {}", reason(&error)));
+        }
     }
 
     fn save(&self) {
@@ -391,10 +449,10 @@ impl<'a> Service<'a> {
             if signals.take(Signal::HangUp) || has_slept(asleep, clock::asleep()) || clock::mono() >= due {
                 return Ok(Wake::Measure);
             }
-            if let Some(kept) = self.kept.take() {
+            if let Some(waiting) = self.waiting.take() {
                 match self.pass_on() {
-                    Ok(given) => due = self.passed(&kept, &given),
-                    Err(_still_stuck) => self.kept = Some(kept),
+                    Ok(given) => due = self.passed(&waiting, &given),
+                    Err(_still_stuck) => self.waiting = Some(waiting),
                 }
             }
             let left = due - clock::mono();

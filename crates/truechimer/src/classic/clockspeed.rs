@@ -26,9 +26,10 @@ use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::system;
 use truechimer_time::{Rate, Span};
 
-use super::messages::{reason, tell};
+use super::messages::{Fatal, begin, tell};
 use crate::command::Outcome;
 use crate::page::moment;
+use crate::readiness::Supervised;
 
 /// The original takes no arguments.
 pub const USAGE: &str = "clockspeed";
@@ -78,6 +79,9 @@ pub struct Clockspeed {
     /// Say on stderr what is heard and noticed
     #[arg(short, long)]
     pub verbose: bool,
+    /// Whom to tell when records are heard.
+    #[command(flatten)]
+    pub supervised: Supervised,
     /// Passed over, as the original does
     #[arg(hide = true)]
     pub ignored: Vec<OsString>,
@@ -89,23 +93,38 @@ impl Clockspeed {
     pub fn run(&self) -> Outcome {
         let mut voice = Voice { verbose: self.verbose, complaint: String::new() };
         match self.serve(&mut voice) {
-            Err(error) => voice.say(format!("fatal: {}", reason(&error))),
+            Err(fatal) => voice.say(format!("fatal: {}", fatal.text)),
         }
         Outcome::No
     }
 
-    fn serve(&self, voice: &mut Voice) -> io::Result<Infallible> {
-        env::set_current_dir(&self.home)?;
+    fn serve(&self, voice: &mut Voice) -> Result<Infallible, Fatal> {
+        let mut readiness = begin(&self.supervised)?;
+        let home = self.home.display();
+        env::set_current_dir(&self.home)
+            .map_err(|error| Fatal::unable(&format!("work in {home} (see --home)"), &error))?;
         let mut mind = self.mind();
-        let mut fifo = Fifo::open(Path::new(FIFO), FIFO_MODE)?;
+        let mut fifo = Fifo::open(Path::new(FIFO), FIFO_MODE).map_err(|error| self.no_fifo(&error))?;
         mind.begin(voice);
+        voice.unless_done("tell the supervisor", readiness.ready());
         let mut set = PollSet::new();
         loop {
             set.clear();
             set.add(fifo.as_fd(), Interest::Read, ());
-            set.wait(Some(mind.pause())).map(drop)?;
-            let record = self.heard(&mut fifo, voice)?;
+            set.wait(Some(mind.pause())).map(drop).map_err(|error| Fatal::unable("wait", &error))?;
+            let record =
+                self.heard(&mut fifo, voice).map_err(|error| Fatal::unable("read a record", &error))?;
             mind.turn(record, voice);
+        }
+    }
+
+    fn no_fifo(&self, error: &io::Error) -> Fatal {
+        let path = self.home.join(FIFO);
+        match error.kind() {
+            ErrorKind::InvalidInput => {
+                Fatal::failed(format!("{} is no fifo: remove it, and one is made", path.display()))
+            }
+            _other_kind => Fatal::unable(&format!("open {}", path.display()), error),
         }
     }
 

@@ -1,24 +1,45 @@
 //! What `taiclockd` and `rdated` have in common: where they listen, and when they keep silent.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use truechimer_sys::adjust;
 use truechimer_sys::udp::SocketError;
 
-use super::messages::warn;
+use super::messages::{Fatal, warn};
 
-/// What `bind` makes for each address. Without a wish these are all addresses of IPv4, and of IPv6 where there is such.
+/// What `bind` makes for each address, or of which address it makes nothing. Without a wish these are all addresses of IPv4, and of IPv6 where there is such.
 pub fn at_each<T>(
     wanted: &[IpAddr],
     bind: impl Fn(IpAddr) -> Result<T, SocketError>,
-) -> Result<Vec<T>, SocketError> {
+) -> Result<Vec<T>, (IpAddr, SocketError)> {
+    let bind = |ip: IpAddr| bind(ip).map_err(|error| (ip, error));
     if !wanted.is_empty() {
         return wanted.iter().copied().map(bind).collect();
     }
     let v4 = bind(Ipv4Addr::UNSPECIFIED.into())?;
     match bind(Ipv6Addr::UNSPECIFIED.into()) {
-        Err(error) if lacks_family(error) => Ok(vec![v4]),
+        Err((_, error)) if lacks_family(error) => Ok(vec![v4]),
         v6 => v6.map(|v6| vec![v4, v6]),
+    }
+}
+
+/// Why nothing listens there: completes "PROG: fatal: ..".
+pub fn unable_to_bind(protocol: &str, place: SocketAddr, error: SocketError) -> Fatal {
+    let place = match place.ip().is_unspecified() {
+        true => format!("port {}", place.port()),
+        false => place.to_string(),
+    };
+    let deed = format!("bind {protocol} {place}");
+    match error {
+        // Of an address of our own this means that it is not ours (EADDRNOTAVAIL).
+        SocketError::Unreachable => Fatal::failed(format!("unable to {deed}: this host has no such address")),
+        SocketError::Refused
+        | SocketError::Busy
+        | SocketError::Forbidden
+        | SocketError::TooLong
+        | SocketError::InUse
+        | SocketError::Other(_) => Fatal::unable(&deed, &io::Error::from_raw_os_error(error.errno())),
     }
 }
 
@@ -85,11 +106,11 @@ mod tests {
         let [v4, v6]: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
         assert_eq!(all(&[], &[], NOWHERE), Ok(vec![v4, v6]));
         assert_eq!(all(&[], &[v6], NOWHERE), Ok(vec![v4]));
-        assert_eq!(all(&[], &[v6], SocketError::InUse), Err(SocketError::InUse));
-        assert_eq!(all(&[], &[v4], NOWHERE), Err(NOWHERE));
+        assert_eq!(all(&[], &[v6], SocketError::InUse), Err((v6, SocketError::InUse)));
+        assert_eq!(all(&[], &[v4], NOWHERE), Err((v4, NOWHERE)));
         let here: IpAddr = Ipv6Addr::LOCALHOST.into();
         assert_eq!(all(&[here], &[], NOWHERE), Ok(vec![here]));
-        assert_eq!(all(&[here], &[here], NOWHERE), Err(NOWHERE), "who names an address wants it");
+        assert_eq!(all(&[here], &[here], NOWHERE), Err((here, NOWHERE)), "who names an address wants it");
     }
 
     #[test]

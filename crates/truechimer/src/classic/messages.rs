@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use crate::command::Outcome;
+use crate::readiness::{Readiness, Supervised};
 
 /// Why a program ends before its work is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,20 @@ pub fn end(name: &str, result: Result<Outcome, Fatal>) -> Outcome {
         tell(name, &format!("fatal: {text}"));
         outcome
     })
+}
+
+/// Finds the way to the supervisor.
+pub fn begin(supervised: &Supervised) -> Result<Readiness, Fatal> {
+    supervised
+        .readiness()
+        .map_err(|error| Fatal::unable("tell the supervisor (--ready-fd, NOTIFY_SOCKET)", &error))
+}
+
+/// Tells the supervisor that the start is over. One that does not hear it does not end the work.
+pub fn ready(name: &str, readiness: &mut Readiness) {
+    if let Err(error) = readiness.ready() {
+        warn(name, format_args!("unable to tell the supervisor: {}", reason(&error)));
+    }
 }
 
 /// `PROG: warning: TEXT`. The work goes on.

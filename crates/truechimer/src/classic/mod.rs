@@ -129,15 +129,29 @@ fn misused(name: &str, error: &clap::Error) -> Outcome {
         return Outcome::Yes;
     }
     if is_about_an_option(error) {
-        let text = error.to_string();
-        let reason = text.lines().next().unwrap_or_default();
-        tell(name, reason.strip_prefix("error: ").unwrap_or(reason));
+        tell(name, &why(&error.to_string()));
     }
     if let Some(usage) = Program::usage(name) {
         tell(name, &format!("usage: {usage}"));
     }
     if name == "rdate" { rdate::MISUSED } else { Outcome::Misused }
 }
+
+/// The first paragraph as one line, in which what Rust says about numbers is said about options.
+fn why(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    PLAINLY.iter().fold(line.to_owned(), |line, (theirs, ours)| line.replace(theirs, ours))
+}
+
+/// Numbers that are none, in the words of those who type them.
+const PLAINLY: [(&str, &str); 4] = [
+    ("invalid digit found in string", "that is no whole number"),
+    ("cannot parse integer from empty string", "a whole number is missing"),
+    ("number too large to fit in target type", "that is too large"),
+    ("number would be zero for non-zero type", "0 is too small"),
+];
 
 fn is_about_an_option(error: &clap::Error) -> bool {
     let is_option = |text: &str| text.starts_with('-');
@@ -162,6 +176,24 @@ mod tests {
         for name in names() {
             assert!(Program::usage(&name).is_some_and(|usage| usage.starts_with(&name)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_wrong_call_is_explained_in_one_line() {
+        let told = |words: &[&str]| why(&Linked::try_parse_from(words).map(|_| ()).unwrap_err().to_string());
+        assert_eq!(
+            told(&["sntpclock", "--kernel", "gmt", "a"]),
+            "invalid value 'gmt' for '--kernel <COUNT>' [possible values: utc, tai-10]"
+        );
+        assert_eq!(told(&["taiclockd", "-p", "0"]), "invalid value '0' for '-p <PORT>': 0 is too small");
+        assert_eq!(
+            told(&["rdated", "--time", "x"]),
+            "invalid value 'x' for '--time <PORT>': that is no whole number"
+        );
+        assert_eq!(
+            told(&["clockadjust", "--again"]),
+            "the following required arguments were not provided: --step"
+        );
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 mod connections;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
@@ -20,19 +19,21 @@ use truechimer_sys::capability::drop_all_capabilities;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::tcp;
-use truechimer_sys::udp::{SocketError, UdpSocket};
+use truechimer_sys::udp::UdpSocket;
 use truechimer_sys::user::{self, effective_uid};
 use truechimer_time::{LeapTable, Local, Time};
 
 use super::counting::{Counting, Kernel};
-use super::listening::{Hush, at_each};
-use super::messages::Fatal;
+use super::listening::{Hush, at_each, unable_to_bind};
+use super::messages::{Fatal, begin, ready};
 use super::wall;
 use crate::command::Outcome;
+use crate::readiness::Supervised;
 use connections::Connections;
 
 /// What those are told who call it wrongly.
-pub const USAGE: &str = "rdated [-i ip].. [--time port] [--daytime port] [--user name] [--unsynchronised]";
+pub const USAGE: &str =
+    "rdated [-i ip].. [--time port] [--daytime port] [--user name] [--unsynchronised] [--kernel utc|tai-10]";
 
 const NAME: &str = "rdated";
 
@@ -69,6 +70,9 @@ pub struct Rdated {
     /// What the kernel's clock counts
     #[arg(long, value_name = "COUNT", value_enum, default_value_t = Kernel::Utc)]
     pub kernel: Kernel,
+    /// Whom to tell when it answers.
+    #[command(flatten)]
+    pub supervised: Supervised,
 }
 
 /// An open port.
@@ -96,9 +100,15 @@ enum Token {
 impl Rdated {
     /// Serves until it is ended from outside.
     pub fn run(&self) -> Result<Outcome, Fatal> {
+        if self.services().next().is_none() {
+            let text = "--time 0 and --daytime 0 leave nothing to answer".to_owned();
+            return Err(Fatal { outcome: Outcome::Misused, text });
+        }
+        let mut readiness = begin(&self.supervised)?;
         let ports = self.listen()?;
         let mut server = self.server()?;
         self.give_up_power()?;
+        ready(NAME, &mut readiness);
         let mut set = PollSet::new();
         loop {
             set.clear();
@@ -129,8 +139,9 @@ impl Rdated {
         for (service, port) in self.services() {
             let sockets = at_each(&self.addresses, |ip| UdpSocket::bind(SocketAddr::new(ip, port)));
             let listeners = at_each(&self.addresses, |ip| tcp::listen(SocketAddr::new(ip, port)));
-            let sockets = sockets.map_err(|error| unable_to_bind("UDP", port, error))?;
-            let listeners = listeners.map_err(|error| unable_to_bind("TCP", port, error))?;
+            let place = |ip: IpAddr| SocketAddr::new(ip, port);
+            let sockets = sockets.map_err(|(ip, error)| unable_to_bind("UDP", place(ip), error))?;
+            let listeners = listeners.map_err(|(ip, error)| unable_to_bind("TCP", place(ip), error))?;
             ports.udp.extend(sockets.into_iter().map(|socket| Port { service, socket }));
             ports.tcp.extend(listeners.into_iter().map(|socket| Port { service, socket }));
         }
@@ -160,13 +171,11 @@ impl Rdated {
         }
         let deed = || format!("become the user {}", self.user);
         let user = user::lookup(&self.user).map_err(|error| Fatal::unable(&deed(), &error))?;
-        let user = user.ok_or_else(|| Fatal::failed(format!("unable to {}: there is none", deed())))?;
+        let user = user.ok_or_else(|| {
+            Fatal::failed(format!("unable to {}: there is none; make one, or name another by --user", deed()))
+        })?;
         user::become_user(&user, &[]).map_err(|error| Fatal::unable(&deed(), &error))
     }
-}
-
-fn unable_to_bind(protocol: &str, port: u16, error: SocketError) -> Fatal {
-    Fatal::unable(&format!("bind {protocol} port {port}"), &io::Error::from_raw_os_error(error.errno()))
 }
 
 struct Server {
@@ -225,7 +234,15 @@ mod tests {
 
     fn rdated(kernel: Kernel) -> Rdated {
         let (addresses, user) = (Vec::new(), NOBODY.to_owned());
-        Rdated { addresses, time: 37, daytime: 13, user, unsynchronised: true, kernel }
+        Rdated {
+            addresses,
+            time: 37,
+            daytime: 13,
+            user,
+            unsynchronised: true,
+            kernel,
+            supervised: Supervised::default(),
+        }
     }
 
     #[test]

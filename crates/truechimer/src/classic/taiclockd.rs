@@ -4,7 +4,6 @@
 //! What it tells is the kernel's clock, so it keeps silent while the kernel says that nobody keeps that clock right.
 
 use std::ffi::OsString;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::AsFd;
@@ -20,9 +19,10 @@ use truechimer_sys::udp::UdpSocket;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use super::counting::Counting;
-use super::listening::{Hush, at_each};
-use super::messages::{Fatal, warn};
+use super::listening::{Hush, at_each, unable_to_bind};
+use super::messages::{Fatal, begin, ready, warn};
 use crate::command::Outcome;
+use crate::readiness::Supervised;
 
 /// The original takes no arguments.
 pub const USAGE: &str = "taiclockd";
@@ -56,6 +56,9 @@ pub struct Taiclockd {
     /// What the kernel's clock counts, and by which leap seconds.
     #[command(flatten)]
     pub counting: Counting,
+    /// Whom to tell when it answers.
+    #[command(flatten)]
+    pub supervised: Supervised,
     /// Passed over, as the original does
     #[arg(hide = true)]
     pub ignored: Vec<OsString>,
@@ -64,6 +67,7 @@ pub struct Taiclockd {
 impl Taiclockd {
     /// Serves until it is ended from outside.
     pub fn run(&self) -> Result<Outcome, Fatal> {
+        let mut readiness = begin(&self.supervised)?;
         let sockets = self.sockets()?;
         let mut server = Server {
             kernel: self.counting.kernel(self.s6),
@@ -75,6 +79,7 @@ impl Taiclockd {
         let mut set = PollSet::new();
         loop {
             server.refresh(&self.counting)?;
+            ready(NAME, &mut readiness);
             set.clear();
             sockets
                 .iter()
@@ -91,7 +96,7 @@ impl Taiclockd {
     fn sockets(&self) -> Result<Vec<UdpSocket>, Fatal> {
         let port = self.port.map_or(PORT, NonZeroU16::get);
         at_each(&self.addresses, |ip| UdpSocket::bind(SocketAddr::new(ip, port)))
-            .map_err(|error| Fatal::unable("bind", &io::Error::from_raw_os_error(error.errno())))
+            .map_err(|(ip, error)| unable_to_bind("UDP", SocketAddr::new(ip, port), error))
     }
 }
 

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use truechimer_sys::file;
+use truechimer_sys::{file, system};
 
+use crate::classic::clockadjust::whom::{Way, found, ways};
 use crate::cli::{self, ConfigVerb};
 use crate::command::Outcome;
 use crate::config::{self, Config};
@@ -57,6 +58,23 @@ fn check(config: &Config) -> String {
     let mut text = format!("right: sources {sources}, operators {operators}\n");
     if operators < OPERATORS_WANTED {
         text += "note: fewer than three operators cannot outvote one that is wrong\n";
+    }
+    text + &classic(config)
+}
+
+/// Which part this host has where one is the master, and whether it can play it.
+fn classic(config: &Config) -> String {
+    let Some(master) = &config.classic.master else { return String::new() };
+    let host = system::host_name().unwrap_or_else(|| "(without a name)".to_owned());
+    let ways: Vec<String> = ways(config, &host).iter().map(Way::to_string).collect();
+    let is_master = master.host.as_ref().is_some_and(|name| name.is(&host));
+    let part = if is_master { ", the master," } else { "" };
+    let mut text = match ways.is_empty() {
+        true => format!("note: {host}{part} has nobody to measure: there are no sources\n"),
+        false => format!("classic: {host}{part} measures {}\n", ways.join("; if that fails, ")),
+    };
+    if let Some(trouble) = found(&master.address).err().filter(|_| !is_master) {
+        text += &format!("note: {trouble}\n");
     }
     text
 }

@@ -122,7 +122,7 @@ fn start(
         control: Some(Control::listen(&folder.join(talk::SOCKET_NAME))?),
         service: None,
         statistics: None,
-        notifier: None,
+        readiness: None,
         level: Level::Error,
     })?;
     let run = move || daemon.run(|| over.load(Ordering::Relaxed));

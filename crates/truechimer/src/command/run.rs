@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::Context;
 use truechimer_sys::capability::{drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::file::{self, Lock, LockError};
-use truechimer_sys::notify::Notifier;
 use truechimer_sys::shm::PageWriter;
 use truechimer_sys::signal::{Signal, SignalFlags};
 use truechimer_sys::user::{self, User};
@@ -30,6 +29,8 @@ pub const NODE_FOLDER: &str = "node";
 
 /// Runs the daemon until a signal ends it.
 pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
+    let readiness =
+        arguments.supervised.readiness().context("cannot tell the supervisor (--ready-fd, NOTIFY_SOCKET)")?;
     let mut config = Config::load(arguments.config.as_deref()).context("configuration")?;
     config.statistics.dir = arguments.statistics.clone().or(config.statistics.dir);
     let signals = SignalFlags::install().context("cannot catch signals")?;
@@ -50,7 +51,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
         service,
         statistics: config.statistics.dir.clone(),
-        notifier: Some(Notifier::from_env().context("NOTIFY_SOCKET")?),
+        readiness: Some(readiness),
         level: config.log,
         config,
     })?;

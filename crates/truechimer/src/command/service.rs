@@ -79,6 +79,9 @@ pub struct Install {
     /// Where this program will be [where it is now]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub program: Option<PathBuf>,
+    /// Where what outlives a restart is kept: `dir` in [state] of the configuration
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
+    pub state: PathBuf,
     /// Where the folders of the logs are
     #[arg(long, value_name = "DIR", default_value = "/var/log", value_hint = ValueHint::DirPath)]
     pub logs: PathBuf,
@@ -184,6 +187,7 @@ fn layout(arguments: &Install) -> anyhow::Result<Layout> {
         program,
         services: arguments.place.services.clone(),
         scan,
+        state: arguments.state.clone(),
         logs: arguments.logs.clone(),
         lib: if arguments.vendor { "/usr/lib".into() } else { "/etc".into() },
         config: arguments.config.clone(),

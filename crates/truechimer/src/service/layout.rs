@@ -82,6 +82,8 @@ pub struct Layout {
     pub services: PathBuf,
     /// Where the scanner looks.
     pub scan: PathBuf,
+    /// Where what outlives a restart is, as the configuration has it.
+    pub state: PathBuf,
     /// Where the folders of the logs are.
     pub logs: PathBuf,
     /// `/etc` of an administrator, `/usr/lib` of a distribution: where systemd reads units.
@@ -98,8 +100,8 @@ impl Layout {
     pub fn check(&self) -> Result<(), String> {
         let Accounts { measure, serve, log } = &self.accounts;
         [measure, serve, log].into_iter().try_for_each(|name| check_account(name))?;
-        let Self { home, bin, program, services, scan, logs, lib, config, .. } = self;
-        let paths = [home, bin, program, services, scan, logs, lib, config];
+        let Self { home, bin, program, services, scan, state, logs, lib, config, .. } = self;
+        let paths = [home, bin, program, services, scan, state, logs, lib, config];
         paths.into_iter().try_for_each(|path| check_path(path))?;
         match measure == "root" || serve == "root" {
             true => {
@@ -178,6 +180,7 @@ pub(crate) mod tests {
             program: "/usr/bin/truechimer".into(),
             services: "/etc/truechimer/service".into(),
             scan: "/service".into(),
+            state: "/var/lib/truechimer".into(),
             logs: "/var/log".into(),
             lib: "/etc".into(),
             config: CONFIG_FILE.into(),

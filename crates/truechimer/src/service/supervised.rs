@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! services/accounts                 the commands that make the accounts
+//! services/*/notification-fd        for s6
 //! services/clockspeed/run           root: the fifo, the step at boot, then the setter of the clock
 //! services/clockadjust/run          the measuring account
 //! services/clockadjust/log/run      the account of the logs
@@ -10,7 +11,7 @@
 //! ```
 
 use super::template::{self, fill};
-use super::{Layout, Role, Tree};
+use super::{Layout, Role, Supervisor, Tree};
 use crate::classic;
 
 /// All of it.
@@ -48,6 +49,9 @@ fn service(tree: &mut Tree, layout: &Layout, name: &str, run: &str) {
     let folder = layout.services.join(name);
     tree.folder(&folder);
     tree.program(folder.join("run"), fill(run, layout));
+    if layout.supervisor == Supervisor::S6 {
+        tree.file(folder.join(template::NOTIFICATION_FD), template::notification_fd());
+    }
 }
 
 fn log(tree: &mut Tree, layout: &Layout, name: &str) {
@@ -58,8 +62,8 @@ fn log(tree: &mut Tree, layout: &Layout, name: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Item;
     use super::super::layout::tests::plain;
-    use super::super::{Item, Supervisor};
     use super::*;
 
     fn paths(supervisor: Supervisor, role: Role) -> Vec<String> {
@@ -90,6 +94,18 @@ mod tests {
         let paths = paths(Supervisor::S6, Role::Master);
         let first_link = paths.iter().position(|path| path == "/service/clockspeed").expect("it is linked");
         assert!(paths[first_link..].iter().all(|path| path.starts_with("/service/")), "{paths:?}");
+    }
+
+    #[test]
+    fn s6_is_told_when_a_service_is_ready() {
+        let count = |supervisor| {
+            let paths = paths(supervisor, Role::Master);
+            paths.iter().filter(|path| path.ends_with("/notification-fd")).count()
+        };
+        assert_eq!((count(Supervisor::S6), count(Supervisor::Runit)), (3, 0));
+        for service in ["clockspeed", "clockadjust", "taiclockd"] {
+            assert!(run(Supervisor::S6, service).ends_with(" --ready-fd 3\n"), "{service}");
+        }
     }
 
     #[test]

@@ -86,6 +86,15 @@ mod tests {
     }
 
     #[test]
+    fn who_is_given_a_privilege_may_give_it_up() {
+        for (name, unit) in UNITS {
+            let is_given = unit.contains("\nAmbientCapabilities=CAP_");
+            let may_give_up = unit.lines().any(|line| line.starts_with("SystemCallFilter=@clock capset"));
+            assert_eq!(is_given, may_give_up, "{name}");
+        }
+    }
+
+    #[test]
     fn a_distribution_has_its_units_where_administrators_do_not_write() {
         let mut layout = plain(Supervisor::Systemd, Role::Client);
         layout.lib = "/usr/lib".into();

@@ -48,6 +48,8 @@ fn words(layout: &Layout) -> Vec<(&'static str, String)> {
         ("logs", path(&layout.logs)),
         ("log_config", log_config(*supervisor).to_owned()),
         ("kernel", kernel(layout.kernel).to_owned()),
+        ("state", path(&layout.state)),
+        ("ready", ready(*supervisor)),
         ("conflicts", super::rival::UNITS.join(" ")),
     ]
 }
@@ -87,6 +89,23 @@ fn config(file: &Path) -> String {
     match file == Path::new(CONFIG_FILE) {
         true => String::new(),
         false => format!(" --config {}", file.display()),
+    }
+}
+
+/// Where s6 reads which descriptor a service says on that it is ready (s6-supervise's `notification-fd`).
+pub const NOTIFICATION_FD: &str = "notification-fd";
+const READY_FD: u8 = 3;
+
+/// The content of that file.
+pub fn notification_fd() -> String {
+    format!("{READY_FD}\n")
+}
+
+/// systemd is told by its own way, and the others do not want to know.
+fn ready(supervisor: Supervisor) -> String {
+    match supervisor {
+        Supervisor::S6 => format!(" --ready-fd {READY_FD}"),
+        Supervisor::Systemd | Supervisor::Daemontools | Supervisor::Runit => String::new(),
     }
 }
 
@@ -133,8 +152,8 @@ mod tests {
     #[test]
     fn a_configuration_is_named_where_it_is_not_in_its_place() {
         let mut layout = plain(Supervisor::S6, Role::Client);
-        assert!(fill(CLOCKADJUST, &layout).ends_with("/clockadjust\n"));
+        assert!(fill(CLOCKADJUST, &layout).ends_with("/clockadjust --ready-fd 3\n"));
         layout.config = "/etc/lan.toml".into();
-        assert!(fill(CLOCKADJUST, &layout).ends_with("/clockadjust --config /etc/lan.toml\n"));
+        assert!(fill(CLOCKADJUST, &layout).ends_with("/clockadjust --config /etc/lan.toml --ready-fd 3\n"));
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use truechimer::config::Config;
 use truechimer_time::Span;
 
 use crate::add::{harmless, recorder};
-use crate::peer::{Peer, honest, ntp, tai};
+use crate::peer::{Peer, announced, honest, ntp, tai};
 use crate::{assert_about, format, run, text};
 
 /// A machine that has other things to do still gets this far.
@@ -45,6 +45,7 @@ impl Scene {
             true => config.replace("[classic]\n", &classic),
             false => format!("{config}{classic}"),
         };
+        let whole = format!("{whole}[state]\ndir = \"{folder}/state\"\n");
         fs::write(self.config(), whole).expect("a file");
     }
 
@@ -291,6 +292,17 @@ fn a_fifo_that_nobody_reads_holds_nothing_up() {
 }
 
 #[test]
+fn a_measurement_that_took_longer_than_the_wait_is_kept_for_a_moment() {
+    let peer = Peer::start(|question| {
+        thread::sleep(Duration::from_millis(400));
+        Some(honest(question, AHEAD))
+    });
+    let scene = Scene::new(&classic(&[&peer.name()], "1s"));
+    let line = scene.started(&[]).says("is kept for ");
+    assert!(!line.contains("kept for -"), "{line}");
+}
+
+#[test]
 fn without_a_fifo_it_says_so() {
     let peer = ntp(AHEAD, |_| {});
     let scene = Scene::new(&classic(&[&peer.name()], "60s"));
@@ -395,6 +407,76 @@ fn one_text_serves_the_master_and_its_clients() {
 }
 
 #[test]
+fn a_master_that_cannot_be_found_is_named_and_the_sources_take_its_place() {
+    let source = ntp(AHEAD, |_| {});
+    let misspelt = lan("clcok1.invalid", &source.name());
+    let scene = Scene::new(&misspelt);
+    let reader = scene.reader();
+    let client = scene.ended(&["--once", "--host", "desk7"]);
+    let told = text(&client.stderr);
+    assert_eq!(client.status.code(), Some(0), "{told}");
+    assert!(told.contains("the master clcok1.invalid:4014 cannot be found ("), "{told}");
+    assert!(
+        told.contains("is `master` in [classic] right") && told.contains("are measured instead"),
+        "{told}"
+    );
+    assert_about(reader.next(), AHEAD);
+    let config = scene.config().display().to_string();
+    let checked = run("truechimer", &["config", "check", &config], b"");
+    assert_eq!(checked.status.code(), Some(0));
+    let told = text(&checked.stdout);
+    assert!(told.contains("measures the master clcok1.invalid:4014 (TAICLOCK); if that fails, "), "{told}");
+    assert!(told.contains("note: the master clcok1.invalid:4014 cannot be found"), "{told}");
+}
+
+/// Where the configuration has another name for the master, it would measure itself, and be right for ever.
+#[test]
+fn a_master_that_does_not_know_its_name_does_not_measure_itself() {
+    let Some(ours) = address_of_ours() else { return };
+    let source = ntp(AHEAD, |_| {});
+    let scene = Scene::new(&lan(&ours.to_string(), &source.name()));
+    let reader = scene.reader();
+    let output = scene.ended(&["--once", "--host", "clcok1"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("is this host, but does not have its name: write into `master`"), "{told}");
+    assert_about(reader.next(), AHEAD);
+}
+
+/// One that is not on loopback: from which the kernel would speak to the world.
+fn address_of_ours() -> Option<std::net::IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("there is IPv4");
+    let found = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr());
+    if found.is_err() {
+        eprintln!("SKIPPED: a master that measures itself (no network but loopback)");
+    }
+    found.ok().map(|place| place.ip())
+}
+
+/// `svc -h`, `systemctl reload`: what was edited holds at once, and what cannot be used is shown and changes nothing.
+#[test]
+fn the_configuration_is_read_again_when_the_line_is_hung_up() {
+    let (old, new) = (ntp(AHEAD, |_| {}), ntp(-AHEAD, |_| {}));
+    let scene = Scene::new(&classic(&[&old.name()], "1h"));
+    let reader = scene.reader();
+    let mut service = scene.started(&[]);
+    assert!(service.says("passed on").contains(": offset +5."));
+    assert_about(reader.next(), AHEAD);
+    scene.configure("colour = \"red\"\n");
+    service.signal("-HUP");
+    service.says("unknown key `colour`");
+    service.says("passed on");
+    assert_about(reader.next(), AHEAD);
+    scene.configure(&classic(&[&new.name()], "1h"));
+    service.signal("-HUP");
+    service.says("is measured again soon");
+    service.signal("-HUP");
+    assert!(service.says("passed on").contains(": offset -5."));
+    assert_about(reader.next(), -AHEAD);
+    assert_eq!(service.ends(), Some(0));
+}
+
+#[test]
 fn clients_fall_back_to_the_sources_when_the_master_is_gone() {
     let source = ntp(AHEAD, |_| {});
     let scene = Scene::new(&lan(&deserted(), &source.name()));
@@ -427,6 +509,35 @@ fn taiclock_moves_the_clock_by_a_minute_a_day_at_most() {
     assert_eq!(refused.status.code(), Some(111));
     let told = text(&refused.stderr);
     assert!(told.contains("may move the clock by 60.00 s a day") && told.contains("not passed on"), "{told}");
+}
+
+/// The limit is one of days; a service that is started again, or by cron, is another process.
+#[test]
+fn the_minute_of_a_day_outlives_the_process() {
+    let ahead = Arc::new(AtomicI64::new(40));
+    let now = Arc::clone(&ahead);
+    let master =
+        Peer::start(move |question| announced(question, Span::from_secs(now.load(Ordering::Relaxed))));
+    let scene = Scene::new(&format!(
+        "source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n",
+        master.name()
+    ));
+    let reader = scene.reader();
+    for _ in 0..2 {
+        assert_eq!(scene.ended(&["--once"]).status.code(), Some(0), "the same again moves nothing");
+        assert_about(reader.next(), Span::from_secs(40));
+    }
+    ahead.store(70, Ordering::Relaxed);
+    let doubted = text(&scene.ended(&["--once"]).stderr);
+    assert!(doubted.contains("from where the last one leads"), "{doubted}");
+    let said_twice = text(&scene.ended(&["--once"]).stderr);
+    assert!(said_twice.contains("by 60.00 s a day, and this would make it 70.0"), "{said_twice}");
+    fs::remove_dir_all(scene.folder.path().join("state")).expect("it was made");
+    fs::write(scene.folder.path().join("state"), "no folder").expect("a file");
+    ahead.store(40, Ordering::Relaxed);
+    let output = scene.ended(&["--once"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is forgotten at a restart: cannot "), "{}", text(&output.stderr));
 }
 
 #[test]

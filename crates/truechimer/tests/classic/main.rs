@@ -7,6 +7,7 @@ mod names;
 mod peer;
 mod rdate;
 mod rdated;
+mod ready;
 mod sntp;
 mod speed;
 mod tai;

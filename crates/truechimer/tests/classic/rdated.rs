@@ -227,7 +227,7 @@ fn a_port_that_is_taken_ends_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let output = run("rdated", &["-i", "127.0.0.1", "--time", &port.to_string(), "--daytime", "0"], b"");
-    let said = format!("rdated: fatal: unable to bind TCP port {port}: address already used\n");
+    let said = format!("rdated: fatal: unable to bind TCP 127.0.0.1:{port}: address already used\n");
     assert_eq!(told(&output), failed(111, &said));
 }
 
@@ -240,6 +240,7 @@ fn without_its_user_it_does_not_run() {
     let port = free_port("127.0.0.1").to_string();
     let output =
         run("rdated", &["-i", "127.0.0.1", "--time", &port, "--daytime", "0", "--user", "no such user"], b"");
-    let said = "rdated: fatal: unable to become the user no such user: there is none\n";
+    let said = "rdated: fatal: unable to become the user no such user: there is none; make one, or name another by \
+                --user\n";
     assert_eq!(told(&output), failed(111, said));
 }

@@ -176,7 +176,17 @@ fn without_a_home_it_ends_with_1_and_no_word() {
     fs::write(folder.path().join("adjust"), "no fifo").unwrap();
     assert_eq!(run(&["--home", folder.path().to_str().unwrap()]), failed(1, ""));
     let (code, _, stderr) = run(&["--home", folder.path().to_str().unwrap(), "-v"]);
-    assert_eq!((code, stderr.starts_with("clockspeed: fatal: ")), (Some(1), true), "{stderr}");
+    let no_fifo = format!(
+        "clockspeed: fatal: {}/adjust is no fifo: remove it, and one is made\n",
+        folder.path().display()
+    );
+    assert_eq!((code, stderr), (Some(1), no_fifo));
+    let (code, _, stderr) = run(&["--home", missing.to_str().unwrap(), "-v"]);
+    let no_home = format!(
+        "clockspeed: fatal: unable to work in {} (see --home): file does not exist\n",
+        missing.display()
+    );
+    assert_eq!((code, stderr), (Some(1), no_home));
     let (code, _, stderr) = run(&["--nonsense"]);
     assert_eq!((code, stderr.ends_with("clockspeed: usage: clockspeed\n")), (Some(100), true), "{stderr}");
 }

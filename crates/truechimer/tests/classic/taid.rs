@@ -160,5 +160,6 @@ fn a_port_that_is_taken_ends_it() {
     let taken = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = taken.local_addr().unwrap().port().to_string();
     let output = run("taiclockd", &["-i", "127.0.0.1", "-p", &port], b"");
-    assert_eq!(told(&output), failed(111, "taiclockd: fatal: unable to bind: address already used\n"));
+    let said = format!("taiclockd: fatal: unable to bind UDP 127.0.0.1:{port}: address already used\n");
+    assert_eq!(told(&output), failed(111, &said));
 }

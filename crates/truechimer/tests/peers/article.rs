@@ -1,20 +1,20 @@
 //! The set-up that clockspeed was run in for twenty years: daemontools, a shell loop that measures ever more rarely, one
 //! master that is asked by all others. Its scripts are as they were typed, but for one scale that divides their times.
 //!
-//! Each host has networks, a name and processes of its own, and a clock that exists in a file (`clock.c`): 5 s behind at
-//! the start, on a counter that is 80 ppm fast.
+//! Each host has networks, a name and processes of its own, and a clock that exists in a file ([`machine`](crate::machine)).
 
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use truechimer_core::classic::atto;
 
 use crate::chronyd::Chronyd;
+use crate::machine::{COUNTER_PPM, Machine};
 use crate::namespace::{Cable, Namespace};
 use crate::place::{self, eventually, truechimer};
 use crate::process::{Launch, Process};
@@ -25,17 +25,13 @@ const SCALE: u32 = 600;
 /// Three measurements take half a minute; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How wrong the counter is, and how well it can be known after seconds.
-const COUNTER_PPM: f64 = 80.0;
+/// How well the counter can be known after seconds.
 const LEARNED_PPM: f64 = 40.0;
-
-/// How right a clock is that was stepped, in seconds; starting a process to look at it takes some.
-const RIGHT: f64 = 0.03;
 
 /// A machine with daemontools and our programs by their classic names.
 struct Host {
     supervisor: Process,
-    library: PathBuf,
+    machine: Machine,
     folder: TempDir,
 }
 
@@ -54,9 +50,9 @@ impl Host {
     fn start(peers: &Path, role: &Role<'_>) -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("truechimer-article-").tempdir().unwrap();
         let place = folder.path();
-        let library = library(place)?;
+        let machine = Machine::new(place)?;
         fs::set_permissions(place, fs::Permissions::from_mode(0o755)).unwrap();
-        furnish(peers, place, role);
+        furnish(peers, place, role, &machine);
         let supervisor = Process::start(&Launch {
             program: Path::new("/usr/bin/unshare"),
             // When the first of these processes ends all others do, too.
@@ -69,7 +65,7 @@ impl Host {
             namespace: Some(role.namespace),
             log: place.join("svscan.log"),
         });
-        Some(Self { supervisor, library, folder })
+        Some(Self { supervisor, machine, folder })
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -90,22 +86,6 @@ impl Host {
         let bytes = fs::read(self.path("clockspeed/etc/atto")).ok()?;
         let tick = atto::read(&bytes).expect("a rate is whole or not there").as_seconds();
         Some((1e-9 / tick - 1.0) * 1e6)
-    }
-
-    /// All steps of its clock, in seconds.
-    fn steps(&self) -> Vec<f64> {
-        let steps = fs::read_to_string(self.path("steps")).unwrap_or_default();
-        steps.lines().map(|line| line.parse().unwrap()).collect()
-    }
-
-    /// By how much its clock is ahead.
-    fn error(&self) -> f64 {
-        let mut command = Command::new("date");
-        command.arg("+%s.%N").env("LD_PRELOAD", &self.library).env("MACHINE", self.path("machine"));
-        let before = now();
-        let output = command.output().unwrap();
-        let shown: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-        shown - (before + now()) / 2.0
     }
 
     /// The number of a process of this name, as we see it.
@@ -139,20 +119,10 @@ impl Host {
     fn has_measured(&self, count: usize) {
         eventually(PATIENCE, "it measures", || (self.measurements() >= count).then_some(()));
     }
-
-    #[track_caller]
-    fn is_right(&self) {
-        let error = eventually(PATIENCE, "the clock is right", || {
-            Some(self.error()).filter(|error| error.abs() < RIGHT)
-        });
-        let steps = self.steps();
-        assert!((steps[0] - 5.0).abs() < RIGHT, "the first step is by what it was behind: {steps:?}");
-        assert!(steps[1..].iter().all(|step| step.abs() < RIGHT), "and no other: {steps:?}, {error} s off");
-    }
 }
 
 /// The tree of a host, and the script that starts it.
-fn furnish(peers: &Path, place: &Path, role: &Role<'_>) {
+fn furnish(peers: &Path, place: &Path, role: &Role<'_>, machine: &Machine) {
     let home = place.join("clockspeed");
     for folder in ["clockspeed/bin", "clockspeed/etc", "service", "speed", "adjust/log", "log"] {
         fs::create_dir_all(place.join(folder)).unwrap();
@@ -174,6 +144,7 @@ fn furnish(peers: &Path, place: &Path, role: &Role<'_>) {
             ("@PLACE@", place.display().to_string()),
             ("@NAME@", role.name.to_owned()),
             ("@OPTIONS@", role.options.to_owned()),
+            ("@MACHINE@", machine.entrance()),
         ]
         .iter()
         .fold(text.to_owned(), |text, (mark, value)| text.replace(mark, value))
@@ -198,23 +169,6 @@ fn furnish(peers: &Path, place: &Path, role: &Role<'_>) {
     std::os::unix::fs::chown(place.join("log"), Some(65534), Some(65534)).unwrap();
 }
 
-/// The library that every process of a host is preloaded with.
-fn library(folder: &Path) -> Option<PathBuf> {
-    let library = folder.join("clock.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/article/clock.c");
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    if cc.status().is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    assert!(
-        std::env::var_os("TRUECHIMER_WITHOUT_CC").is_some(),
-        "the clock cannot be compiled; without a C compiler set TRUECHIMER_WITHOUT_CC=1"
-    );
-    place::not_tested("the set-up under daemontools (no C compiler)");
-    None
-}
-
 fn pids() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -222,10 +176,6 @@ fn pids() -> impl Iterator<Item = u32> {
 fn parent(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 fn cable(name: &str, net: u8) -> Cable {
@@ -250,14 +200,14 @@ fn the_set_up_runs_and_each_process_may_die() {
     let Some(host) = Host::start(&peers, &role) else { return };
     host.has_measured(2);
     eventually(PATIENCE, "the rate is learned", || host.is_learned().then_some(()));
-    host.is_right();
+    host.machine.is_right();
     for name in ["clockspeed", "clockadjust", "multilog"] {
         host.kill(name);
         assert!(host.is_learned(), "the rate survives: {:?} ppm", host.learned_ppm());
     }
     let before = host.measurements();
     host.has_measured(before + 1);
-    host.is_right();
+    host.machine.is_right();
     assert!(host.is_learned(), "{:?} ppm", host.learned_ppm());
 }
 
@@ -285,6 +235,6 @@ fn one_master_serves_the_rest() {
     master.kill("taiclockd");
     for host in clients.iter().chain([&master]) {
         host.has_measured(2);
-        host.is_right();
+        host.machine.is_right();
     }
 }

@@ -1,5 +1,5 @@
-//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, rdate and two inetds, and networks that delay,
-//! lose and break.
+//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, rdate and two inetds, its supervisors, a systemd that
+//! was booted for it, and networks that delay, lose and break.
 //!
 //! `tests/peers/fetch` gets the peers first; without them these tests fail, unless `TRUECHIMER_WITHOUT_PEERS=1` says
 //! that they may be left out. What needs root (networks of its own, another user) says so and is left out without.
@@ -12,8 +12,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod article;
+mod booted;
 mod chronyd;
 mod daemon;
+mod machine;
 mod namespace;
 mod ntp;
 mod ntpd;
@@ -31,4 +33,5 @@ mod keeping;
 mod networks;
 mod querying;
 mod rdate;
+mod services;
 mod serving;

@@ -29,6 +29,7 @@ fn a_dry_run_shows_everything_and_writes_nothing() {
         assert!(!host.at("root").exists(), "{supervisor}");
         let shown = match supervisor {
             "systemd" => "\n+ExecStart=/usr/local/clockspeed/bin/taiclockd --kernel utc\n",
+            "s6" => " taiclockd /usr/local/clockspeed/bin/taiclockd --kernel utc --ready-fd 3\n",
             _supervised => " taiclockd /usr/local/clockspeed/bin/taiclockd --kernel utc\n",
         };
         assert!(text.contains(shown) && text.contains("--- /dev/null\n"), "{text}");

@@ -12,11 +12,11 @@ use truechimer_time::{Span, Time};
 use super::super::asking::pause_until;
 use super::super::taiclock;
 use super::sight::{Counts, Sight};
-use super::whom::Way;
+use super::whom::{Way, found};
 use crate::cli::Family;
 use crate::config::Address;
 use crate::measuring::inquiry::spacing;
-use crate::measuring::{self, Manner, Reading, Server, Survey, names};
+use crate::measuring::{self, Manner, Reading, Server, Survey};
 use crate::stamps::was_set_between;
 
 /// How each source is asked: as by `truechimer set`.
@@ -55,6 +55,7 @@ pub fn measure(way: &Way, counts: &Counts) -> Result<Measured, String> {
             votes => format!("{agree} of {votes} votes"),
         }),
         Way::MasterByNtp(address) => {
+            found(address)?;
             by_ntp(slice::from_ref(address), counts, |_, _| format!("the master {address}"))
         }
         Way::MasterByTaiclock(address, labels) => by_taiclock(address, *labels, counts),
@@ -105,9 +106,7 @@ fn no_majority(survey: &Survey) -> String {
 }
 
 fn by_taiclock(address: &Address, labels: PeerCount, counts: &Counts) -> Result<Measured, String> {
-    let found = names::look_up(slice::from_ref(address), MANNER.family).pop();
-    let places = found.expect("one name was asked for, so there is one answer");
-    let places = places.map_err(|trouble| format!("{address}: {trouble}"))?;
+    let places = found(address)?;
     let client = taiclock::Client { kernel: counts.kernel, peer: labels, leaps: counts.leaps.clone() };
     // Where the kernel does not stamp, the program's own readings do.
     let _stamping = StampKeeper::hold();

@@ -10,18 +10,13 @@ use truechimer_core::policy::TrustPolicy;
 use truechimer_core::source::pace::Growth;
 use truechimer_time::{Mono, Rate, Raw, Span, Tai, Time};
 
+use super::kept::Kept;
+use super::ledger::{DAILY_LIMIT, Ledger};
 use super::sight::{Sight, has_slept};
 use crate::ui::units;
 
 /// The uncertainty of the originals' measurements is at most 2 s, from end to end.
 const BOUND_MAX: Span = Span::from_secs(1);
-
-/// The text of the TAICLOCK protocol: clients "should limit the total daily adjustment to 60 seconds at most".
-pub const DAILY_LIMIT: Span = Span::from_secs(60);
-const DAY: Span = Span::from_secs(86_400);
-
-/// The most entries of one day: that of the shortest interval with room to spare. More are refused as if they were too much.
-const SPENT_MAX: usize = 8192;
 
 /// Why a measurement is not passed on. Completes "not passed on: ..".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,10 +75,21 @@ pub struct Memory {
     last: Option<Sight>,
     doubted: Option<Sight>,
     estimator: Option<Estimator>,
-    spent: Vec<(Time<Mono>, Span)>,
+    ledger: Ledger,
 }
 
 impl Memory {
+    /// What is left of the memory of an earlier process.
+    pub fn of(kept: Kept) -> Self {
+        let Kept { ledger, last, doubted } = kept;
+        Self { ledger, last, doubted, estimator: None }
+    }
+
+    /// What is to outlive this process.
+    pub fn kept(&self) -> Kept {
+        Kept { ledger: self.ledger.clone(), last: self.last, doubted: self.doubted }
+    }
+
     /// Takes in a measurement by which the clock would have to be moved by `adjustment`, unless there is an objection.
     pub fn judge(
         &mut self,
@@ -97,7 +103,7 @@ impl Memory {
         let surprise = self.surprise(sight, adjustment);
         self.consistent(sight)?;
         if rules.by_taiclock {
-            self.spend(surprise, now)?;
+            self.ledger.spend(surprise, now).map_err(|sum| Objection::DailyLimit { sum })?;
         }
         self.learn(sight);
         Ok(())
@@ -151,16 +157,6 @@ impl Memory {
         }
         self.doubted = Some(*sight);
         Err(Objection::Contradicts { by: sight.best - known.best, within: known.bound + sight.bound })
-    }
-
-    fn spend(&mut self, amount: Span, now: Time<Mono>) -> Result<(), Objection> {
-        self.spent.retain(|(when, _)| now - *when < DAY);
-        let sum = self.spent.iter().fold(amount, |sum, (_, amount)| sum + *amount);
-        if sum > DAILY_LIMIT || self.spent.len() >= SPENT_MAX {
-            return Err(Objection::DailyLimit { sum });
-        }
-        self.spent.push((now, amount));
-        Ok(())
     }
 
     fn learn(&mut self, sight: &Sight) {
@@ -273,7 +269,7 @@ mod tests {
         assert!(judge(&mut memory, 1200, Span::from_secs(62), &rules).is_err());
         let second = judge(&mut memory, 1216, Span::from_secs(62), &rules);
         assert!(matches!(second, Err(Objection::DailyLimit { .. })), "{second:?}");
-        assert_eq!(judge(&mut memory, 86_500, Span::from_secs(62), &rules), Ok(()), "another day");
+        assert_eq!(judge(&mut memory, 87_000, Span::from_secs(62), &rules), Ok(()), "another day");
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Standing {
     }
 }
 
-fn this_boot() -> String {
+/// The name of this boot.
+pub fn this_boot() -> String {
     system::boot_id().unwrap_or_else(|| "unknown".to_owned())
 }
 

@@ -22,7 +22,7 @@ use super::super::messages::{Fatal, warn};
 use super::measurement::measure;
 use super::memory::{Rules, plausible};
 use super::whom::ways;
-use super::{Clockadjust, NAME, counts, floor, load, say};
+use super::{Clockadjust, NAME, NOBODY, counts, floor, load, say};
 use crate::command::Outcome;
 use crate::config::Config;
 use crate::floor::made;
@@ -192,7 +192,7 @@ fn advice(arguments: &Clockadjust) -> Result<Result<Advice, String>, Fatal> {
         }
     }
     match troubles.is_empty() {
-        true => Err(Fatal::failed("there is nobody to ask: neither a master nor sources")),
+        true => Err(Fatal::failed(NOBODY)),
         false => Ok(Err(troubles.join("; "))),
     }
 }

@@ -4,10 +4,15 @@
 //! measured.
 
 use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::slice;
 
 use truechimer_core::classic::count::PeerCount;
 
+use crate::cli::Family;
 use crate::config::{Address, Config, Kind, Master};
+use crate::measuring::names;
 
 /// One way to learn the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,32 @@ pub fn ways(config: &Config, host: &str) -> Vec<Way> {
     let master = config.classic.master.as_ref().filter(|master| !is_master(master, host)).map(way);
     let sources = (!sources.is_empty()).then_some(Way::Sources(sources));
     master.into_iter().chain(sources).collect()
+}
+
+/// Where the master is. The error is for people: it cannot be found, or it is this host, which does not know that it is the
+/// master because the configuration has another name for it.
+pub fn found(master: &Address) -> Result<Vec<SocketAddr>, String> {
+    let family = Family { ipv4: false, ipv6: false };
+    let found = names::look_up(slice::from_ref(master), family).pop();
+    let places = found.expect("one name was asked for, so there is one answer").map_err(|trouble| {
+        format!("the master {master} cannot be found ({trouble}): is `master` in [classic] right, and is `master_address` needed?")
+    })?;
+    match places.iter().any(|place| is_here(place).unwrap_or(false)) {
+        true => Err(format!(
+            "the master {master} is this host, but does not have its name: write into `master` in [classic] what \
+             `uname -n` says"
+        )),
+        false => Ok(places),
+    }
+}
+
+/// Is it this host? Then the kernel speaks to it from the same address. What is on loopback is there on purpose.
+fn is_here(place: &SocketAddr) -> io::Result<bool> {
+    let from: IpAddr =
+        if place.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((from, 0))?;
+    socket.connect(place)?;
+    Ok(!place.ip().is_loopback() && socket.local_addr()?.ip() == place.ip())
 }
 
 fn is_master(master: &Master, host: &str) -> bool {
