@@ -64,12 +64,15 @@ impl Counting {
     }
 
     /// The leap seconds, as a program reads them that trusts the file alone: where there is none there are no leap
-    /// seconds. One that lacks some is worth a warning.
+    /// seconds, unless one was named. One that lacks some is worth a warning.
     pub fn leaps_of_file(&self, name: &str) -> Result<LeapTable, Fatal> {
         let path = self.leapsecs.as_deref().unwrap_or(Path::new(LEAPSECS));
-        let bytes = match read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeapTable::NONE),
-            read => read.map_err(|error| uninitialised(reason(&error)))?,
+        let bytes = match (read(path), &self.leapsecs) {
+            (Err(error), None) if error.kind() == ErrorKind::NotFound => return Ok(LeapTable::NONE),
+            (Err(error), Some(named)) => {
+                return Err(uninitialised(format!("{}: {}", named.display(), reason(&error))));
+            }
+            (read, _) => read.map_err(|error| uninitialised(reason(&error)))?,
         };
         let table = LeapTable::from_dat(&bytes).map_err(|error| uninitialised(error.to_string()))?.table;
         let (known, there) = (LeapTable::COMPILED.leaps().len(), table.leaps().len());
@@ -120,11 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_means_no_leap_seconds_only_to_those_who_trust_it_alone() {
+    fn a_file_that_was_named_must_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = counting(folder.path().join("leapsecs.dat"));
-        assert_eq!(missing.leaps_of_file("test").unwrap(), LeapTable::NONE);
-        assert!(missing.leaps().unwrap_err().text.starts_with("unable to initialize leap seconds: "));
+        for error in [missing.leaps_of_file("test").unwrap_err(), missing.leaps().unwrap_err()] {
+            assert!(error.text.starts_with("unable to initialize leap seconds: "), "{}", error.text);
+            assert!(error.text.contains("leapsecs.dat"), "{}", error.text);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{adjustment, assert_about, failed, measured, run, text, told};
 /// Back to back, and with no leap seconds unless a test names a file that has some.
 fn sntpclock(peer: &Peer, more: &[&str]) -> Output {
     let place = peer.name();
-    let usual = [&place, "--burst", "--leapsecs", "/nonexistent/leapsecs.dat"];
+    let usual = [&place, "--burst", "--leapsecs", "/dev/null"];
     run("sntpclock", &[&usual[..], more].concat(), b"")
 }
 
@@ -86,7 +86,7 @@ fn questions_are_spaced_unless_a_burst_is_asked_for() {
     let peer = ntp(Span::ZERO, |_| {});
     let place = peer.name();
     let begun = Instant::now();
-    let spaced = run("sntpclock", &[&place, "-r", "3", "--leapsecs", "/nonexistent/leapsecs.dat"], b"");
+    let spaced = run("sntpclock", &[&place, "-r", "3", "--leapsecs", "/dev/null"], b"");
     assert!(begun.elapsed() >= Duration::from_secs(1), "two pauses of half a second");
     assert_about(adjustment(&spaced, 16), Span::ZERO);
     assert_eq!(peer.heard().len(), 3);
@@ -97,12 +97,12 @@ fn names_and_ipv6_are_understood() {
     for (place, host) in [("127.0.0.1:0", "localhost"), ("[::1]:0", "[::1]")] {
         let peer = Peer::at(place, |question| Some(honest(question, Span::ZERO)));
         let host = format!("{host}:{}", peer.place.port());
-        let arguments = [&host, "--burst", "--leapsecs", "/nonexistent/leapsecs.dat"];
+        let arguments = [&host, "--burst", "--leapsecs", "/dev/null"];
         assert_about(measured(&run("sntpclock", &arguments, b""), 16), Span::ZERO);
     }
     let peer = ntp(Span::ZERO, |_| {});
     let port = peer.place.port().to_string();
-    let arguments = ["0", "-p", &port, "--burst", "--leapsecs", "/nonexistent/leapsecs.dat"];
+    let arguments = ["0", "-p", &port, "--burst", "--leapsecs", "/dev/null"];
     assert_about(adjustment(&run("sntpclock", &arguments, b""), 16), Span::ZERO);
 }
 
@@ -176,7 +176,7 @@ fn silence_is_ten_warnings() {
 #[test]
 fn nobody_there_is_said_as_the_original_says_errors() {
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let arguments = [&closed, "--burst", "--leapsecs", "/nonexistent/leapsecs.dat"];
+    let arguments = [&closed, "--burst", "--leapsecs", "/dev/null"];
     assert_eq!(told(&run("sntpclock", &arguments, b"")), ten_times("connection refused"));
     let (code, stdout, stderr) = told(&run("sntpclock", &["truechimer.invalid"], b""));
     assert_eq!((code, stdout.as_str()), (Some(111), ""));
@@ -227,9 +227,12 @@ fn the_table_of_leap_seconds_is_counted_as_it_is() {
 #[test]
 fn a_table_that_cannot_be_read_ends_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = ["127.0.0.1", "--leapsecs", folder.path().to_str().unwrap()];
-    let said = "sntpclock: fatal: unable to initialize leap seconds: is a directory\n";
-    assert_eq!(told(&run("sntpclock", &arguments, b"")), failed(111, said));
+    let (here, missing) = (folder.path().to_path_buf(), folder.path().join("missing"));
+    for (path, why) in [(here, "is a directory"), (missing, "file does not exist")] {
+        let path = path.to_str().unwrap();
+        let said = format!("sntpclock: fatal: unable to initialize leap seconds: {path}: {why}\n");
+        assert_eq!(told(&run("sntpclock", &["127.0.0.1", "--leapsecs", path], b"")), failed(111, &said));
+    }
 }
 
 #[test]
