@@ -1,7 +1,8 @@
 //! What our clockspeed makes of its records: the model of this suite, fed by a fifo.
 //!
 //! ```text
-//!   records ──► History: which agree? ──► fit: time and rate ──► model ──► frequency word, slew, file, status
+//!   records ──► History: which agree? ──► fit: time and rate ──► course ──► frequency word, slew, file, status
+//!                                    └──► certain: the bound ─────┘
 //! ```
 //!
 //! **Contract:** one [`Speed::turn`] per record and whenever [`TURN`] is over, with what all clocks show at that moment;
@@ -23,13 +24,17 @@ use crate::discipline::model::Model;
 use crate::discipline::oscillator::RateLimits;
 use crate::moment::Moment;
 
+mod certain;
+mod drift;
 mod fit;
 mod history;
+mod known;
 
 pub use history::{HISTORY_MAX, VOTERS};
 
-use fit::{Before, Fit};
+use fit::Before;
 use history::History;
+use known::Known;
 
 /// A turn lasts so long if no record comes.
 pub const TURN: Span = Span::from_secs(16);
@@ -71,17 +76,22 @@ pub struct Assumed {
     pub error: Span,
     /// The counter is never further from one second per second.
     pub max_rate: Rate,
-    /// The rate is at any time within this of its average over any stretch.
+    /// The rate is at any time within this of its average over any stretch, or within less once the records of some
+    /// days have shown how far it goes.
     pub max_drift: Rate,
+    /// It goes suddenly no further than this beyond three times what the records have shown. As much as `max_drift`:
+    /// nothing is learned from them.
+    pub sudden: Rate,
 }
 
 impl Default for Assumed {
-    /// 100 ms, which is the most that s6's programs let pass; 500 ppm and 15 ppm, as for all of this suite.
+    /// 100 ms, which is the most that s6's programs let pass; 500, 15 and 3 ppm, as for all of this suite.
     fn default() -> Self {
         Self {
             error: Span::from_millis(100),
             max_rate: Rate::from_ppb(500_000),
             max_drift: Rate::from_ppb(15_000),
+            sudden: Rate::from_ppb(3_000),
         }
     }
 }
@@ -177,7 +187,7 @@ impl fmt::Display for Noticed {
 pub struct Speed {
     assumed: Assumed,
     history: History,
-    model: Option<Model>,
+    known: Option<Known>,
     /// The rate that the clock had before anything was known.
     running: Rate,
     earlier: Option<Earlier>,
@@ -221,7 +231,7 @@ impl Speed {
         Self {
             assumed,
             history: History::new(assumed),
-            model: None,
+            known: None,
             running: running.clamp(-assumed.max_rate, assumed.max_rate),
             earlier: earlier.map(|rate| Earlier { rate, sigma: FILE_SIGMA }),
             file,
@@ -253,7 +263,7 @@ impl Speed {
 
     /// The model, as soon as there is a record.
     pub fn model(&self) -> Option<Model> {
-        self.model
+        self.known.map(|known| known.model())
     }
 
     /// Has the world changed behind our back?
@@ -264,7 +274,7 @@ impl Speed {
         let width = now.width + self.last.width;
         let skew = COUNTER_SKEW + self.told.abs();
         if slept > SLEEP_MIN {
-            self.forget(self.model.map(Earlier::of));
+            self.forget(self.model().map(Earlier::of));
             noticed.push(Noticed::Suspended { slept });
         } else if (raw - mono).abs() > COUNTER_TOLERANCE + width + skew.over(mono.abs()) {
             self.counter_changed();
@@ -277,9 +287,9 @@ impl Speed {
 
     /// Begins anew, but for a rate that may still be right.
     fn forget(&mut self, rate: Option<Earlier>) {
-        self.earlier = rate.or(self.earlier.filter(|_| self.model.is_none()));
+        self.earlier = rate.or(self.earlier.filter(|_| self.known.is_none()));
         self.history = History::new(self.assumed);
-        self.model = None;
+        self.known = None;
         self.stepped = None;
     }
 
@@ -297,14 +307,13 @@ impl Speed {
             noticed.push(Noticed::Outvoted { adjustment });
         }
         noticed.extend(confirmed.map(|by| Noticed::StepConfirmed { by }));
-        self.model = self.fitted();
+        self.known = self.fitted();
     }
 
-    fn fitted(&self) -> Option<Model> {
-        let limits = self.history.limits();
+    fn fitted(&self) -> Option<Known> {
         let believed: Vec<Bracket> = self.history.believed().collect();
-        let fit = fit::fit(&believed, self.before(limits), self.assumed.error)?;
-        Some(model(&fit, believed.last()?.middle(), self.history.bracket()?, limits))
+        let fit = fit::fit(&believed, self.before(self.history.limits()), self.assumed.error)?;
+        Some(Known::new(fit, believed.last()?.middle(), self.history.certain(fit.habits())?))
     }
 
     /// What is believed of the rate without the records. What they disprove is not.
@@ -319,7 +328,7 @@ impl Speed {
     /// The file is written when the rate is known better than it says: from two records where there was none, from three
     /// that agree otherwise.
     fn keep(&mut self, now: &Moment, noticed: &mut Vec<Noticed>) -> Option<[u8; ATTO_BYTES]> {
-        let model = self.model?;
+        let model = self.model()?;
         let is_measured = self.history.is_majority() && model.limits.error() < self.assumed.max_rate;
         let (witnesses, worth) = match self.file {
             File::Missing => (2, f64::INFINITY),
@@ -339,10 +348,10 @@ impl Speed {
     }
 
     fn steer(&self, now: &Moment, turn: &mut Turn) {
-        turn.rate = self.model.map(|model| model.rate).or(self.earlier.map(|earlier| earlier.rate));
-        let Some(model) = self.model.filter(|_| self.stepped.is_none()) else { return };
-        let (reading, agreeing) = (model.read(now.raw), self.history.agreeing());
-        let error = reading.best - right(now);
+        let course = self.known.map(|known| known.course(now.raw));
+        turn.rate = course.map(|course| course.rate).or(self.earlier.map(|earlier| earlier.rate));
+        let Some(course) = course.filter(|_| self.stepped.is_none()) else { return };
+        let (error, agreeing) = (course.best - right(now), self.history.agreeing());
         if !self.history.is_majority() {
             return;
         }
@@ -350,8 +359,8 @@ impl Speed {
             turn.slew = Some(error.clamp(-SLEW_MAX, SLEW_MAX));
         }
         if agreeing > 1 {
-            let bound = (reading.latest - right(now)).max(right(now) - reading.earliest);
-            turn.trust = Some(Trust { bound: bound + now.width, sigma: reading.sigma + error.abs() });
+            let bound = (course.latest - right(now)).max(right(now) - course.earliest);
+            turn.trust = Some(Trust { bound: bound + now.width, sigma: course.sigma + error.abs() });
         }
     }
 }
@@ -359,18 +368,6 @@ impl Speed {
 impl Earlier {
     fn of(model: Model) -> Self {
         Self { rate: model.rate, sigma: model.rate_sigma.max(INTERRUPTED_SIGMA) }
-    }
-}
-
-fn model(fit: &Fit, middle: Time<Tai>, bracket: Bracket, limits: RateLimits) -> Model {
-    Model {
-        best: bracket.nearest(middle + Span::from_seconds(fit.offset)),
-        rate: limits.nearest(Rate::from_ratio(fit.rate)),
-        bracket,
-        limits,
-        sigma: Span::from_seconds(fit.sigma),
-        rate_sigma: Rate::from_ratio(fit.rate_sigma),
-        wander: Rate::from_ratio(fit.wander),
     }
 }
 

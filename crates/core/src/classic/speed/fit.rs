@@ -1,26 +1,59 @@
-//! The likeliest time and rate from a few believed records.
+//! The likeliest time and rate from a few believed records, and how they go on.
 //!
 //! A record says one number and not how it came about, so the estimator of the suite, which reasons about both ways of
-//! a packet, has nothing to work on. What is left is the textbook: the rate walks, records are noisy, and a filter of two
-//! states weighs them. How fast the rate walks and how noisy records are is not known; so a bank of filters runs with
-//! all answers, each is believed as far as it foretold the records, and the mixture is the answer. On a steady
-//! oscillator that comes near to the line through all records, on a wandering one to that through the last ones.
+//! a packet, has nothing to work on. What is left is the textbook: records are noisy, the oscillator is doing
+//! [something](state), and a filter weighs the one against the other. What it takes for granted is not known (how noisy
+//! records are, how the rate wanders, whether it ages, what the day does), so a bank of filters runs with all answers,
+//! each is believed as far as it foretold the records, and the mixture is the answer.
+//!
+//! On a steady oscillator that is the line through all records, with white frequency noise the line from the first to
+//! the latest, on a wandering one the line through the last ones, and on an ageing one a parabola.
+
+use alloc::vec::Vec;
 
 use truechimer_time::Span;
 
+use self::state::{Filter, Law, Matrix, State, Stride};
+use super::drift::Habits;
 use crate::discipline::bracket::Bracket;
 
-/// How fast the rate may walk: its standard deviation after one second.
-const WANDERS: [f64; 6] = [1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7];
+mod state;
 
-/// Most oscillators of computers walk like this, give or take ..
-const WANDER_LOG: f64 = -9.0;
+/// How the rate may wander, and how likely that is. A steady one is worth a few others.
+const WANDERS: [(Wander, f64); 12] = [
+    (Wander::Walks(1e-14), 5.0),
+    (Wander::Walks(1e-13), 1.0),
+    (Wander::Walks(1e-12), 1.0),
+    (Wander::Walks(1e-11), 1.0),
+    (Wander::Walks(1e-10), 1.0),
+    (Wander::Walks(1e-9), 1.0),
+    (Wander::Walks(1e-8), 1.0),
+    (Wander::Walks(1e-7), 1.0),
+    (Wander::Flutters(1e-6), 1.0),
+    (Wander::Flutters(4e-6), 1.0),
+    (Wander::Flutters(16e-6), 1.0),
+    (Wander::Flutters(64e-6), 1.0),
+];
 
-/// .. so many powers of ten.
-const WANDER_SPREAD: f64 = 1.0;
+/// One standard deviation of what the rate gains by ageing, per second and second, and how likely that is: not at all,
+/// 0.004 and 0.026 ppm a day. The last is also what a season does.
+const AGEINGS: [(f64, f64); 3] = [(0.0, 0.94), (5e-14, 0.04), (3e-13, 0.02)];
 
-/// The noise of records, in parts of the error that is assumed at most: a third, and four times less each.
-const NOISES: [f64; 4] = [1.0 / 3.0, 1.0 / 12.0, 1.0 / 48.0, 1.0 / 192.0];
+/// One standard deviation of what day and night do to the time, in seconds, and how likely that is. A rate that
+/// swings by 1 ppm to either side takes the time 14 ms to either side.
+const DAYS: [(f64, f64); 3] = [(0.0, 0.5), (4e-3, 0.25), (20e-3, 0.25)];
+
+/// The noise of records, in parts of the error that is assumed at most: a third, and three times less each.
+const NOISES: [f64; 5] = [1.0 / 3.0, 1.0 / 9.0, 1.0 / 27.0, 1.0 / 81.0, 1.0 / 243.0];
+
+/// One way in which the rate may wander.
+#[derive(Clone, Copy, Debug)]
+enum Wander {
+    /// It walks: the standard deviation of the rate after one second.
+    Walks(f64),
+    /// It has no memory: the standard deviation of the time after one second, in seconds.
+    Flutters(f64),
+}
 
 /// What is believed of the rate before any record, in seconds per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,128 +64,123 @@ pub(super) struct Before {
     pub(super) sigma: f64,
 }
 
-/// What the records make likely at the last of them. Seconds, and seconds per second.
+/// What the records make likely, from the last of them on. Seconds, and seconds per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Fit {
-    /// From the middle of the last record to the likeliest time.
-    pub(super) offset: f64,
+    /// Its offset is counted from the middle of the last record.
+    state: State,
+    covariance: Matrix,
+    /// The means of what the filters take for granted.
+    law: Law,
+}
+
+impl Fit {
+    /// From the middle of the last record, carried on by the counter for so many seconds, to the likeliest time.
+    pub(super) fn offset(&self, passed: f64) -> f64 {
+        state::dot(&Stride::over(passed).shows(), &self.state)
+    }
+
     /// Its standard deviation.
-    pub(super) sigma: f64,
-    /// How much right time gains on the counter.
-    pub(super) rate: f64,
-    /// Its standard deviation.
-    pub(super) rate_sigma: f64,
-    /// How fast the rate walks, per square root of a second.
-    pub(super) wander: f64,
+    pub(super) fn sigma(&self, passed: f64) -> f64 {
+        let shows = Stride::over(passed).shows();
+        let known = state::dot(&shows, &state::through(&shows, &self.covariance));
+        let wandered = passed * (self.law.white + self.law.walk * passed * passed / 3.0);
+        libm::sqrt((known + wandered).max(0.0))
+    }
+
+    /// How much right time gains on the counter after so many seconds, but for the hour of the day.
+    pub(super) fn rate(&self, passed: f64) -> f64 {
+        self.state[state::RATE] + self.state[state::AGEING] * passed
+    }
+
+    /// Its standard deviation at the last record.
+    pub(super) fn rate_sigma(&self) -> f64 {
+        libm::sqrt(self.covariance[state::RATE][state::RATE].max(0.0))
+    }
+
+    /// How noisy the records are, and how the rate walks.
+    pub(super) fn habits(&self) -> Habits {
+        Habits { noise: libm::sqrt(self.law.noise), walk: libm::sqrt(self.law.walk) }
+    }
 }
 
 /// Fits records, the oldest first, of which each is right to within `error`. `None` if there is none.
 pub(super) fn fit(records: &[Bracket], before: Before, error: Span) -> Option<Fit> {
-    let first = *records.first()?;
-    let points = records.iter().map(|record| Point::of(*record, first));
-    let bank = WANDERS.iter().flat_map(|&wander| NOISES.iter().map(move |&noise| (wander, noise)));
-    let run = |(wander, noise): (f64, f64)| {
-        let law = Law { wander, variance: square(noise * error.as_seconds().max(1e-9)) };
-        (law, Filter::run(points.clone(), before, law))
-    };
-    Some(mixed(bank.map(run), points.clone().next_back()?.offset))
+    let (&first, later) = records.split_first()?;
+    let heard: Vec<Heard> =
+        records.iter().zip(later).map(|(old, new)| Heard::of(first, *old, *new)).collect();
+    let run = |(law, prior): (Law, f64)| (prior, heard.iter().fold(Filter::new(before, law), Heard::taken));
+    let last = heard.last().map_or(0.0, |heard| heard.offset);
+    Some(mixed(laws(error.as_seconds().max(1e-9)).map(run).collect(), last))
 }
 
-/// A record relative to the first one.
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    passed: f64,
-    offset: f64,
+/// All that may be taken for granted, and how likely it is before any record.
+fn laws(error: f64) -> impl Iterator<Item = (Law, f64)> {
+    let days = DAYS.into_iter().flat_map(|day| AGEINGS.map(|ageing| (day, ageing)));
+    let known = days.flat_map(move |known| NOISES.map(|noise| (known, square(noise * error))));
+    known.flat_map(|(((day, of_day), (ageing, of_ageing)), noise)| {
+        WANDERS.map(|(wander, of_wander)| {
+            let (white, walk) = wander.variances();
+            let law = Law { noise, white, walk, ageing: square(ageing), day: square(day) };
+            (law, of_day * of_ageing * of_wander)
+        })
+    })
 }
 
-impl Point {
-    fn of(record: Bracket, first: Bracket) -> Self {
-        let passed = record.at - first.at;
-        let gained = record.middle() - first.middle() - passed;
-        Self { passed: passed.as_seconds(), offset: gained.as_seconds() }
+impl Wander {
+    /// What the time gains in each second by chance of its own, and the rate.
+    fn variances(self) -> (f64, f64) {
+        match self {
+            Self::Walks(walk) => (0.0, square(walk)),
+            Self::Flutters(white) => (square(white), 0.0),
+        }
     }
 }
 
-/// What one filter takes for granted.
+/// A record, and what passed since the one before.
 #[derive(Clone, Copy, Debug)]
-struct Law {
-    wander: f64,
-    variance: f64,
-}
-
-/// Offset and rate, what is known of them, and how well all records were foretold.
-#[derive(Clone, Copy, Debug)]
-struct Filter {
+struct Heard {
+    stride: Stride,
+    /// From the first record, carried on by the counter.
     offset: f64,
-    rate: f64,
-    offset_var: f64,
-    covar: f64,
-    rate_var: f64,
-    log_likelihood: f64,
 }
 
-impl Filter {
-    fn run(mut points: impl Iterator<Item = Point>, before: Before, law: Law) -> Self {
-        let first = points.next();
-        let mut filter = Self {
-            offset: first.map_or(0.0, |point| point.offset),
-            rate: before.rate,
-            offset_var: law.variance,
-            covar: 0.0,
-            rate_var: square(before.sigma),
-            log_likelihood: prior(law.wander),
-        };
-        let mut at = first.map_or(0.0, |point| point.passed);
-        for point in points {
-            filter.predict(point.passed - at, law.wander);
-            filter.take(point.offset, law.variance);
-            at = point.passed;
-        }
+impl Heard {
+    fn of(first: Bracket, old: Bracket, new: Bracket) -> Self {
+        let gained = new.middle() - first.middle() - (new.at - first.at);
+        Self { stride: Stride::over((new.at - old.at).as_seconds()), offset: gained.as_seconds() }
+    }
+
+    fn taken(mut filter: Filter, heard: &Self) -> Filter {
+        filter.pass(&heard.stride);
+        filter.take(heard.offset);
         filter
     }
-
-    fn predict(&mut self, passed: f64, wander: f64) {
-        let walked = square(wander) * passed;
-        self.offset += self.rate * passed;
-        self.offset_var += passed * (2.0 * self.covar + passed * (self.rate_var + walked / 3.0));
-        self.covar += passed * (self.rate_var + walked / 2.0);
-        self.rate_var += walked;
-    }
-
-    fn take(&mut self, offset: f64, variance: f64) {
-        let (surprise, expected) = (offset - self.offset, self.offset_var + variance);
-        let (gain, rate_gain) = (self.offset_var / expected, self.covar / expected);
-        self.offset += gain * surprise;
-        self.rate += rate_gain * surprise;
-        self.rate_var -= rate_gain * self.covar;
-        self.covar *= 1.0 - gain;
-        self.offset_var *= 1.0 - gain;
-        self.log_likelihood -= 0.5 * (libm::log(expected) + square(surprise) / expected);
-    }
-}
-
-fn prior(wander: f64) -> f64 {
-    -0.5 * square((libm::log10(wander) - WANDER_LOG) / WANDER_SPREAD)
 }
 
 /// Means of all filters, and what each thinks apart from them.
-fn mixed(filters: impl Iterator<Item = (Law, Filter)> + Clone, last: f64) -> Fit {
-    let best = filters.clone().map(|(_, filter)| filter.log_likelihood).fold(f64::MIN, f64::max);
-    let weighed = filters.map(|(law, filter)| (libm::exp(filter.log_likelihood - best), law, filter));
-    let total: f64 = weighed.clone().map(|(weight, ..)| weight).sum();
-    let mean = |of: &dyn Fn(Law, Filter) -> f64| {
-        weighed.clone().map(|(weight, law, filter)| weight * of(law, filter)).sum::<f64>() / total
+fn mixed(mut bank: Vec<(f64, Filter)>, last: f64) -> Fit {
+    let best = bank.iter().map(|(_, filter)| filter.log_likelihood).fold(f64::MIN, f64::max);
+    bank.iter_mut().for_each(|(weight, filter)| *weight *= libm::exp(filter.log_likelihood - best));
+    let total: f64 = bank.iter().map(|(weight, _)| weight).sum();
+    let mean = |of: &dyn Fn(&Filter) -> f64| {
+        bank.iter().map(|(weight, filter)| weight * of(filter)).sum::<f64>() / total
     };
-    let (offset, rate) = (mean(&|_, filter| filter.offset), mean(&|_, filter| filter.rate));
-    let variance = mean(&|_, filter| filter.offset_var + square(filter.offset - offset));
-    let rate_variance = mean(&|_, filter| filter.rate_var + square(filter.rate - rate));
-    Fit {
-        offset: offset - last,
-        sigma: libm::sqrt(variance.max(0.0)),
-        rate,
-        rate_sigma: libm::sqrt(rate_variance.max(0.0)),
-        wander: libm::sqrt(mean(&|law, _| square(law.wander))),
-    }
+    let middle: State = core::array::from_fn(|i| mean(&|filter| filter.state[i]));
+    let apart = |filter: &Filter, i: usize| filter.state[i] - middle[i];
+    let both =
+        |i: usize, j: usize| mean(&|filter| filter.covariance[i][j] + apart(filter, i) * apart(filter, j));
+    let law = Law {
+        noise: mean(&|filter| filter.law.noise),
+        white: mean(&|filter| filter.law.white),
+        walk: mean(&|filter| filter.law.walk),
+        ageing: mean(&|filter| filter.law.ageing),
+        day: mean(&|filter| filter.law.day),
+    };
+    let covariance = core::array::from_fn(|i| core::array::from_fn(|j| both(i, j)));
+    let mut state = middle;
+    state[state::OFFSET] -= last;
+    Fit { state, covariance, law }
 }
 
 fn square(x: f64) -> f64 {
@@ -160,60 +188,4 @@ fn square(x: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::history::bracket;
-    use super::*;
-    use alloc::vec::Vec;
-    use truechimer_time::{Rate, Time};
-
-    const ERROR: Span = Span::from_millis(100);
-    const NOTHING: Before = Before { rate: 0.0, sigma: 200e-6 };
-
-    /// Records of a counter that is 50 ppm slow, each so many milliseconds wrong.
-    fn records(told: &[(i64, i64)]) -> Vec<Bracket> {
-        let record = |&(seconds, millis): &(i64, i64)| {
-            let passed = Span::from_secs(seconds);
-            let right = Time::EPOCH + passed + Rate::from_ppb(50_000).over(passed);
-            bracket(Time::EPOCH + passed, right + Span::from_millis(millis), ERROR)
-        };
-        told.iter().map(record).collect()
-    }
-
-    fn fitted(told: &[(i64, i64)], before: Before) -> Fit {
-        fit(&records(told), before, ERROR).expect("there are records")
-    }
-
-    #[test]
-    fn one_record_tells_the_time_and_nothing_of_the_rate() {
-        let fit = fitted(&[(0, 0)], Before { rate: 20e-6, sigma: 1e-6 });
-        assert!(fit.offset.abs() < 1e-12 && (fit.rate - 20e-6).abs() < 1e-12, "{fit:?}");
-        assert!((fit.rate_sigma - 1e-6).abs() < 1e-9 && fit.sigma < 0.034, "{fit:?}");
-        assert_eq!(super::fit(&[], NOTHING, ERROR), None);
-    }
-
-    #[test]
-    fn the_rate_is_found_and_its_error_is_about_what_is_said() {
-        let fit = fitted(
-            &[(0, 3), (600, -2), (1800, 4), (4200, -5), (9000, 1), (18_600, 2), (37_800, -3)],
-            NOTHING,
-        );
-        let error = (fit.rate - 50e-6).abs();
-        assert!(error < 0.4e-6 && error < 3.0 * fit.rate_sigma && fit.rate_sigma < 1e-6, "{fit:?}");
-    }
-
-    /// The line through the first and the latest would be wrong by 90 ms in 37,800 s for ever less, and never be right.
-    #[test]
-    fn a_bad_first_record_is_forgotten_by_and_by() {
-        let told = [(0, 90), (600, 0), (1800, 0), (4200, 0), (9000, 0), (18_600, 0), (37_800, 0)];
-        let fit = fitted(&told, NOTHING);
-        let line = 90e-3 / 37_800.0;
-        assert!((fit.rate - 50e-6).abs() < line / 3.0, "{fit:?} against {line}");
-    }
-
-    #[test]
-    fn what_was_known_before_gives_way_to_what_is_measured() {
-        let wrong = Before { rate: 40e-6, sigma: 5e-6 };
-        let fit = fitted(&[(0, 0), (86_400, 0), (172_800, 0), (259_200, 0)], wrong);
-        assert!((fit.rate - 50e-6).abs() < 1e-6, "{fit:?}");
-    }
-}
+mod tests;

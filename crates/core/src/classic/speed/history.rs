@@ -8,9 +8,11 @@
 
 use alloc::vec::Vec;
 
-use truechimer_time::{Rate, Raw, Span, Tai, Time};
+use truechimer_time::{Raw, Span, Tai, Time};
 
 use super::Assumed;
+use super::certain::{self, Certain};
+use super::drift::{self, Habits};
 use crate::discipline::bracket::Bracket;
 use crate::discipline::oscillator::RateLimits;
 
@@ -109,10 +111,12 @@ impl History {
         self.believed.limits
     }
 
-    /// What is certain at the newest believed record: what they all allow.
-    pub(super) fn bracket(&self) -> Option<Bracket> {
-        let carried = |old: Bracket, new: Bracket| old.carried_to(new.at, self.limits()).meet(new);
-        self.believed().reduce(|old, new| carried(old, new).unwrap_or(new))
+    /// What is certain since the newest believed record. `None` before the first.
+    pub(super) fn certain(&self, habits: Habits) -> Option<Certain> {
+        let believed: Vec<Bracket> = self.believed().collect();
+        let usual = Certain::always(&believed, self.limits())?;
+        let drift = drift::learned(&believed, habits, &self.assumed);
+        Some(drift.and_then(|drift| usual.learned(&believed, drift)).unwrap_or(usual))
     }
 
     fn vote(&self) -> Company {
@@ -153,15 +157,7 @@ impl History {
 
     /// The rate at any time, if both records are right.
     fn between(&self, one: usize, other: usize) -> RateLimits {
-        let (old, new) = (self.heard[one.min(other)], self.heard[one.max(other)]);
-        let counted = new.at - old.at;
-        let slope = |gained: Span| Rate::from_ratio(gained.as_seconds() / counted.as_seconds().max(1e-9));
-        let drift = self.assumed.max_drift;
-        RateLimits {
-            min: slope(new.earliest - old.latest - counted) - drift,
-            max: slope(new.latest - old.earliest - counted) + drift,
-            drift: Rate::ZERO,
-        }
+        certain::between(self.heard[one.min(other)], self.heard[one.max(other)], self.assumed.max_drift)
     }
 
     /// Where there is no room one goes that is not believed, or else the one whose neighbours stand closest together
@@ -197,12 +193,16 @@ pub(super) fn bracket(at: Time<Raw>, right: Time<Tai>, error: Span) -> Bracket {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use truechimer_time::Rate;
 
     const ASSUMED: Assumed = Assumed {
         error: Span::from_millis(100),
         max_rate: Rate::from_ppb(500_000),
         max_drift: Rate::from_ppb(15_000),
+        sudden: Rate::from_ppb(3_000),
     };
+
+    const HABITS: Habits = Habits { noise: 5e-3, walk: 0.0 };
 
     /// A record of a counter that is 50 ppm slow, `off` wrong.
     fn record(seconds: i64, off: Span) -> Bracket {
@@ -307,7 +307,8 @@ mod tests {
                 right += passed + Rate::from_ppb(ppb + swing).over(passed);
                 let told = right + Span::from_millis(errors[index]);
                 prop_assert!(history.hear(bracket(at, told, ASSUMED.error)));
-                let certain = history.bracket().expect("one is believed");
+                let believed: Vec<Bracket> = history.believed().collect();
+                let certain = Certain::always(&believed, history.limits()).expect("one is believed").bracket;
                 prop_assert!(certain.earliest <= right && right <= certain.latest);
                 let limits = history.limits();
                 prop_assert!(limits.min <= Rate::from_ppb(ppb + swing) && Rate::from_ppb(ppb + swing) <= limits.max);
@@ -322,7 +323,7 @@ mod tests {
             for (gap, off) in offs {
                 at += gap;
                 history.hear(record(at, Span::from_secs(i64::from(off))));
-                prop_assert!(history.agreeing() >= 1 && history.bracket().is_some());
+                prop_assert!(history.agreeing() >= 1 && history.certain(HABITS).is_some());
             }
         }
     }

@@ -132,7 +132,8 @@ fn a_bad_record_at_any_time_leaves_clock_and_file_alone() {
         machine.measure(off);
         machine.run(3600);
         machine.measure(off);
-        assert_eq!((machine.file, machine.rate), (file, rate), "{off}");
+        assert_eq!(machine.file, file, "{off}");
+        assert!(about(machine.rate, rate, 1), "{off}: {} ppm", machine.rate.as_ppm());
         machine.run(36_000);
         assert!(machine.error().abs() < Span::from_millis(20), "{off}: {}", machine.error());
     }
@@ -259,6 +260,22 @@ fn a_skew_beyond_what_a_slew_can_do_is_followed_by_the_frequency_word() {
     machine.slow = Rate::from_ppb(2_000_000);
     machine.settle(8);
     assert!(machine.error().abs() < Span::from_millis(2), "{}", machine.error());
+}
+
+#[test]
+fn after_days_the_bound_grows_as_slowly_as_was_learned_and_then_as_fast_as_ever() {
+    let mut machine = Machine::new(None);
+    machine.settle(10);
+    let grows = |machine: &mut Machine, seconds: i64| {
+        let before = machine.turn(None).trust.expect("they agree").bound;
+        machine.run(seconds);
+        let grown = machine.turn(None).trust.expect("they still do").bound - before;
+        grown.as_seconds() / seconds as f64
+    };
+    let (learned, late) = (grows(&mut machine, 500_000), grows(&mut machine, 200_000));
+    assert!((3e-6..4e-6).contains(&learned), "{learned}");
+    let later = grows(&mut machine, 200_000);
+    assert!(late < 10e-6 && (15e-6..16e-6).contains(&later), "{late} {later}");
 }
 
 #[test]
