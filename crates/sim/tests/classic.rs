@@ -1,27 +1,18 @@
-//! The golden table of clockspeed, its quick form: a change of it is a change of behaviour, which a person has to read
-//! and to mean. The whole table is in `golden/classic.txt`.
-//!
-//! `TRUECHIMER_BLESS=1 cargo test -p truechimer-sim --test classic` writes the quick one anew, and
-//! `cargo run --release -p truechimer -- sim classic > crates/sim/tests/golden/classic.txt` the whole.
+//! Clockspeed on its own schedule, the table in its quick form.
 
-use std::fs;
-use std::num::NonZeroUsize;
-use std::path::Path;
+mod common;
+
+use std::slice;
 use std::sync::LazyLock;
 
+use common::{assert_golden, quick};
 use truechimer_sim::classic::{WORST, sheets};
 use truechimer_sim::sheet::{Cell, Sheet};
-use truechimer_sim::work::Effort;
-
-const GOLDEN: &str = "tests/golden/classic-quick.txt";
 
 /// The whole table.
 const WHOLE: &str = include_str!("golden/classic.txt");
 
-static QUICK: LazyLock<Sheet> = LazyLock::new(|| {
-    let effort = Effort { jobs: NonZeroUsize::new(2).expect("two"), ..Effort::QUICK };
-    sheets(&effort).remove(0)
-});
+static QUICK: LazyLock<Sheet> = LazyLock::new(|| sheets(&quick()).remove(0));
 
 /// A figure of the row of this oscillator and this mind.
 #[track_caller]
@@ -37,14 +28,7 @@ fn figure(oscillator: &str, mind: &str, column: &str) -> f64 {
 
 #[test]
 fn the_golden_table_stands_and_no_bound_is_false() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
-    let made = QUICK.to_string();
-    if std::env::var_os("TRUECHIMER_BLESS").is_some() {
-        fs::write(&path, &made).expect("the golden table can be written");
-    }
-    let golden = fs::read_to_string(&path).expect("the golden table is there");
-    assert_eq!(made, golden, "\nmade:\n{made}\ngolden:\n{golden}");
-    assert!(QUICK.holds, "a bound was false");
+    assert_golden("classic", slice::from_ref(&QUICK));
 }
 
 /// The original's clock goes the wrong way at full speed until the next good record.

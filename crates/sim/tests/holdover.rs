@@ -1,35 +1,20 @@
-//! The golden table of holdover, its quick form: a change of it is a change of behaviour, which a person has to read and
-//! to mean. The whole table is in `golden/holdover.txt`.
-//!
-//! `TRUECHIMER_BLESS=1 cargo test -p truechimer-sim --test holdover` writes the quick one anew, and
-//! `cargo run --release -p truechimer -- sim holdover > crates/sim/tests/golden/holdover.txt` the whole.
+//! Holdover, the table in its quick form and a node that lives through it.
 
-use std::fs;
-use std::num::NonZeroUsize;
-use std::path::Path;
+mod common;
 
+use common::{assert_golden, quick};
 use truechimer_sim::holdover::sheets;
 use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::sheet::Sheet;
-use truechimer_sim::work::Effort;
 use truechimer_sim::world::World;
 use truechimer_time::Span;
 
-const GOLDEN: &str = "tests/golden/holdover-quick.txt";
-
 #[test]
 fn the_golden_table_stands_and_no_bound_is_false() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
-    let sheets = sheets(&Effort { jobs: NonZeroUsize::new(2).expect("two"), ..Effort::QUICK });
-    let made: String = sheets.iter().map(ToString::to_string).collect();
-    if std::env::var_os("TRUECHIMER_BLESS").is_some() {
-        fs::write(&path, &made).expect("the golden table can be written");
-    }
-    let golden = fs::read_to_string(&path).expect("the golden table is there");
-    assert_eq!(made, golden, "\nmade:\n{made}\ngolden:\n{golden}");
-    assert!(sheets.iter().all(|sheet| sheet.holds), "a bound was false");
+    let sheets = sheets(&quick());
+    assert_golden("holdover", &sheets);
     who_knows_the_day_or_the_temperature_is_right(&sheets[0]);
 }
 
