@@ -239,11 +239,12 @@ fn forbidden() -> Scenario {
 fn year() -> Scenario {
     Scenario {
         name: "year",
-        about: "one year, four servers 20 ms away, one question to each in 1024 s",
+        about: "one year, four servers 20 ms away, one question to each in 1024 s, the clock watched once a minute",
         duration: Span::from_secs(365 * DAY),
         oscillator: OscillatorSpec { sines: vec![Sine::daily(1.0)], ..OscillatorSpec::default() },
         servers: four(&internet()),
         intervals: (Span::from_secs(1024), Span::from_secs(1024)),
+        watch: Span::from_secs(64),
         ..Scenario::default()
     }
 }

@@ -85,16 +85,30 @@ impl Series {
 
 /// The running sums of a series, and how many values are in each.
 pub(super) struct Sums {
-    sums: Vec<(f64, usize)>,
+    sums: Vec<Sum>,
 }
 
 impl Sums {
     /// The mean of `length` hours from index `from` on, if nine in ten of them are known.
     pub(super) fn mean(&self, from: usize, length: usize) -> Option<f64> {
-        let ((before, few), (after, many)) = (*self.sums.get(from)?, *self.sums.get(from + length)?);
-        let known = many - few;
-        (known > 0 && 10 * known >= 9 * length).then(|| (after - before) / known as f64)
+        mean(*self.sums.get(from)?, *self.sums.get(from + length)?, length)
     }
+
+    /// The sums at the ends of each stretch of `before` hours and of the `after` hours that follow it, the oldest first.
+    pub(super) fn stretches(&self, before: usize, after: usize) -> impl Iterator<Item = [Sum; 3]> {
+        let from = |index: usize| self.sums.get(index..).unwrap_or_default();
+        let ends = from(before).iter().zip(from(before + after));
+        self.sums.iter().zip(ends).map(|(start, (now, end))| [*start, *now, *end])
+    }
+}
+
+/// A running sum, and how many values are in it.
+pub(super) type Sum = (f64, usize);
+
+/// The mean of the `length` hours between two sums, if nine in ten of them are known.
+pub(super) fn mean((before, few): Sum, (after, many): Sum, length: usize) -> Option<f64> {
+    let known = many - few;
+    (known > 0 && 10 * known >= 9 * length).then(|| (after - before) / known as f64)
 }
 
 /// How much something counts that is so many hours old.

@@ -14,7 +14,7 @@
 use truechimer_time::{Span, Tai, Time};
 
 use super::Mark;
-use super::series::{Series, Sums, weight};
+use super::series::{Series, Sums, mean, weight};
 
 /// The octaves of the diary: 1, 2, 4, .. 512 hours.
 pub(super) const LONG: usize = 10;
@@ -47,16 +47,16 @@ pub(super) struct Octave {
 /// standard deviation of the time that the hours were measured with, in seconds.
 pub(super) fn long(left: &Series, noise: f64) -> [Octave; LONG] {
     let sums = left.sums();
-    core::array::from_fn(|octave| long_octave(&sums, left.len(), noise, 1 << octave))
+    core::array::from_fn(|octave| long_octave(&sums, noise, 1 << octave))
 }
 
-fn long_octave(sums: &Sums, hours: usize, noise: f64, lag: usize) -> Octave {
+fn long_octave(sums: &Sums, noise: f64, lag: usize) -> Octave {
     let base = (lag / 8).max(1);
     let (mut weight, younger) = (1.0, 1.0 / weight(1));
     let (mut squares, mut weights, mut forecasts, mut largest) = (0.0, 0.0, 0usize, 0.0f64);
-    for now in base..=hours.saturating_sub(lag) {
+    for [start, now, end] in sums.stretches(base, lag) {
         weight *= younger;
-        let (Some(before), Some(after)) = (sums.mean(now - base, base), sums.mean(now, lag)) else {
+        let (Some(before), Some(after)) = (mean(start, now, base), mean(now, end, lag)) else {
             continue;
         };
         let error = (after - before) * lag as f64 * 3600.0;
