@@ -82,6 +82,9 @@ pub struct Install {
     /// Where what outlives a restart is kept: `dir` in [state] of the configuration
     #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
     pub state: PathBuf,
+    /// Where the folder for the status file of clockadjust is made at each start; systemd's is always in /run
+    #[arg(long, value_name = "DIR", default_value = "/run", value_hint = ValueHint::DirPath)]
+    pub run: PathBuf,
     /// Where the folders of the logs are
     #[arg(long, value_name = "DIR", default_value = "/var/log", value_hint = ValueHint::DirPath)]
     pub logs: PathBuf,
@@ -188,6 +191,7 @@ fn layout(arguments: &Install) -> anyhow::Result<Layout> {
         services: arguments.place.services.clone(),
         scan,
         state: arguments.state.clone(),
+        run: arguments.run.clone(),
         logs: arguments.logs.clone(),
         lib: if arguments.vendor { "/usr/lib".into() } else { "/etc".into() },
         config: arguments.config.clone(),

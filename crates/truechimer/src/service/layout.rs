@@ -84,6 +84,8 @@ pub struct Layout {
     pub scan: PathBuf,
     /// Where what outlives a restart is, as the configuration has it.
     pub state: PathBuf,
+    /// Where what the next boot need not know is.
+    pub run: PathBuf,
     /// Where the folders of the logs are.
     pub logs: PathBuf,
     /// `/etc` of an administrator, `/usr/lib` of a distribution: where systemd reads units.
@@ -100,8 +102,8 @@ impl Layout {
     pub fn check(&self) -> Result<(), String> {
         let Accounts { measure, serve, log } = &self.accounts;
         [measure, serve, log].into_iter().try_for_each(|name| check_account(name))?;
-        let Self { home, bin, program, services, scan, state, logs, lib, config, .. } = self;
-        let paths = [home, bin, program, services, scan, state, logs, lib, config];
+        let Self { home, bin, program, services, scan, state, run, logs, lib, config, .. } = self;
+        let paths = [home, bin, program, services, scan, state, run, logs, lib, config];
         paths.into_iter().try_for_each(|path| check_path(path))?;
         match measure == "root" || serve == "root" {
             true => {
@@ -181,6 +183,7 @@ pub(crate) mod tests {
             services: "/etc/truechimer/service".into(),
             scan: "/service".into(),
             state: "/var/lib/truechimer".into(),
+            run: "/run".into(),
             logs: "/var/log".into(),
             lib: "/etc".into(),
             config: CONFIG_FILE.into(),

@@ -49,6 +49,7 @@ fn words(layout: &Layout) -> Vec<(&'static str, String)> {
         ("log_config", log_config(*supervisor).to_owned()),
         ("kernel", kernel(layout.kernel).to_owned()),
         ("state", path(&layout.state)),
+        ("run", path(&layout.run)),
         ("ready", ready(*supervisor)),
         ("conflicts", super::rival::UNITS.join(" ")),
     ]

@@ -172,7 +172,7 @@ fn tick() -> Span {
 fn install(place: &Path, supervisor: Supervisor, role: &str) {
     let mut command = Command::new(truechimer());
     command.args(["service", "install", "--supervisor", supervisor.name, "--role", role]);
-    for option in ["services", "scan", "home", "state", "logs"] {
+    for option in ["services", "scan", "home", "state", "run", "logs"] {
         command.arg(format!("--{option}")).arg(place.join(option));
     }
     command.arg("--config").arg(place.join("truechimer.toml"));
@@ -204,7 +204,7 @@ fn config(place: &Path, part: &Part<'_>) -> String {
     let (place, server, master) = (place.display(), part.server, part.master);
     format!(
         "schedule = \"classic\"\n[[source]]\naddress = \"{server}\"\n[classic]\nhome = \"{place}/home\"\nmaster = \"clock1\"\n\
-         master_address = \"{master}\"\nfirst_wait = \"1s\"\nlongest_wait = \"2s\"\n[state]\ndir = \"{place}/state\"\n"
+         master_address = \"{master}\"\nfirst_wait = \"1s\"\nlongest_wait = \"2s\"\nstatus = \"{place}/run/clockadjust/status\"\n[state]\ndir = \"{place}/state\"\n"
     )
 }
 
@@ -238,6 +238,10 @@ fn everything_works(host: &Host, role: &str) {
     eventually(PATIENCE, "everything runs, and as it should", running);
     eventually(PATIENCE, "it measures", || (host.measurements() > 1).then_some(()));
     host.machine.is_right();
+    assert!(
+        host.path("run/clockadjust/status").is_file(),
+        "its folder is made for the account that measures"
+    );
     host.keeps_its_rate();
     let told = host.machine.frequency_ppm();
     assert!((told + COUNTER_PPM).abs() < 1.0, "the kernel was told the rate: {told} ppm");

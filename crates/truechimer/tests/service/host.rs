@@ -67,7 +67,7 @@ impl Host {
     pub(crate) fn install(&self, supervisor: &str, account: &str) -> Output {
         let mut command = service();
         command.args(["install", "--role", "master", "--supervisor", supervisor]);
-        for option in ["services", "scan", "home", "state", "logs", "bin"] {
+        for option in ["services", "scan", "home", "state", "run", "logs", "bin"] {
             command.arg(format!("--{option}")).arg(self.at(option));
         }
         for option in ["--measure-account", "--serve-account", "--log-account"] {
