@@ -68,6 +68,15 @@ impl Scene {
         run("clockadjust", &arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"")
     }
 
+    /// The step at boot, by a library that says what it would have done.
+    fn stepped(&self, marker: &Path, library: &Path, more: &[&str]) -> Output {
+        let mut arguments = vec!["clockadjust".to_owned()];
+        arguments.extend(self.arguments(&["--step", "--marker", marker.to_str().expect("a plain path")]));
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        harmless(Path::new(env!("CARGO_BIN_EXE_truechimer")), &arguments, b"", Some(library))
+    }
+
     fn started(&self, more: &[&str]) -> Service {
         Service::of(
             Command::new(env!("CARGO_BIN_EXE_truechimer")).arg0("clockadjust").args(self.arguments(more)),
@@ -324,13 +333,7 @@ fn the_step_at_boot_is_tried_until_it_succeeds_and_then_never_again() {
     let place = deserted();
     let scene = Scene::new(&classic(&[&place], "1h"));
     let marker = folder.path().join("run/clock-stepped");
-    let step = |more: &[&str]| {
-        let mut arguments = vec!["clockadjust".to_owned()];
-        arguments.extend(scene.arguments(&["--step", "--marker", marker.to_str().expect("a plain path")]));
-        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        harmless(Path::new(env!("CARGO_BIN_EXE_truechimer")), &arguments, b"", Some(&library))
-    };
+    let step = |more: &[&str]| scene.stepped(&marker, &library, more);
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_secs(2));
         server(&place, AHEAD)
@@ -348,6 +351,66 @@ fn the_step_at_boot_is_tried_until_it_succeeds_and_then_never_again() {
     assert_eq!(text(&step(&["--again"]).stderr).matches("set offset 5 ").count(), 1);
     fs::write(&marker, "00000000-0000-0000-0000-000000000000\n").expect("a file");
     assert_eq!(text(&step(&[]).stderr).matches("set offset 5 ").count(), 1, "another boot's marker");
+}
+
+/// The step at boot of a client of this network: what was said of the clock, and what was done to it.
+fn client_step(config: &str) -> Option<(String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = recorder(folder.path())?;
+    let scene = Scene::new(config);
+    let output = scene.stepped(&folder.path().join("run/clock-stepped"), &library, &["--host", "desk7"]);
+    let (said, done) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}{done}");
+    assert_eq!(done.matches("set offset ").count(), 1, "{done}");
+    Some((said, done))
+}
+
+const DAY_AHEAD: Span = Span::from_secs(86_400);
+
+/// TAICLOCK proves nothing: whoever answers in the master's place at boot would otherwise set the clock to anything.
+#[test]
+fn a_long_step_that_the_sources_contradict_is_theirs() {
+    let (master, source) = (tai(DAY_AHEAD, |_| {}), ntp(AHEAD, |_| {}));
+    let Some((said, done)) = client_step(&lan(&master.name(), &source.name())) else { return };
+    assert!(done.contains("set offset 5 "), "{done}");
+    assert!(said.contains(&format!("({}; the master {} is off by ", source.name(), master.name())), "{said}");
+    assert!(said.contains("not believed"), "{said}");
+}
+
+#[test]
+fn a_long_step_that_the_sources_confirm_is_made() {
+    let (master, source) = (tai(DAY_AHEAD, |_| {}), ntp(DAY_AHEAD + Span::from_secs(1), |_| {}));
+    let Some((said, done)) = client_step(&lan(&master.name(), &source.name())) else { return };
+    assert!(done.contains("set offset 86400 ") || done.contains("set offset 86399 "), "{done}");
+    let by = format!("(the master {}, confirmed by {})", master.name(), source.name());
+    assert!(said.contains(&by), "{said}");
+}
+
+#[test]
+fn a_long_step_waits_for_the_sources_and_a_short_one_does_not() {
+    let (far, near, place) = (tai(DAY_AHEAD, |_| {}), tai(Span::from_secs(40), |_| {}), deserted());
+    let Some((said, done)) = client_step(&lan(&near.name(), &place)) else { return };
+    assert!(said.starts_with("stepped the clock forward by ") && !done.contains("warning"), "{said}{done}");
+    let for_late = place.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(4));
+        server(&for_late, AHEAD)
+    });
+    let stepped = client_step(&lan(&far.name(), &place));
+    let _server = late.join().expect("it has started");
+    let Some((_, done)) = stepped else { return };
+    assert!(done.contains("that is more than 60.00 s, and the sources cannot confirm it: "), "{done}");
+    assert!(done.contains("; measured again in ") && done.contains("set offset 5 "), "{done}");
+}
+
+#[test]
+fn where_there_are_no_sources_the_master_is_believed_and_that_is_said() {
+    let master = tai(DAY_AHEAD, |_| {});
+    let config =
+        format!("source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n", master.name());
+    let Some((said, done)) = client_step(&config) else { return };
+    assert!(done.contains("set offset 86400 ") || done.contains("set offset 86399 "), "{done}");
+    assert!(said.contains("; nobody else was asked: there are no sources)"), "{said}");
 }
 
 /// The original exported nothing, and nothing noticed when measurements had stopped.

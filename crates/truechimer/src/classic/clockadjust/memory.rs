@@ -109,6 +109,13 @@ impl Memory {
         Ok(())
     }
 
+    /// Can it be true together with the newest measurement? Yes, if there is none since the machine last slept.
+    pub fn allows(&self, sight: &Sight) -> bool {
+        let last = self.last.filter(|last| !has_slept(last.asleep, sight.asleep));
+        let known = last.and_then(|_| self.known_at(sight.at));
+        known.is_none_or(|known| known.bracket().meet(sight.bracket()).is_some())
+    }
+
     /// What true time is at this reading, by the newest measurement.
     pub fn known_at(&self, at: Time<Raw>) -> Option<Sight> {
         Some(self.last?.carried_to(at, self.likely_rate(), self.limits()))
