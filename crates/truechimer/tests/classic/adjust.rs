@@ -635,6 +635,15 @@ fn the_configuration_of_the_original_is_taken_over() {
 }
 
 #[test]
+fn what_cannot_be_imported_is_named_once() {
+    let output = run("truechimer", &["config", "import", "/nonexistent/conf"], b"");
+    assert_eq!(output.status.code(), Some(111));
+    let told = text(&output.stderr);
+    assert!(told.contains("/nonexistent/conf"), "{told}");
+    assert_eq!(told.matches("No such file or directory").count(), 1, "{told}");
+}
+
+#[test]
 fn a_wrong_call_is_one_line_and_a_wrong_configuration_is_shown() {
     let output = run("clockadjust", &["--step", "--once"], b"");
     assert_eq!(output.status.code(), Some(100));
