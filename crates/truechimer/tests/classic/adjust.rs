@@ -532,7 +532,7 @@ fn the_configuration_is_read_again_when_the_line_is_hung_up() {
     assert_about(reader.next(), AHEAD);
     scene.configure(&classic(&[&new.name()], "1h"));
     service.signal("-HUP");
-    service.says("is measured again soon");
+    service.says("from where the last one leads");
     service.signal("-HUP");
     assert!(service.says("passed on").contains(": offset -5."));
     assert_about(reader.next(), -AHEAD);
@@ -546,8 +546,29 @@ fn clients_fall_back_to_the_sources_when_the_master_is_gone() {
     let reader = scene.reader();
     let client = scene.ended(&["--once", "--host", "desk7"]);
     assert_eq!(client.status.code(), Some(0), "{}", text(&client.stderr));
-    assert!(text(&client.stderr).contains(" are measured instead"), "{}", text(&client.stderr));
+    let told = text(&client.stderr);
+    assert!(told.contains("clockadjust: warning: the master 127.0.0.1:"), "{told}");
+    assert!(told.contains(" are measured instead"), "{told}");
     assert_about(reader.next(), AHEAD);
+}
+
+/// Where the sources are measured instead, and right, the next measurement is due as ever.
+#[test]
+fn what_contradicts_is_promised_no_measurement() {
+    let ahead = Arc::new(AtomicI64::new(0));
+    let now = Arc::clone(&ahead);
+    let master =
+        Peer::start(move |question| announced(question, Span::from_secs(now.load(Ordering::Relaxed))));
+    let source = ntp(Span::ZERO, |_| {});
+    let scene = Scene::new(&lan(&master.name(), &source.name()));
+    let _reader = scene.reader();
+    assert_eq!(scene.ended(&["--once", "--host", "desk7"]).status.code(), Some(0));
+    ahead.store(30, Ordering::Relaxed);
+    let output = scene.ended(&["--once", "--host", "desk7"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("from where the last one leads") && told.contains("measured instead"), "{told}");
+    assert!(!told.contains("again"), "{told}");
 }
 
 #[test]
