@@ -1,9 +1,10 @@
 //! `clockadjust`: the service against servers on loopback, each scene one of those in which the original's scripts failed.
 //! Waits are short; no test sets a clock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -622,6 +623,29 @@ fn the_minute_of_a_day_outlives_the_process() {
     let output = scene.ended(&["--once"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("is forgotten at a restart: cannot "), "{}", text(&output.stderr));
+}
+
+/// A call by root, to try it out, is not to take the file away from the account that measures.
+#[test]
+fn what_root_keeps_belongs_to_the_owner_of_the_folder() {
+    let master = tai(AHEAD, |_| {});
+    let scene = Scene::new(&format!(
+        "source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n",
+        master.name()
+    ));
+    let folder = scene.folder.path().join("state/clockadjust");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::set_permissions(scene.folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    if chown(&folder, Some(65_534), Some(65_534)).is_err() {
+        return eprintln!("SKIPPED: what root keeps (we are not root)");
+    }
+    let _reader = scene.reader();
+    for name in ["kept", "kept.prev"] {
+        let output = scene.ended(&["--once"]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+        let about = fs::metadata(folder.join(name)).expect("it is kept");
+        assert_eq!((about.uid(), about.gid()), (65_534, 65_534), "{name}");
+    }
 }
 
 #[test]
