@@ -44,11 +44,8 @@ impl fmt::Display for FileError {
     }
 }
 
-impl std::error::Error for FileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
+/// The cause is in the text already: as a source it would be said twice.
+impl std::error::Error for FileError {}
 
 /// Adds to an error what was being done to which file.
 trait While<T> {

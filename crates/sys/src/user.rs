@@ -1,7 +1,9 @@
 //! Users: who we are, and becoming somebody who may do less.
 
 use std::ffi::{CStr, CString};
-use std::{io, mem, ptr};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::{fs, io, mem, ptr};
 
 use libc::{c_char, c_int};
 
@@ -58,6 +60,72 @@ fn lookup_in(name: &CStr, room: usize) -> io::Result<Option<(u32, u32)>> {
         // POSIX lets an absent name be any of these.
         (0 | libc::ENOENT | libc::ESRCH, true) => Ok(None),
         (error, _) => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Whom a file or a folder belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    uid: u32,
+    gid: u32,
+}
+
+/// For setresuid(2): that number stays. For setfsuid(2), which no account may have: only the present one is told.
+const NO_ID: u32 = u32::MAX;
+
+impl Owner {
+    /// Of what is at this path.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|about| Self { uid: about.uid(), gid: about.gid() })
+    }
+
+    /// Is it root?
+    pub fn is_root(self) -> bool {
+        self.uid == 0
+    }
+
+    /// Lets this process [act](Self::acting) as this owner also when it has given up all capabilities. Needs root.
+    pub fn reserve(self) -> io::Result<()> {
+        // A saved number may be taken at any time (setfsuid(2)). The group first: the privilege is still there.
+        // SAFETY: takes numbers.
+        check(unsafe { libc::setresgid(NO_ID, NO_ID, self.gid) })?;
+        // SAFETY: takes numbers.
+        check(unsafe { libc::setresuid(NO_ID, NO_ID, self.uid) }).map(drop)
+    }
+
+    /// Does something to files, in this thread, as this owner. Without [`reserve`](Self::reserve) it takes the privilege.
+    pub fn acting<T>(self, deed: impl FnOnce() -> T) -> io::Result<T> {
+        let before = Self::of_what_we_make();
+        let _back = Back(before);
+        self.take();
+        match Self::of_what_we_make() == self {
+            true => Ok(deed()),
+            false => Err(io::Error::from_raw_os_error(libc::EPERM)),
+        }
+    }
+
+    /// The kernel does not say whether it did.
+    fn take(self) {
+        // SAFETY: takes numbers.
+        unsafe {
+            libc::setfsgid(self.gid);
+            libc::setfsuid(self.uid);
+        }
+    }
+
+    fn of_what_we_make() -> Self {
+        // SAFETY: takes numbers, changes nothing, and returns what there is.
+        let (uid, gid) = unsafe { (libc::setfsuid(NO_ID), libc::setfsgid(NO_ID)) };
+        Self { uid: uid.cast_unsigned(), gid: gid.cast_unsigned() }
+    }
+}
+
+/// Whoever we were for files, we are again, whatever happens: that is always permitted.
+struct Back(Owner);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        self.0.take();
     }
 }
 
@@ -124,8 +192,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_as_another_owner_is_theirs_and_then_ours_again() {
+        let scratch = crate::scratch::Scratch::new();
+        let ours = Owner::of_what_we_make();
+        let theirs = Owner { uid: 65_534, gid: 65_534 };
+        let path = scratch.file("x");
+        fs::write(&path, b"").unwrap();
+        assert_eq!(Owner::of(&path).unwrap(), ours);
+        match theirs.acting(Owner::of_what_we_make) {
+            Ok(acting) => assert_eq!(acting, theirs),
+            Err(error) => assert_eq!((error.raw_os_error(), ours.is_root()), (Some(libc::EPERM), false)),
+        }
+        assert_eq!(Owner::of_what_we_make(), ours);
+    }
+
+    #[test]
     fn files_we_make_are_the_effective_users() {
-        use std::os::unix::fs::MetadataExt;
         let scratch = crate::scratch::Scratch::new();
         std::fs::write(scratch.file("x"), b"").unwrap();
         assert_eq!(std::fs::metadata(scratch.file("x")).unwrap().uid(), effective_uid());

@@ -29,6 +29,7 @@ use truechimer_sys::inlet::{self, InletError};
 use truechimer_sys::poll::PollSet;
 use truechimer_sys::signal::{Signal, SignalFlags};
 use truechimer_sys::system;
+use truechimer_sys::user::{Owner, effective_uid};
 use truechimer_time::{Civil, Mono, Span, Tai, Time};
 
 use super::clockview::Clockview;
@@ -109,8 +110,9 @@ impl Clockadjust {
         }
         let readiness = begin(&self.supervised)?;
         let signals = SignalFlags::install().map_err(|error| Fatal::unable("catch signals", &error))?;
+        let keeper = keeper(&load(self)?);
         drop_all_capabilities().map_err(|error| Fatal::unable("give up our capabilities", &error))?;
-        let mut service = Service::new(self, readiness)?;
+        let mut service = Service::new(self, readiness, keeper)?;
         if self.once { service.once() } else { service.run(&signals) }
     }
 
@@ -137,6 +139,20 @@ fn floor(counts: &Counts) -> Time<Tai> {
 
 fn here(boot: &str) -> Here<'_> {
     Here { boot, now: clock::readings() }
+}
+
+/// As whom root keeps what has to outlive the process, if not as itself: whoever has the folder is to replace it later.
+fn keeper(config: &Config) -> Option<Owner> {
+    let path = kept::place(config);
+    let owner = Owner::of(path.parent()?).ok().filter(|owner| effective_uid() == 0 && !owner.is_root())?;
+    match owner.reserve() {
+        Ok(()) => Some(owner),
+        Err(error) => {
+            let (path, why) = (path.display(), reason(&error));
+            warn(NAME, format_args!("unable to write {path} as the owner of its folder: {why}"));
+            None
+        }
+    }
 }
 
 /// What an earlier process has kept.
@@ -183,6 +199,8 @@ struct Service<'a> {
     waiting: Option<Waiting>,
     /// What could not be kept for the next process, if that was said.
     unkept: Option<String>,
+    /// As whom that is kept, if not as who we are.
+    keeper: Option<Owner>,
 }
 
 /// A measurement that is to be passed on.
@@ -217,7 +235,7 @@ enum Wake {
 }
 
 impl<'a> Service<'a> {
-    fn new(arguments: &'a Clockadjust, readiness: Readiness) -> Result<Self, Fatal> {
+    fn new(arguments: &'a Clockadjust, readiness: Readiness, keeper: Option<Owner>) -> Result<Self, Fatal> {
         let config = load(arguments)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)
@@ -231,6 +249,7 @@ impl<'a> Service<'a> {
             rng: ChaCha8Rng::from_seed(seed),
             waiting: None,
             unkept: None,
+            keeper,
             counts: counts(&config),
             arguments,
             config,
@@ -311,8 +330,12 @@ impl<'a> Service<'a> {
 
     /// Keeps what has to outlive this process, before anybody acts on it. What cannot be kept is said once.
     fn keep(&mut self) {
-        let kept = self.memory.kept().save(&kept::place(&self.config), &here(&this_boot()));
-        let why = kept.err().map(|error| error.to_string());
+        let (kept, path, boot) = (self.memory.kept(), kept::place(&self.config), this_boot());
+        let save = || kept.save(&path, &here(&boot));
+        let why = match self.keeper.map_or_else(|| Ok(save()), |owner| owner.acting(save)) {
+            Ok(saved) => saved.err().map(|error| error.to_string()),
+            Err(error) => Some(reason(&error)),
+        };
         if let Some(why) = why.as_ref().filter(|_| why != self.unkept) {
             warn(
                 NAME,

@@ -3,7 +3,8 @@
 //! Whoever measures writes records into its fifo; it learns the rate of the machine's counter, keeps that in a file, and
 //! has the clock follow. What to make of a record is decided in the core, by [`Speed`] or, with `--strict`, by the
 //! original's [`Line`]; here clocks, fifo and file are read, and the kernel is asked for what was decided. The clock is
-//! never stepped. Nothing is said unless words are asked for.
+//! never stepped. Nothing is said unless words are asked for, but that the rate cannot be kept: without it a restart knows
+//! nothing.
 
 use std::convert::Infallible;
 use std::env;
@@ -17,16 +18,16 @@ use clap::{Args, ValueHint};
 use truechimer_core::classic::atto::{self, ATTO_BYTES};
 use truechimer_core::classic::line::{self, Line};
 use truechimer_core::classic::record::{self, RECORD_BYTES_MAX};
-use truechimer_core::classic::speed::{self, Assumed, Speed, Trust};
+use truechimer_core::classic::speed::{self, Assumed, Noticed, Speed, Trust};
 use truechimer_sys::adjust::{self, ERROR_LIMIT, Leap, StatusReport};
 use truechimer_sys::clock::{self, Readings};
 use truechimer_sys::fifo::Fifo;
-use truechimer_sys::file;
+use truechimer_sys::file::{self, FileError};
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::system;
 use truechimer_time::{Rate, Span};
 
-use super::messages::{Fatal, begin, tell};
+use super::messages::{Fatal, begin, tell, warn};
 use crate::command::Outcome;
 use crate::page::moment;
 use crate::readiness::Supervised;
@@ -42,8 +43,10 @@ const FIFO: &str = "adjust";
 /// Only its owner writes, until the owner lets others.
 const FIFO_MODE: u32 = 0o600;
 
-/// Where the rate is kept, below the home.
+/// Where the rate is kept, below the home, in a folder that is made if it is not there.
 const ATTO: &str = "etc/atto";
+const ATTO_FOLDER: &str = "etc";
+const ATTO_FOLDER_MODE: u32 = 0o755;
 
 /// Anybody may look at the rate.
 const ATTO_MODE: u32 = 0o644;
@@ -91,7 +94,7 @@ impl Clockspeed {
     /// Serves until it is ended from outside, or until something that it cannot do without is not there: 1, without
     /// a word.
     pub fn run(&self) -> Outcome {
-        let mut voice = Voice { verbose: self.verbose, complaint: String::new() };
+        let mut voice = Voice { verbose: self.verbose, complaint: String::new(), is_unkept: false };
         match self.serve(&mut voice) {
             Err(fatal) => voice.say(format!("fatal: {}", fatal.text)),
         }
@@ -105,6 +108,7 @@ impl Clockspeed {
             .map_err(|error| Fatal::unable(&format!("work in {home} (see --home)"), &error))?;
         let mut mind = self.mind();
         let mut fifo = Fifo::open(Path::new(FIFO), FIFO_MODE).map_err(|error| self.no_fifo(&error))?;
+        voice.unless_kept(&file::make_folder(Path::new(ATTO_FOLDER), ATTO_FOLDER_MODE));
         mind.begin(voice);
         voice.unless_done("tell the supervisor", readiness.ready());
         let mut set = PollSet::new();
@@ -216,8 +220,9 @@ fn carry_out(turn: &speed::Turn, voice: &mut Voice) {
     if let Some(trust) = turn.trust {
         voice.unless_done("state the error", adjust::set_status(&status(trust)));
     }
-    keep(turn.keep, voice);
-    turn.noticed.iter().for_each(|noticed| voice.say(noticed));
+    let is_kept = keep(turn.keep, voice);
+    let is_true = |noticed: &&Noticed| is_kept || !matches!(noticed, Noticed::Kept { .. });
+    turn.noticed.iter().filter(is_true).for_each(|noticed| voice.say(noticed));
 }
 
 fn status(trust: Trust) -> StatusReport {
@@ -236,10 +241,12 @@ fn slew(by: Option<Span>, voice: &mut Voice) {
     }
 }
 
-fn keep(tick: Option<[u8; ATTO_BYTES]>, voice: &mut Voice) {
-    if let Some(bytes) = tick {
-        voice.unless_done("keep the rate", file::save(Path::new(ATTO), &bytes, ATTO_MODE));
-    }
+/// Keeps the rate, if there is one to be kept. Returns whether that was done.
+fn keep(tick: Option<[u8; ATTO_BYTES]>, voice: &mut Voice) -> bool {
+    let Some(bytes) = tick else { return false };
+    let done = file::save(Path::new(ATTO), &bytes, ATTO_MODE);
+    voice.unless_kept(&done);
+    done.is_ok()
 }
 
 /// The tick that the file says, if it says one.
@@ -252,11 +259,13 @@ fn reading(now: &Readings) -> line::Reading {
     line::Reading { ticks: now.raw.since_epoch().as_nanos().into(), clock: now.realtime.since_epoch() }
 }
 
-/// Silent, like the original, unless words are asked for.
+/// Silent, like the original, unless words are asked for or the rate is lost.
 struct Voice {
     verbose: bool,
     /// What it last complained about.
     complaint: String,
+    /// It was said that the rate cannot be kept, and that holds.
+    is_unkept: bool,
 }
 
 impl Voice {
@@ -269,6 +278,14 @@ impl Voice {
     fn dropped<T>(&self, why: impl Display) -> Option<T> {
         self.say(format!("dropped: {why}"));
         None
+    }
+
+    /// That the rate cannot be kept is said to everybody, and once.
+    fn unless_kept(&mut self, done: &Result<(), FileError>) {
+        if let Some(error) = done.as_ref().err().filter(|_| !self.is_unkept) {
+            warn(NAME, format_args!("unable to keep the rate: {error}"));
+        }
+        self.is_unkept = done.is_err();
     }
 
     /// What cannot be done is tried again at the next turn, as the original does. A complaint is made once.

@@ -1,9 +1,10 @@
 //! `clockadjust`: the service against servers on loopback, each scene one of those in which the original's scripts failed.
 //! Waits are short; no test sets a clock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -66,6 +67,15 @@ impl Scene {
     fn ended(&self, more: &[&str]) -> Output {
         let arguments = self.arguments(more);
         run("clockadjust", &arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"")
+    }
+
+    /// The step at boot, by a library that says what it would have done.
+    fn stepped(&self, marker: &Path, library: &Path, more: &[&str]) -> Output {
+        let mut arguments = vec!["clockadjust".to_owned()];
+        arguments.extend(self.arguments(&["--step", "--marker", marker.to_str().expect("a plain path")]));
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        harmless(Path::new(env!("CARGO_BIN_EXE_truechimer")), &arguments, b"", Some(library))
     }
 
     fn started(&self, more: &[&str]) -> Service {
@@ -324,13 +334,7 @@ fn the_step_at_boot_is_tried_until_it_succeeds_and_then_never_again() {
     let place = deserted();
     let scene = Scene::new(&classic(&[&place], "1h"));
     let marker = folder.path().join("run/clock-stepped");
-    let step = |more: &[&str]| {
-        let mut arguments = vec!["clockadjust".to_owned()];
-        arguments.extend(scene.arguments(&["--step", "--marker", marker.to_str().expect("a plain path")]));
-        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        harmless(Path::new(env!("CARGO_BIN_EXE_truechimer")), &arguments, b"", Some(&library))
-    };
+    let step = |more: &[&str]| scene.stepped(&marker, &library, more);
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_secs(2));
         server(&place, AHEAD)
@@ -348,6 +352,66 @@ fn the_step_at_boot_is_tried_until_it_succeeds_and_then_never_again() {
     assert_eq!(text(&step(&["--again"]).stderr).matches("set offset 5 ").count(), 1);
     fs::write(&marker, "00000000-0000-0000-0000-000000000000\n").expect("a file");
     assert_eq!(text(&step(&[]).stderr).matches("set offset 5 ").count(), 1, "another boot's marker");
+}
+
+/// The step at boot of a client of this network: what was said of the clock, and what was done to it.
+fn client_step(config: &str) -> Option<(String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = recorder(folder.path())?;
+    let scene = Scene::new(config);
+    let output = scene.stepped(&folder.path().join("run/clock-stepped"), &library, &["--host", "desk7"]);
+    let (said, done) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}{done}");
+    assert_eq!(done.matches("set offset ").count(), 1, "{done}");
+    Some((said, done))
+}
+
+const DAY_AHEAD: Span = Span::from_secs(86_400);
+
+/// TAICLOCK proves nothing: whoever answers in the master's place at boot would otherwise set the clock to anything.
+#[test]
+fn a_long_step_that_the_sources_contradict_is_theirs() {
+    let (master, source) = (tai(DAY_AHEAD, |_| {}), ntp(AHEAD, |_| {}));
+    let Some((said, done)) = client_step(&lan(&master.name(), &source.name())) else { return };
+    assert!(done.contains("set offset 5 "), "{done}");
+    assert!(said.contains(&format!("({}; the master {} is off by ", source.name(), master.name())), "{said}");
+    assert!(said.contains("not believed"), "{said}");
+}
+
+#[test]
+fn a_long_step_that_the_sources_confirm_is_made() {
+    let (master, source) = (tai(DAY_AHEAD, |_| {}), ntp(DAY_AHEAD + Span::from_secs(1), |_| {}));
+    let Some((said, done)) = client_step(&lan(&master.name(), &source.name())) else { return };
+    assert!(done.contains("set offset 86400 ") || done.contains("set offset 86399 "), "{done}");
+    let by = format!("(the master {}, confirmed by {})", master.name(), source.name());
+    assert!(said.contains(&by), "{said}");
+}
+
+#[test]
+fn a_long_step_waits_for_the_sources_and_a_short_one_does_not() {
+    let (far, near, place) = (tai(DAY_AHEAD, |_| {}), tai(Span::from_secs(40), |_| {}), deserted());
+    let Some((said, done)) = client_step(&lan(&near.name(), &place)) else { return };
+    assert!(said.starts_with("stepped the clock forward by ") && !done.contains("warning"), "{said}{done}");
+    let for_late = place.clone();
+    let late = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(4));
+        server(&for_late, AHEAD)
+    });
+    let stepped = client_step(&lan(&far.name(), &place));
+    let _server = late.join().expect("it has started");
+    let Some((_, done)) = stepped else { return };
+    assert!(done.contains("that is more than 60.00 s, and the sources cannot confirm it: "), "{done}");
+    assert!(done.contains("; measured again in ") && done.contains("set offset 5 "), "{done}");
+}
+
+#[test]
+fn where_there_are_no_sources_the_master_is_believed_and_that_is_said() {
+    let master = tai(DAY_AHEAD, |_| {});
+    let config =
+        format!("source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n", master.name());
+    let Some((said, done)) = client_step(&config) else { return };
+    assert!(done.contains("set offset 86400 ") || done.contains("set offset 86399 "), "{done}");
+    assert!(said.contains("; nobody else was asked: there are no sources)"), "{said}");
 }
 
 /// The original exported nothing, and nothing noticed when measurements had stopped.
@@ -469,7 +533,7 @@ fn the_configuration_is_read_again_when_the_line_is_hung_up() {
     assert_about(reader.next(), AHEAD);
     scene.configure(&classic(&[&new.name()], "1h"));
     service.signal("-HUP");
-    service.says("is measured again soon");
+    service.says("from where the last one leads");
     service.signal("-HUP");
     assert!(service.says("passed on").contains(": offset -5."));
     assert_about(reader.next(), -AHEAD);
@@ -483,8 +547,29 @@ fn clients_fall_back_to_the_sources_when_the_master_is_gone() {
     let reader = scene.reader();
     let client = scene.ended(&["--once", "--host", "desk7"]);
     assert_eq!(client.status.code(), Some(0), "{}", text(&client.stderr));
-    assert!(text(&client.stderr).contains(" are measured instead"), "{}", text(&client.stderr));
+    let told = text(&client.stderr);
+    assert!(told.contains("clockadjust: warning: the master 127.0.0.1:"), "{told}");
+    assert!(told.contains(" are measured instead"), "{told}");
     assert_about(reader.next(), AHEAD);
+}
+
+/// Where the sources are measured instead, and right, the next measurement is due as ever.
+#[test]
+fn what_contradicts_is_promised_no_measurement() {
+    let ahead = Arc::new(AtomicI64::new(0));
+    let now = Arc::clone(&ahead);
+    let master =
+        Peer::start(move |question| announced(question, Span::from_secs(now.load(Ordering::Relaxed))));
+    let source = ntp(Span::ZERO, |_| {});
+    let scene = Scene::new(&lan(&master.name(), &source.name()));
+    let _reader = scene.reader();
+    assert_eq!(scene.ended(&["--once", "--host", "desk7"]).status.code(), Some(0));
+    ahead.store(30, Ordering::Relaxed);
+    let output = scene.ended(&["--once", "--host", "desk7"]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("from where the last one leads") && told.contains("measured instead"), "{told}");
+    assert!(!told.contains("again"), "{told}");
 }
 
 #[test]
@@ -540,6 +625,29 @@ fn the_minute_of_a_day_outlives_the_process() {
     assert!(text(&output.stderr).contains("is forgotten at a restart: cannot "), "{}", text(&output.stderr));
 }
 
+/// A call by root, to try it out, is not to take the file away from the account that measures.
+#[test]
+fn what_root_keeps_belongs_to_the_owner_of_the_folder() {
+    let master = tai(AHEAD, |_| {});
+    let scene = Scene::new(&format!(
+        "source = []\n[classic]\nmaster_address = \"{}\"\nmaster_labels = \"utc\"\n",
+        master.name()
+    ));
+    let folder = scene.folder.path().join("state/clockadjust");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::set_permissions(scene.folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    if chown(&folder, Some(65_534), Some(65_534)).is_err() {
+        return eprintln!("SKIPPED: what root keeps (we are not root)");
+    }
+    let _reader = scene.reader();
+    for name in ["kept", "kept.prev"] {
+        let output = scene.ended(&["--once"]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+        let about = fs::metadata(folder.join(name)).expect("it is kept");
+        assert_eq!((about.uid(), about.gid()), (65_534, 65_534), "{name}");
+    }
+}
+
 #[test]
 fn a_clock_of_all_seconds_gets_all_seconds() {
     let peer = ntp(AHEAD, |_| {});
@@ -569,6 +677,15 @@ fn the_configuration_of_the_original_is_taken_over() {
     assert_eq!(output.status.code(), Some(1));
     let told = format!("{}:5: this is a command and no variable: nothing is run", old.display());
     assert!(text(&output.stderr).contains(&told), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_cannot_be_imported_is_named_once() {
+    let output = run("truechimer", &["config", "import", "/nonexistent/conf"], b"");
+    assert_eq!(output.status.code(), Some(111));
+    let told = text(&output.stderr);
+    assert!(told.contains("/nonexistent/conf"), "{told}");
+    assert_eq!(told.matches("No such file or directory").count(), 1, "{told}");
 }
 
 #[test]

@@ -255,6 +255,38 @@ fn the_strict_one_takes_two_records_in_32_bytes_and_none_in_12() {
 }
 
 #[test]
+fn the_folder_of_the_rate_is_made() {
+    let Some(mut home) = Home::new() else { return };
+    fs::remove_dir(home.path("etc")).expect("it is empty");
+    let daemon = home.start(&["-v"]);
+    home.measured(600, &right(), &daemon);
+    let lines = home.measured(10_000, &millis(400), &daemon);
+    daemon.kill();
+    assert!(home.atto().is_some(), "{lines:?}");
+    assert_eq!(fs::metadata(home.path("etc")).unwrap().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_rate_that_cannot_be_kept_is_said_once_and_not_called_kept() {
+    let Some(mut home) = Home::new() else { return };
+    fs::remove_dir(home.path("etc")).expect("it is empty");
+    fs::write(home.path("etc"), "no folder").expect("a file");
+    let silent = home.start(&[]);
+    silent.until("clockspeed: warning: unable to keep the rate: ");
+    silent.kill();
+    let daemon = home.start(&["-v"]);
+    let mut lines = home.measured(600, &right(), &daemon);
+    for (passed, slow) in [(10_000, 400), (20_000, 1200), (40_000, 2800)] {
+        lines.extend(home.measured(passed, &millis(slow), &daemon));
+    }
+    lines.extend(home.measured(600, &millis(2824), &daemon));
+    daemon.kill();
+    let warnings = lines.iter().filter(|line| line.contains("unable to keep the rate")).count();
+    assert_eq!(warnings, 1, "{lines:?}");
+    assert!(!mentions(&lines, "ppm kept"), "{lines:?}");
+}
+
+#[test]
 fn the_rate_is_learned_kept_and_holds_over_a_restart() {
     let Some(mut home) = Home::new() else { return };
     let daemon = home.start(&["-v"]);

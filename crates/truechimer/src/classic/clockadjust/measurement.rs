@@ -57,9 +57,16 @@ pub fn measure(way: &Way, counts: &Counts) -> Result<Measured, String> {
         Way::MasterByNtp(address) => {
             found(address)?;
             by_ntp(slice::from_ref(address), counts, |_, _| format!("the master {address}"))
+                .map_err(|why| at_the_master(address, &why))
         }
         Way::MasterByTaiclock(address, labels) => by_taiclock(address, *labels, counts),
     }
+}
+
+/// A trouble of one server names it already.
+fn at_the_master(address: &Address, why: &str) -> String {
+    let name = format!("{address}: ");
+    format!("the master {name}{}", why.strip_prefix(&name).unwrap_or(why))
 }
 
 fn by_ntp(
@@ -115,7 +122,7 @@ fn by_taiclock(address: &Address, labels: PeerCount, counts: &Counts) -> Result<
         let begun = clock::readings();
         match asked(&client, place) {
             Ok(estimate) => return seen(&estimate, &begun, address, counts),
-            Err(miss) => why = format!("{address}: {miss}"),
+            Err(miss) => why = format!("the master {address}: {miss}"),
         }
     }
     Err(why)

@@ -1,6 +1,6 @@
 //! What the service remembers of its measurements: whether a new one can be true, and how soon the next is needed.
 //!
-//! One that contradicts what is known is not passed on; it is asked again soon, and if the answer is the same, then what was
+//! One that contradicts what is known is not passed on; it is asked again, and if the answer is the same, then what was
 //! known is wrong. So a single bad measurement never reaches the clock, and a clock that was really moved, or a reference
 //! that was wrong at first, does not lock us out.
 
@@ -43,7 +43,7 @@ pub enum Objection {
         panic: Span,
     },
     /// It cannot be true together with the last one.
-    #[error("it is {} from where the last one leads, and {} is possible; it is measured again soon", units::offset(*by), units::bound(*within))]
+    #[error("it is {} from where the last one leads, and {} is possible", units::offset(*by), units::bound(*within))]
     Contradicts {
         /// So far off.
         by: Span,
@@ -107,6 +107,13 @@ impl Memory {
         }
         self.learn(sight);
         Ok(())
+    }
+
+    /// Can it be true together with the newest measurement? Yes, if there is none since the machine last slept.
+    pub fn allows(&self, sight: &Sight) -> bool {
+        let last = self.last.filter(|last| !has_slept(last.asleep, sight.asleep));
+        let known = last.and_then(|_| self.known_at(sight.at));
+        known.is_none_or(|known| known.bracket().meet(sight.bracket()).is_some())
     }
 
     /// What true time is at this reading, by the newest measurement.

@@ -4,6 +4,8 @@
 //! again finds it and leaves the clock alone, and a marker that has outlived its boot counts for nothing. Two processes:
 //! the one that hears the network has given up all privileges; the one that steps is told two numbers, and checks them.
 
+pub mod belief;
+
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -19,14 +21,18 @@ use truechimer_time::{Span, Time, Utc};
 use super::super::asking::pause_until;
 use super::super::clockadd;
 use super::super::messages::{Fatal, warn};
-use super::measurement::measure;
-use super::memory::{Rules, plausible};
-use super::whom::ways;
-use super::{Clockadjust, NAME, NOBODY, counts, floor, load, say};
+use super::kept::{self, Kept};
+use super::measurement::{Measured, measure};
+use super::memory::{Memory, Rules, plausible};
+use super::sight::Counts;
+use super::standing::this_boot;
+use super::whom::{Way, ways};
+use super::{Clockadjust, NAME, NOBODY, counts, floor, here, load, say};
 use crate::command::Outcome;
 use crate::config::Config;
 use crate::floor::made;
 use crate::ui::units;
+use belief::{alone, doubt, settled};
 
 /// In the folder of what does not outlive a boot.
 const MARKER: &str = "clock-stepped";
@@ -171,30 +177,59 @@ fn live(arguments: &Clockadjust, channel: &Channel) -> Result<(), Fatal> {
 /// One attempt, by all ways that there are, with the configuration as it is now.
 fn advice(arguments: &Clockadjust) -> Result<Result<Advice, String>, Fatal> {
     let config = load(arguments)?;
+    let ways = ways(&config, &arguments.host()?);
+    if ways.is_empty() {
+        return Err(Fatal::failed(NOBODY));
+    }
     let counts = counts(&config);
-    let mut troubles = Vec::new();
-    for way in ways(&config, &arguments.host()?) {
-        let measured = match measure(&way, &counts) {
-            Ok(measured) => measured,
-            Err(why) => {
-                troubles.push(why);
-                continue;
+    let believed = believed(&ways, &counts, &before(&config));
+    Ok(believed.map(|Measured { sight, by, .. }| {
+        let adjustment = sight.adjustment(&clock::readings(), &counts);
+        Advice { adjustment, bound: sight.bound, by }
+    }))
+}
+
+/// What was measured before in this boot. It can only raise doubt, so without it we go on.
+fn before(config: &Config) -> Memory {
+    let kept = Kept::load(&kept::place(config), &here(&this_boot()));
+    Memory::of(kept.unwrap_or_else(|why| {
+        warn(NAME, format_args!("what was measured before in this boot is not known: {why}"));
+        Kept::default()
+    }))
+}
+
+/// The first measurement that can be had and believed; one that is in doubt has to be confirmed by the next.
+fn believed(ways: &[Way], counts: &Counts, before: &Memory) -> Result<Measured, String> {
+    let (mut troubles, mut doubted) = (Vec::new(), None);
+    for way in ways {
+        match (possible(way, counts), doubted.take()) {
+            (Ok((vote, _)), Some((master, _))) => return Ok(settled(master, vote)),
+            (Ok((measured, adjustment)), None) => match doubt(&measured, adjustment, before) {
+                None => return Ok(measured),
+                Some(_) if ways.len() == 1 => return Ok(alone(measured)),
+                Some(doubt) => {
+                    let off = units::offset_within(adjustment, measured.sight.bound);
+                    let why = format!("{} says that the clock is off by {off}: {doubt}", measured.by);
+                    doubted = Some((measured, why));
+                }
+            },
+            (Err(trouble), Some((_, why))) => {
+                troubles.push(format!("{why}, and the sources cannot confirm it: {trouble}"));
             }
-        };
-        let now = clock::readings();
-        let adjustment = measured.sight.adjustment(&now, &counts);
-        let rules = Rules { panic: Span::MAX, floor: floor(&counts), by_taiclock: measured.by_taiclock };
-        match plausible(&measured.sight, adjustment, &rules) {
-            Ok(()) => {
-                return Ok(Ok(Advice { adjustment, bound: measured.sight.bound, by: measured.by }));
-            }
-            Err(objection) => troubles.push(format!("{}: {objection}", measured.by)),
+            (Err(trouble), None) => troubles.push(trouble),
         }
     }
-    match troubles.is_empty() {
-        true => Err(Fatal::failed(NOBODY)),
-        false => Ok(Err(troubles.join("; "))),
-    }
+    Err(troubles.join("; "))
+}
+
+/// What this way tells, unless it cannot be true, and by how much the clock is slow then.
+fn possible(way: &Way, counts: &Counts) -> Result<(Measured, Span), String> {
+    let measured = measure(way, counts)?;
+    let adjustment = measured.sight.adjustment(&clock::readings(), counts);
+    let rules = Rules { panic: Span::MAX, floor: floor(counts), by_taiclock: measured.by_taiclock };
+    plausible(&measured.sight, adjustment, &rules)
+        .map_err(|objection| format!("{}: {objection}", measured.by))?;
+    Ok((measured, adjustment))
 }
 
 #[cfg(test)]
