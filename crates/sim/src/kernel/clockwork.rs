@@ -118,7 +118,7 @@ impl Clockwork {
         (self.tick, self.freq)
     }
 
-    /// Takes effect at once: since Linux 4.20 the kernel does not wait for the turn of a second.
+    /// Takes effect at once: the kernel waits neither for a tick nor for the turn of a second.
     pub(super) fn set_rate(&mut self, rate: Rate) {
         (self.tick, self.freq) = rate::split(rate);
         self.rate = rate;

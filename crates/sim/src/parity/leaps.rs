@@ -11,6 +11,8 @@ const DAY: i128 = 86_400;
 pub(super) fn all(probe: &mut Probe<'_, impl Machine>) {
     happens(probe, "insert", STA_INS);
     happens(probe, "delete", STA_DEL);
+    happens(probe, "insert and delete", STA_INS | STA_DEL);
+    kept(probe);
     withdrawn(probe);
     armed_in_the_last_second(probe);
     forgotten(probe);
@@ -21,14 +23,18 @@ pub(super) fn all(probe: &mut Probe<'_, impl Machine>) {
 /// A clock that is right and knows TAI, so many seconds and three quarters before midnight.
 fn before_midnight(probe: &mut Probe<'_, impl Machine>, seconds: i64) -> Clocks {
     probe.begin_anew();
-    let now = probe.machine.clocks().real;
-    let midnight = (now.split().0 / DAY + 1) * DAY;
-    let quarter = Span::from_millis(750) + Span::from_secs(seconds);
-    probe.steer(Steering::Step(Span::from_secs(midnight as i64) - quarter - now));
+    step_to_midnight(probe, seconds);
     probe.set(Timex { modes: ADJ_TAI, constant: 37, ..Timex::default() });
     probe.set(synchronised(1000, 0));
     probe.machine.sleep(Span::from_secs(1));
     probe.machine.clocks()
+}
+
+fn step_to_midnight(probe: &mut Probe<'_, impl Machine>, seconds: i64) {
+    let now = probe.machine.clocks().real;
+    let midnight = (now.split().0 / DAY + 1) * DAY;
+    let before = Span::from_millis(750) + Span::from_secs(seconds);
+    probe.steer(Steering::Step(Span::from_secs(midnight as i64) - before - now));
 }
 
 /// The time of day, what the kernel says, and what the other clocks gained: nothing, whatever the leap.
@@ -64,6 +70,18 @@ fn happens(probe: &mut Probe<'_, impl Machine>, what: &str, flag: i32) {
     }
 }
 
+/// A bit that is not cleared after its leap makes no second one.
+fn kept(probe: &mut Probe<'_, impl Machine>) {
+    before_midnight(probe, 3);
+    probe.call("insert a leap second", synchronised(1000, STA_INS));
+    probe.machine.sleep(Span::from_secs(5));
+    step_to_midnight(probe, 3);
+    probe.call("a day later, the bit is still set", synchronised(1000, STA_INS));
+    let before = probe.machine.clocks();
+    probe.machine.sleep(Span::from_secs(4));
+    look(probe, "after midnight", &before);
+}
+
 fn withdrawn(probe: &mut Probe<'_, impl Machine>) {
     let before = before_midnight(probe, 4);
     probe.call("insert a leap second", synchronised(1000, STA_INS));
@@ -95,6 +113,7 @@ fn forgotten(probe: &mut Probe<'_, impl Machine>) {
         probe.machine.sleep(Span::from_secs(1));
         look(probe, "a second later", &first);
         probe.steer(Steering::Step(Span::from_millis(100)));
+        probe.read("after a step");
         let before = probe.machine.clocks();
         if is_armed_anew {
             probe.call("after a step, the bit is cleared", synchronised(1000, 0));
