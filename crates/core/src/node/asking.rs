@@ -314,6 +314,11 @@ impl Node {
         }
     }
 
+    /// Is a leap second so near that a clock which is right may be on its other side?
+    pub(super) fn is_near_leap(&self, tai: Time<Tai>) -> bool {
+        self.leaps.is_near_leap(self.leaps.utc_of_tai(tai).time, LEAP_DOUBT)
+    }
+
     /// Right time less what a clock shows that leaps as Linux's does, which repeats 23:59:59 where a second is inserted.
     ///
     /// Around a leap second one of the two may be past it already and the other not yet: a whole second between them is
@@ -321,7 +326,7 @@ impl Node {
     pub(super) fn offset_of(&self, tai: Time<Tai>, local: Time<Local>) -> Span {
         let utc: Time<Utc> = self.leaps.utc_of_tai(tai).time;
         let offset = Time::<Local>::from_epoch(utc.since_epoch()) - local;
-        if !self.leaps.is_near_leap(utc, LEAP_DOUBT) {
+        if !self.is_near_leap(tai) {
             return offset;
         }
         let second = Span::from_secs(1);

@@ -188,6 +188,7 @@ impl Node {
             tai_minus_utc: reading
                 .map(|reading| self.leaps.offset_at_utc(self.leaps.utc_of_tai(reading.best).time)),
             leap: reading.and_then(|_| self.leap_ahead(now.local)),
+            is_near_leap: reading.is_some_and(|reading| self.is_near_leap(reading.best)),
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Publication {
     pub tai_minus_utc: Option<i32>,
     /// The leap second that the local clock has before it within a day.
     pub leap: Option<LeapKind>,
+    /// The local clock may be on either side of a leap second, and only it knows on which.
+    pub is_near_leap: bool,
 }
 
 impl Publication {
