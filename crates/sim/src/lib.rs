@@ -17,6 +17,7 @@ pub mod network;
 pub mod oracle;
 pub mod oscillator;
 pub mod plot;
+pub mod reference;
 pub mod scenario;
 pub mod server;
 pub mod sheet;

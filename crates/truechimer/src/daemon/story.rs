@@ -63,6 +63,9 @@ impl Storyteller {
             Event::Refused { source, refusal } => {
                 format!("cannot use an answer of {}: {refusal}", self.name(*source))
             }
+            Event::Misread { source, misreading } => {
+                format!("cannot use a reading of {}: {misreading}", self.name(*source))
+            }
             Event::Kissed { source, kiss } => format!("{} {}", self.name(*source), kiss_words(kiss.code)),
             Event::Measured(m) => format!(
                 "{}: offset {} {}, delay {}",
@@ -167,6 +170,7 @@ fn own_words(event: &Event) -> Option<String> {
         | Event::Reachable { .. }
         | Event::Unreachable { .. }
         | Event::Refused { .. }
+        | Event::Misread { .. }
         | Event::Kissed { .. }
         | Event::Measured(_)
         | Event::Contradicted { .. }
@@ -204,6 +208,7 @@ fn gravity(event: &Event) -> Level {
         // Anybody on the network can cause these as often as he likes.
         Event::NotSent { .. }
         | Event::Refused { .. }
+        | Event::Misread { .. }
         | Event::Measured(_)
         | Event::Paced(_)
         | Event::Updated(_) => Level::Debug,
