@@ -1,8 +1,9 @@
 //! Reference clocks of the machine itself, beside servers on a shaky network.
 
+use truechimer_core::status::Status;
 use truechimer_sim::network::PathSpec;
 use truechimer_sim::reference::ReferenceSpec;
-use truechimer_sim::scenario::Scenario;
+use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
 use truechimer_sim::world::World;
 use truechimer_time::Span;
@@ -27,7 +28,7 @@ fn reference(spec: ReferenceSpec) -> ServerSpec {
 }
 
 fn world(sources: Vec<ServerSpec>) -> Scenario {
-    Scenario { servers: sources, duration: Span::from_secs(6 * 3600), ..Scenario::default() }
+    Scenario { servers: sources, duration: Span::from_secs(4 * 3600), ..Scenario::default() }
 }
 
 /// How right the clock and the model were, and the bound, in seconds.
@@ -40,6 +41,7 @@ struct Figures {
     bound_max: f64,
     bound_mean: f64,
     falsetickers: Vec<usize>,
+    status: Option<Status>,
 }
 
 fn figures(scenario: &Scenario, seed: u64) -> Figures {
@@ -51,6 +53,7 @@ fn figures(scenario: &Scenario, seed: u64) -> Figures {
         }
         let (clock, model) = (glimpse.clock_error.as_seconds(), (reading.best - glimpse.truth).as_seconds());
         figures.looks += 1;
+        figures.status = Some(glimpse.node.status());
         figures.clock_rms += clock * clock;
         figures.clock_max = figures.clock_max.max(clock.abs());
         figures.model_rms += model * model;
@@ -79,17 +82,61 @@ fn beside_servers(reference: ServerSpec) -> Scenario {
 }
 
 #[test]
-fn a_clock_device_makes_a_shaky_network_ten_times_better() {
+fn a_clock_device_makes_a_shaky_network_a_thousand_times_better() {
     let without = figures(&world(servers()), 1);
-    let with = figures(&beside_servers(every(4, ReferenceSpec::clock())), 1);
-    assert!(with.clock_rms * 10.0 < without.clock_rms, "{with:?} {without:?}");
-    assert!(with.bound_mean > 1e-3, "but it does not decide alone: {with:?}");
+    for seed in 1..3 {
+        let with = figures(&beside_servers(every(1, ReferenceSpec::clock())), seed);
+        assert!(
+            with.clock_rms < 0.4e-6 && with.clock_rms * 1000.0 < without.clock_rms,
+            "{with:?} {without:?}"
+        );
+        assert!(with.bound_mean > 1e-3, "but it does not decide alone: {with:?}");
+    }
+}
+
+#[test]
+fn a_clock_device_that_refines_makes_the_bound_small() {
+    let mut clock = ReferenceSpec::clock();
+    clock.vouched.refine = true;
+    let with = figures(&beside_servers(every(1, clock)), 1);
+    assert!(with.clock_rms < 0.4e-6 && with.bound_max < 60e-6, "{with:?}");
+}
+
+#[test]
+fn a_clock_device_that_is_trusted_decides_alone() {
+    let mut clock = every(1, ReferenceSpec::clock());
+    clock.wish.trust = true;
+    let with = figures(&beside_servers(clock), 1);
+    assert!(with.clock_rms < 0.4e-6 && with.bound_max < 60e-6, "{with:?}");
 }
 
 #[test]
 fn a_pulse_makes_the_bound_small_and_cannot_be_numbered_alone() {
-    let with = figures(&beside_servers(every(4, ReferenceSpec::pulse())), 1);
-    assert!(with.clock_rms < 1e-5 && with.bound_mean < 1e-4, "{with:?}");
+    for (seconds, rms, bound) in [(1, 0.4e-6, 35e-6), (16, 0.9e-6, 250e-6)] {
+        let with = figures(&beside_servers(every(seconds, ReferenceSpec::pulse())), 1);
+        assert!(with.clock_rms < rms && with.bound_mean < bound, "{seconds} s: {with:?}");
+    }
     let alone = figures(&world(vec![every(4, ReferenceSpec::pulse())]), 1);
     assert_eq!(alone.looks, 0, "nobody says which second it is: {alone:?}");
+}
+
+/// Three honest servers say where the time is, and a pulse that is 60 ms off is not within what they say.
+#[test]
+fn a_pulse_that_contradicts_the_majority_is_a_falseticker() {
+    let off = ServerSpec { error: Span::from_millis(60), ..every(1, ReferenceSpec::pulse()) };
+    let with = figures(&beside_servers(off), 1);
+    assert_eq!(with.falsetickers, [3], "{with:?}");
+    assert!(with.clock_rms < 1e-3, "{with:?}");
+}
+
+/// The servers fall silent, and are dead two hours later.
+#[test]
+fn a_pulse_keeps_the_time_that_a_majority_has_said() {
+    let mut scenario = beside_servers(every(1, ReferenceSpec::pulse()));
+    let cut = |server| (Span::from_secs(2 * 3600), Change::Cut { server, is_cut: true });
+    scenario.changes = (0..3).map(cut).collect();
+    scenario.duration = Span::from_secs(12 * 3600);
+    let with = figures(&scenario, 1);
+    assert!(with.bound_max < 60e-6 && with.clock_rms < 0.4e-6, "{with:?}");
+    assert_eq!(with.status, Some(Status::Holdover), "nobody says which second it is");
 }

@@ -66,8 +66,14 @@ impl Node {
         self.associations.iter().filter(|association| !association.is_pulse()).filter_map(voter).collect()
     }
 
+    /// Those of them that have no vote.
+    pub(super) fn pulses(&self, now: &Moment) -> Vec<Voter> {
+        let all = self.refiners(now).into_iter();
+        all.filter(|voter| self.associations[voter.source].is_pulse()).collect()
+    }
+
     /// Who may narrow what is agreed upon. Each speaks for itself.
-    fn refiners(&self, now: &Moment) -> Vec<Voter> {
+    pub(super) fn refiners(&self, now: &Moment) -> Vec<Voter> {
         let limits = self.oscillator.limits(now.raw);
         let refiner = |association: &Association| {
             let source = association.id.index();

@@ -14,7 +14,8 @@ use super::credit::Credit;
 use super::reach::Reach;
 use super::schedule::Schedule;
 use crate::discipline::bracket::Bracket;
-use crate::discipline::estimator::{Estimator, Reception};
+use crate::discipline::estimator::Reception;
+use crate::discipline::follower::Follower;
 use crate::discipline::oscillator::RateLimits;
 use crate::measure::exchange::{Answer, Exchange, Here, Refusal};
 use crate::measure::reference::Misreading;
@@ -89,7 +90,7 @@ pub struct Association {
     addresses: Vec<SocketAddr>,
     current: usize,
     turns: usize,
-    estimator: Option<Estimator>,
+    estimator: Option<Follower>,
     bracket: Option<Bracket>,
 }
 
@@ -262,7 +263,8 @@ impl Association {
         let reception = match &mut self.estimator {
             Some(estimator) => estimator.hear(sample),
             None => {
-                self.estimator = Some(Estimator::new(sample, likely));
+                let is_reference = self.policy.reference.is_some();
+                self.estimator = Some(Follower::new(is_reference, sample, likely));
                 Reception::Taken
             }
         };
@@ -289,7 +291,7 @@ impl Association {
     }
 
     /// Its estimate.
-    pub fn estimator(&self) -> Option<&Estimator> {
+    pub fn estimator(&self) -> Option<&Follower> {
         self.estimator.as_ref()
     }
 
