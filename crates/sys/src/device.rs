@@ -24,10 +24,12 @@ pub(crate) fn open(path: &Path) -> io::Result<OwnedFd> {
 /// # Safety
 /// The driver to whom `request` belongs must take the address of a `T` with it, whose fields may hold any bits.
 pub(crate) unsafe fn ask<T>(fd: &OwnedFd, request: u32, argument: &mut T) -> io::Result<()> {
+    // An unsigned long, but an int with musl.
+    #[allow(clippy::cast_lossless)]
+    let request = request as libc::Ioctl;
     // SAFETY: the kernel reads and writes one T at the address of ours, as the caller promises. A driver that does not
     // know the request answers ENOTTY.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), request as libc::Ioctl, std::ptr::from_mut(argument)) })
-        .map(drop)
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), request, std::ptr::from_mut(argument)) }).map(drop)
 }
 
 /// The number of a request, on the architectures that share asm-generic/ioctl.h: x86, ARM, RISC-V, LoongArch, s390.
