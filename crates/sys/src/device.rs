@@ -23,6 +23,7 @@ pub(crate) fn open(path: &Path) -> io::Result<OwnedFd> {
 ///
 /// # Safety
 /// The driver to whom `request` belongs must take the address of a `T` with it, whose fields may hold any bits.
+// SAFETY: unsafe to call, because nothing here knows what a driver does with the address.
 pub(crate) unsafe fn ask<T>(fd: &OwnedFd, request: u32, argument: &mut T) -> io::Result<()> {
     // An unsigned long, but an int with musl.
     #[allow(clippy::cast_lossless)]

@@ -1,7 +1,7 @@
 //! Events as lines for people: what happened, to what, and what to do about it.
 
 use truechimer_core::discipline::select::NoMajority;
-use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::event::{Event, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
 use truechimer_core::source::{SourceId, SourceSet};
 use truechimer_core::status::Status;
@@ -67,13 +67,7 @@ impl Storyteller {
                 format!("cannot use a reading of {}: {misreading}", self.name(*source))
             }
             Event::Kissed { source, kiss } => format!("{} {}", self.name(*source), kiss_words(kiss.code)),
-            Event::Measured(m) => format!(
-                "{}: offset {} {}, delay {}",
-                self.name(m.source),
-                units::offset(m.offset),
-                units::bound(m.distance),
-                units::span(m.delay),
-            ),
+            Event::Measured(measurement) => self.measured(measurement),
             Event::Paced(paced) => format!(
                 "{} is asked every {} from now on ({} questions and {} answers so far)",
                 self.name(paced.source),
@@ -116,6 +110,16 @@ impl Storyteller {
             | Event::SteeringFailed { .. }
             | Event::LeaveGiven => own_words(event).unwrap_or_default(),
         }
+    }
+
+    fn measured(&self, m: &Measurement) -> String {
+        format!(
+            "{}: offset {} {}, delay {}",
+            self.name(m.source),
+            units::offset(m.offset),
+            units::bound(m.distance),
+            units::span(m.delay),
+        )
     }
 
     fn selection(&self, truechimers: SourceSet, falsetickers: SourceSet, without_trusted: bool) -> String {
