@@ -4,7 +4,7 @@ use truechimer_core::status::Status;
 use truechimer_sim::network::PathSpec;
 use truechimer_sim::reference::ReferenceSpec;
 use truechimer_sim::scenario::{Change, Scenario};
-use truechimer_sim::server::ServerSpec;
+use truechimer_sim::server::{Quirk, ServerSpec};
 use truechimer_sim::world::World;
 use truechimer_time::Span;
 
@@ -139,4 +139,29 @@ fn a_pulse_keeps_the_time_that_a_majority_has_said() {
     let with = figures(&scenario, 1);
     assert!(with.bound_max < 60e-6 && with.clock_rms < 0.4e-6, "{with:?}");
     assert_eq!(with.status, Some(Status::Holdover), "nobody says which second it is");
+}
+
+/// Stamps of interrupts are late, never early.
+#[test]
+fn pulses_that_are_stamped_late_are_right_to_their_mean_lateness() {
+    let mut late = ReferenceSpec {
+        noise: Span::from_nanos(100),
+        lateness: Span::from_micros(1),
+        ..ReferenceSpec::pulse()
+    };
+    late.vouched.error = Span::from_micros(8);
+    let with = figures(&beside_servers(every(1, late)), 1);
+    assert!(with.clock_rms < 1.5e-6 && with.bound_mean < 40e-6, "{with:?}");
+}
+
+/// Nobody trusts it, so that the bound rests on the servers: it is true also where the clock follows the device.
+#[test]
+fn a_clock_device_that_jumps_does_not_make_the_bound_false() {
+    for by in [Span::from_millis(1), Span::from_millis(-300)] {
+        let quirk = Quirk::Jumps { after: Span::from_secs(2 * 3600), by };
+        let jumps = ServerSpec { quirk, ..every(1, ReferenceSpec::clock()) };
+        let with = figures(&beside_servers(jumps), 1);
+        assert!(with.clock_rms < 2e-3, "{with:?}");
+        assert_eq!(with.falsetickers.is_empty(), by.abs() < Span::from_millis(10), "{with:?}");
+    }
 }

@@ -276,7 +276,7 @@ impl StatusReply {
                 falsetickers: count("falseticker"),
             },
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
-            traffic: TrafficReply::of(&report.sources),
+            traffic: TrafficReply::of(report.sources.iter().filter(|source| !source.is_reference)),
             rms: report.rms.map(Span::as_seconds),
             server: None,
         }

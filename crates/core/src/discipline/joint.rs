@@ -105,14 +105,17 @@ impl Joint {
         }
     }
 
-    /// Combines these sources from now on, as many as there is room for: first those that are combined already, then
-    /// those that may be least wrong.
+    /// Combines these sources from now on, as many as there is room for: first reference clocks, then those that are
+    /// combined already, then those that may be least wrong.
     pub fn combine<'a>(&mut self, chosen: SourceSet, estimator: impl Fn(usize) -> Option<&'a Follower>) {
         let voice = |source: usize| self.trails.get(source)?.voice(source, estimator(source)?);
         let mut voices: Vec<Voice<'_>> = chosen.iter().filter_map(voice).collect();
         if voices.len() > MEMBERS_MAX {
             voices.sort_by(|one, other| {
-                let rank = |voice: &Voice<'_>| (!self.members.contains(voice.source), voice.asymmetry);
+                let rank = |voice: &Voice<'_>| {
+                    let is_server = matches!(voice.estimator, Follower::Server(_));
+                    (is_server, !self.members.contains(voice.source), voice.asymmetry)
+                };
                 rank(one).partial_cmp(&rank(other)).unwrap_or(core::cmp::Ordering::Equal)
             });
             voices.truncate(MEMBERS_MAX);

@@ -98,6 +98,8 @@ pub struct SourceReport {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
+    /// It is a reference clock of this machine, which is read and not asked.
+    pub is_reference: bool,
     /// What it is to the vote.
     pub standing: Standing,
     /// Which of the last eight polls it answered.
@@ -329,6 +331,7 @@ impl Node {
             name: association.policy.name.clone(),
             operator: association.policy.operator.clone(),
             address: association.address(),
+            is_reference: association.policy.reference.is_some(),
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
