@@ -6,7 +6,7 @@
 
 use core::net::SocketAddr;
 
-use truechimer_time::{Rate, Raw, Span, Tai, Time};
+use truechimer_time::{LeapKind, Rate, Raw, Span, Tai, Time};
 
 use crate::discipline::estimator::Reception;
 use crate::discipline::select::NoMajority;
@@ -120,6 +120,11 @@ pub enum Event {
     Stepped {
         /// Forward, if positive.
         by: Span,
+    },
+    /// The clock has passed a leap second, as it was told to.
+    Leapt {
+        /// Inserted or left out.
+        kind: LeapKind,
     },
     /// Somebody else has stepped the clock.
     MovedByOthers {

@@ -3,21 +3,16 @@
 use truechimer_core::event::SteeringFault;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::Steering;
-use truechimer_time::{Local, Mono, Rate, Raw, Span, Time};
+use truechimer_time::{Local, Rate, Raw, Span, Tai, Time};
 
 use crate::chance::Stream;
 
-/// One unit of the kernel's frequency: 2⁻¹⁶ ppm.
-const FREQUENCY_UNIT: i64 = 1_000_000_000_000 / 65_536;
+mod clockwork;
+mod rate;
+pub mod timex;
 
-/// `ADJ_FREQUENCY` goes so far, `ADJ_TICK` takes the rest.
-const FREQUENCY_MAX: Rate = Rate::from_ppb(500_000);
-
-/// One unit of `ADJ_TICK` at USER_HZ = 100: 100 ppm.
-const TICK_UNIT: Rate = Rate::from_ppb(100_000);
-
-/// `ADJ_TICK` changes the length of a tick by a tenth at most.
-const TICK_MAX: i64 = 1000;
+use clockwork::Clockwork;
+use timex::Timex;
 
 /// What a kernel is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +37,7 @@ impl Default for KernelSpec {
 pub struct Kernel {
     spec: KernelSpec,
     chance: Stream,
-    anchor: Time<Raw>,
-    local: Time<Local>,
-    mono: Time<Mono>,
-    rate: Rate,
+    work: Clockwork,
     asleep: Span,
     refuses: Option<SteeringFault>,
 }
@@ -58,27 +50,33 @@ impl Kernel {
 
     /// A clock of a certain kind, with its luck, that shows the second when the counter shows the first.
     pub fn of(spec: KernelSpec, chance: Stream, (raw, local): (Time<Raw>, Time<Local>)) -> Self {
-        let mono = Time::from_epoch(raw.since_epoch());
-        let (rate, asleep) = (Rate::ZERO, Span::ZERO);
-        Self { spec, chance, anchor: raw, local, mono, rate, asleep, refuses: None }
+        Self { spec, chance, work: Clockwork::new(raw, local), asleep: Span::ZERO, refuses: None }
     }
 
     /// All that can be read when the counter shows `raw`.
     pub fn read(&self, raw: Time<Raw>) -> Moment {
-        let passed = raw - self.anchor;
-        let gained = passed + self.rate.over(passed);
-        Moment {
-            raw,
-            mono: self.mono + gained,
-            local: self.local + gained,
-            asleep: self.asleep,
-            width: Span::from_nanos(100),
-        }
+        let (local, mono) = self.work.shows(raw);
+        Moment { raw, mono, local, asleep: self.asleep, width: Span::from_nanos(100) }
+    }
+
+    /// What `CLOCK_TAI` shows: the clock and the offset that the kernel was told of.
+    pub fn tai(&self, raw: Time<Raw>) -> Time<Tai> {
+        self.work.shows_tai(raw)
     }
 
     /// The rate against the raw counter.
     pub fn rate(&self) -> Rate {
-        self.rate
+        self.work.rate()
+    }
+
+    /// `clock_adjtime`: what was asked, and what the kernel tells in return. Returns a `TIME_*` or an `errno`.
+    pub fn adjust(&mut self, raw: Time<Raw>, timex: &mut Timex) -> Result<i32, i32> {
+        let is_reading = matches!(timex.modes, 0 | timex::ADJ_OFFSET_SS_READ);
+        if self.refuses.is_some() && !is_reading {
+            return Err(timex::EPERM);
+        }
+        self.work.run(raw);
+        timex::call(&mut self.work, timex)
     }
 
     /// Carries out a command, as far as the kernel can: rates are rounded to its units and limited. Returns the rate
@@ -87,13 +85,16 @@ impl Kernel {
         if let Some(fault) = self.refuses.or_else(|| self.mishap()) {
             return Err(fault);
         }
-        self.settle(raw);
+        self.work.run(raw);
         match command {
             Steering::Rate(rate) if self.spec.is_deaf => return Ok(self.possible(rate)),
-            Steering::Rate(rate) => self.rate = self.possible(rate),
-            Steering::Step(by) => self.local += Span::from_nanos(by.as_nanos()),
+            Steering::Rate(rate) => self.work.set_rate(self.possible(rate)),
+            Steering::Step(by) => {
+                let by = Span::from_nanos(by.as_nanos());
+                self.work.step(by).map_err(|_beyond| SteeringFault::Invalid)?;
+            }
         }
-        Ok(self.rate)
+        Ok(self.rate())
     }
 
     fn mishap(&mut self) -> Option<SteeringFault> {
@@ -104,30 +105,31 @@ impl Kernel {
 
     fn possible(&self, rate: Rate) -> Rate {
         match self.spec.unit.as_attos_per_second() {
-            0 => possible(rate),
+            0 => rate::possible(rate),
             unit => {
                 let units = (rate.as_attos_per_second() + unit / 2).div_euclid(unit);
-                possible(Rate::from_attos_per_second(units * unit))
+                rate::possible(Rate::from_attos_per_second(units * unit))
             }
         }
     }
 
-    /// Somebody else steps the clock.
+    /// Somebody else steps the clock, if the kernel lets them.
     pub fn step_by_others(&mut self, raw: Time<Raw>, by: Span) {
-        self.settle(raw);
-        self.local += by;
+        self.work.run(raw);
+        // The world asks for what the kernel refuses as it would ask for nothing.
+        let _stepped = self.work.step(by);
     }
 
     /// Somebody else changes its rate.
     pub fn retune_by_others(&mut self, raw: Time<Raw>, by: Rate) {
-        self.settle(raw);
-        self.rate = self.rate + by;
+        self.work.run(raw);
+        self.work.set_rate(self.rate() + by);
     }
 
     /// The machine sleeps: the counter stands still, the clock goes on by way of the RTC, which is off by `error`.
     pub fn sleep(&mut self, raw: Time<Raw>, slept: Span, error: Span) {
-        self.settle(raw);
-        self.local += slept + error;
+        self.work.run(raw);
+        self.work.shift(slept + error);
         self.asleep += slept + error;
     }
 
@@ -135,24 +137,6 @@ impl Kernel {
     pub fn refuse(&mut self, fault: Option<SteeringFault>) {
         self.refuses = fault;
     }
-
-    fn settle(&mut self, raw: Time<Raw>) {
-        let now = self.read(raw);
-        (self.anchor, self.local, self.mono) = (raw, now.local, now.mono);
-    }
-}
-
-/// The nearest rate that `ADJ_TICK` and `ADJ_FREQUENCY` can make together.
-fn possible(rate: Rate) -> Rate {
-    let tick = match rate.abs() <= FREQUENCY_MAX {
-        true => 0,
-        false => (rate.as_attos_per_second() / TICK_UNIT.as_attos_per_second()).clamp(-TICK_MAX, TICK_MAX),
-    };
-    let coarse = tick * TICK_UNIT.as_attos_per_second();
-    let rest = rate.as_attos_per_second() - coarse;
-    let most = FREQUENCY_MAX.as_attos_per_second() / FREQUENCY_UNIT;
-    let units = ((rest + FREQUENCY_UNIT / 2).div_euclid(FREQUENCY_UNIT)).clamp(-most, most);
-    Rate::from_attos_per_second(coarse + units * FREQUENCY_UNIT)
 }
 
 #[cfg(test)]
@@ -176,12 +160,10 @@ mod tests {
     fn rates_are_rounded_and_limited_as_the_kernel_does() {
         let mut kernel = Kernel::new(at(0), Time::EPOCH);
         let mut set = |ppm| kernel.steer(at(0), Steering::Rate(Rate::from_ppm(ppm))).expect("is set");
-        assert!((set(12.345) - Rate::from_ppm(12.345)).abs() < Rate::from_attos_per_second(FREQUENCY_UNIT));
-        assert!(
-            (set(-80_000.25) - Rate::from_ppm(-80_000.25)).abs()
-                < Rate::from_attos_per_second(FREQUENCY_UNIT)
-        );
-        assert!(set(1e6) < Rate::from_ppm(100_501.0), "a tenth and 500 ppm at most");
+        let half_a_unit = Rate::from_attos_per_second(1_000_000_000_000 / 65_536 / 2 + 1);
+        assert!((set(12.345) - Rate::from_ppm(12.345)).abs() <= half_a_unit);
+        assert!((set(-80_000.25) - Rate::from_ppm(-80_000.25)).abs() <= half_a_unit);
+        assert_eq!(set(1e6), Rate::from_ppm(100_000.0), "a tenth at most");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod lab;
 pub mod network;
 pub mod oracle;
 pub mod oscillator;
+pub mod parity;
 pub mod plot;
 pub mod reference;
 pub mod scenario;

@@ -36,6 +36,8 @@ pub struct PathSpec {
     pub bursts: Option<Bursts>,
     /// Changes of the route to the server.
     pub routes: Option<Routes>,
+    /// The first packet there waits so long until the links on its way have found their neighbours (RFC 826, RFC 4861).
+    pub neighbours: Span,
     /// When nothing comes through at all.
     pub outages: Outages,
 }
@@ -54,6 +56,7 @@ impl Default for PathSpec {
             stamp_noise: Span::ZERO,
             bursts: None,
             routes: None,
+            neighbours: Span::ZERO,
             outages: Outages::None,
         }
     }
@@ -111,6 +114,7 @@ pub enum Way {
 pub struct Path {
     spec: PathSpec,
     is_cut: bool,
+    is_cold: bool,
     weather: Weather,
     chance: Stream,
     copying: Stream,
@@ -122,7 +126,7 @@ impl Path {
     pub fn new(spec: PathSpec, start: Time<Tai>, chance: Stream) -> Self {
         let weather = Weather::new(&spec, start, &chance);
         let (copying, stamping) = (chance.branch("duplicates"), chance.branch("stamps"));
-        Self { spec, is_cut: false, weather, chance, copying, stamping }
+        Self { spec, is_cut: false, is_cold: true, weather, chance, copying, stamping }
     }
 
     /// Lets nothing through from now on, or everything again.
@@ -140,7 +144,7 @@ impl Path {
             Way::There => self.spec.base + self.spec.asymmetry.half(),
             Way::Back => self.spec.base - self.spec.asymmetry.half(),
         };
-        let delay = (base + jitter).max(Span::ZERO) + weather?;
+        let delay = (base + jitter).max(Span::ZERO) + weather? + self.warming(way);
         (!is_lost).then(|| (delay + self.stamp_error()).max(Span::ZERO))
     }
 
@@ -148,6 +152,11 @@ impl Path {
     pub fn copies(&mut self, way: Way, at: Time<Tai>) -> Vec<Span> {
         let is_twice = self.spec.duplicates > 0.0 && self.copying.happens(self.spec.duplicates);
         (0..if is_twice { 2 } else { 1 }).filter_map(|_| self.delay(way, at)).collect()
+    }
+
+    fn warming(&mut self, way: Way) -> Span {
+        let is_cold = way == Way::There && core::mem::take(&mut self.is_cold);
+        if is_cold { self.spec.neighbours } else { Span::ZERO }
     }
 
     fn jitter(&self, way: Way) -> f64 {

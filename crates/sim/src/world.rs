@@ -161,7 +161,7 @@ impl Told {
             Event::Panicked { .. } | Event::Calmed | Event::SteeringFailed { .. } | Event::LeaveGiven => {
                 &mut self.alarmed
             }
-            Event::StatusChanged { .. } => &mut self.status_changed,
+            Event::StatusChanged { .. } | Event::Leapt { .. } => &mut self.status_changed,
         };
         *counter += 1;
     }

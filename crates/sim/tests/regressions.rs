@@ -2,7 +2,7 @@
 
 use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::status::Status;
-use truechimer_sim::network::PathSpec;
+use truechimer_sim::network::{PathSpec, Shape};
 use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
@@ -73,6 +73,35 @@ fn a_shaky_beginning_does_not_hold_the_estimate_for_good() {
         });
         let worst = errors.max().expect("there are updates");
         assert!(worst < Span::from_millis(2), "seed {seed}: {worst}");
+    }
+}
+
+/// The first packet to each server waited for its neighbours to be found, and a quarter of that stayed in the estimate for
+/// as long as the machine ran.
+#[test]
+fn a_cold_first_exchange_does_not_stay_in_the_estimate() {
+    let path = PathSpec {
+        base: Span::from_micros(720),
+        jitter: Span::from_micros(90),
+        shape: Shape::Gamma,
+        neighbours: Span::from_micros(800),
+        ..PathSpec::default()
+    };
+    for seed in 1..7 {
+        let scenario = Scenario {
+            servers: four(&path).into_iter().take(3).collect(),
+            duration: Span::from_secs(300),
+            intervals: (Span::from_secs(4), Span::from_secs(16)),
+            oscillator: OscillatorSpec { offset_ppm: 80.0, walk: 0.0, ..OscillatorSpec::default() },
+            ..Scenario::default()
+        };
+        let story = World::new(&scenario, seed).with_story().run().story.expect("it was asked for");
+        let last = story.iter().rev().find_map(|(since, event)| match event {
+            Event::Updated(update) => Some(((update.tai - START) - *since).abs()),
+            _ => None,
+        });
+        let last = last.expect("there are updates");
+        assert!(last < Span::from_micros(60), "seed {seed}: {last}");
     }
 }
 

@@ -8,6 +8,8 @@
 //! Every setting carries `ADJ_NANO`; plain reading has no mode at all, because any mode needs `CAP_SYS_TIME`.
 //! The kernel's own loop (`STA_PLL`) stays off: there is one servo per clock.
 
+pub mod plain;
+
 use std::fmt;
 
 use libc::{c_int, c_long, c_uint, timeval, timex};

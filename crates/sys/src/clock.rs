@@ -3,7 +3,7 @@
 //! All readings of one moment are taken together, by [`readings`]; nobody else in the daemon asks what time it is.
 //! Nothing here sets or steers anything: that is [`adjust`](crate::adjust).
 
-use truechimer_time::{Local, Mono, Raw, Span, Time};
+use truechimer_time::{Local, Mono, Raw, Span, Tai, Time};
 
 /// How often [`readings`] tries for a tight bracket.
 const TRIES: usize = 5;
@@ -64,6 +64,12 @@ pub fn mono() -> Time<Mono> {
 /// The clock that programs see, `CLOCK_REALTIME`.
 pub fn realtime() -> Time<Local> {
     Time::from_epoch(always(libc::CLOCK_REALTIME))
+}
+
+/// International atomic time, `CLOCK_TAI`: the real time and the offset that the kernel was told of, which is zero
+/// until somebody does. Nothing where there is no such clock.
+pub fn tai() -> Option<Time<Tai>> {
+    read(libc::CLOCK_TAI).map(Time::from_epoch)
 }
 
 /// How long this machine has been suspended since boot: `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`. It cannot be read
@@ -134,6 +140,14 @@ mod tests {
         assert!(before.1 <= readings.mono && readings.mono <= after.1);
         assert!(before.2 <= readings.realtime && readings.realtime <= after.2);
         assert!(readings.width >= Span::ZERO && readings.width <= after.0 - before.0);
+    }
+
+    #[test]
+    fn atomic_time_is_ahead_by_the_offset_that_the_kernel_knows() {
+        let offset = crate::adjust::read_state().unwrap().tai_offset;
+        let ahead =
+            tai().unwrap().since_epoch() - realtime().since_epoch() - Span::from_secs(i64::from(offset));
+        assert!(ahead.abs() < Span::from_millis(10), "{ahead:?}");
     }
 
     #[test]

@@ -50,7 +50,9 @@ use serving::{Service, Telling};
 use statistics::{Head, Recorder};
 use story::Storyteller;
 
-/// What was learned is saved this often.
+/// What was learned is saved so soon at first, and then each time after twice as long,
+const SAVE_FIRST: Span = Span::from_secs(64);
+/// until it is saved this often.
 const SAVE_INTERVAL: Span = Span::from_secs(600);
 
 /// Where no signal can interrupt the sleep, it ends after this, so that a flag is seen.
@@ -114,6 +116,8 @@ pub struct Daemon {
     recorder: Option<Recorder>,
     store: Store,
     saved: Time<Mono>,
+    /// It is saved again after so long.
+    save_after: Span,
     readiness: Option<Readiness>,
     story: Storyteller,
     poll: PollSet<Token>,
@@ -165,6 +169,7 @@ impl Daemon {
             recorder,
             store,
             saved: now.mono,
+            save_after: SAVE_FIRST,
             readiness: setup.readiness,
             story,
             poll: if simulated { PollSet::with_cap(SIMULATED_SLEEP_MAX) } else { PollSet::new() },
@@ -405,7 +410,8 @@ impl Daemon {
     }
 
     fn save_if_due(&mut self) {
-        if clocks::mono() - self.saved >= SAVE_INTERVAL {
+        if clocks::mono() - self.saved >= self.save_after {
+            self.save_after = (self.save_after * 2).min(SAVE_INTERVAL);
             self.save();
         }
     }

@@ -269,6 +269,10 @@ impl Estimator {
         }
         self.newest = sample.at;
         self.least.hear(sample.delay);
+        if self.rehearsal.was_cold(sample) {
+            *self = Self::new(sample, self.prior);
+            return Reception::Taken;
+        }
         if !self.is_settled() {
             self.take(sample);
             self.rehearse(sample);

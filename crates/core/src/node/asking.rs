@@ -23,6 +23,9 @@ use crate::status::Status;
 /// A name that could not be looked up is tried again after this.
 const RESOLVE_AGAIN: Span = Span::from_secs(16);
 
+/// So near a leap second, a clock that is right to a tick or so may be on its other side.
+const LEAP_DOUBT: Span = Span::from_millis(1_500);
+
 /// Era arithmetic is centred this long after the floor, so that stamps of 34 years before it (to be refused) and of
 /// 102 years after it are understood.
 const ERA_AHEAD: Span = Span::from_secs(34 * 31_556_952);
@@ -324,16 +327,27 @@ impl Node {
             t2: sample.received,
             t3: sample.transmitted,
             t4: sample.at,
-            offset: self.local_of(sample.middle()) - local,
+            offset: self.offset_of(sample.middle(), local),
             delay: sample.delay,
             distance: sample.delay.half() + sample.distance,
             reception,
         }
     }
 
-    /// What the local clock should show at an instant.
-    pub(super) fn local_of(&self, tai: Time<Tai>) -> Time<Local> {
+    /// Right time less what a clock shows that leaps as Linux's does, which repeats 23:59:59 where a second is inserted.
+    ///
+    /// Around a leap second one of the two may be past it already and the other not yet: a whole second between them is
+    /// the leap then, and no error.
+    pub(super) fn offset_of(&self, tai: Time<Tai>, local: Time<Local>) -> Span {
         let utc: Time<Utc> = self.leaps.utc_of_tai(tai).time;
-        Time::from_epoch(utc.since_epoch())
+        let offset = Time::<Local>::from_epoch(utc.since_epoch()) - local;
+        if !self.leaps.is_near_leap(utc, LEAP_DOUBT) {
+            return offset;
+        }
+        let second = Span::from_secs(1);
+        [offset - second, offset, offset + second]
+            .into_iter()
+            .min_by_key(|offset| offset.abs())
+            .unwrap_or(offset)
     }
 }

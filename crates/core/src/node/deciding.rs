@@ -82,7 +82,7 @@ impl Node {
         });
         let reading = model.read(now.raw);
         let was_panicking = self.servo.is_panicking();
-        let error = self.local_of(reading.best) - now.local;
+        let error = self.offset_of(reading.best, now.local);
         let verdict = self.servo.judge(error, self.measuring_interval());
         self.tell_panic(was_panicking, error);
         self.tell(Event::Updated(Update {
@@ -203,9 +203,10 @@ impl Node {
             at: *now,
             status: self.status,
             model: self.model,
-            offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
-            tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
-            leap: reading.and_then(|reading| self.leap_of_the_day(reading.best)),
+            offset: reading.map_or(Span::ZERO, |reading| self.offset_of(reading.best, now.local)),
+            tai_minus_utc: reading
+                .map(|reading| self.leaps.offset_at_utc(self.leaps.utc_of_tai(reading.best).time)),
+            leap: reading.and_then(|_| self.leap_ahead(now.local)),
         }
     }
 

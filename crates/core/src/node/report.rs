@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use truechimer_time::{LeapKind, Mono, NtpPrecision, Rate, Span, Tai, Time};
+use truechimer_time::{LeapKind, Local, Mono, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 use super::Node;
 use crate::discipline::holdover::Leaning;
@@ -30,9 +30,9 @@ pub struct Publication {
     pub model: Option<Model>,
     /// Right time minus local clock, as far as is known.
     pub offset: Span,
-    /// TAI minus UTC in seconds, now.
+    /// TAI minus UTC in seconds, now: within an inserted second already what holds after it, as Linux counts.
     pub tai_minus_utc: Option<i32>,
-    /// A leap second at the end of this UTC day.
+    /// The leap second that the local clock has before it within a day.
     pub leap: Option<LeapKind>,
 }
 
@@ -239,7 +239,7 @@ impl Node {
             status: self.status,
             reading,
             tai_minus_utc: reading.map(|reading| self.leaps.utc_of_tai(reading.best).offset),
-            offset: reading.map_or(Span::ZERO, |reading| self.local_of(reading.best) - now.local),
+            offset: reading.map_or(Span::ZERO, |reading| self.offset_of(reading.best, now.local)),
             rate: self.model_at(now).map(|model| model.rate).or_else(|| self.oscillator.rate(now.raw)),
             rate_error: self.oscillator.likely(now.raw).error(),
             drift_allowed: self.oscillator.drift_allowed(),
@@ -346,7 +346,7 @@ impl Node {
                 leap: word.leap,
                 root_distance: word.root_distance(),
             }),
-            offset: estimate.map(|estimate| self.local_of(estimate.tai) - now.local),
+            offset: estimate.map(|estimate| self.offset_of(estimate.tai, now.local)),
             sigma: estimate.map(|estimate| Span::from_seconds(estimate.sigma)),
             bound: estimate.and_then(|estimate| furthest(estimate.tai)),
             refusals: Refusal::ALL
@@ -388,6 +388,15 @@ impl Node {
             None if !credit.is_good() => Standing::OnProbation { answers: credit.missing() },
             None => Standing::Undecided,
         }
+    }
+
+    /// The leap second that the local clock has before it within a day. Its own count is what matters: the kernel leaps
+    /// when its clock comes to midnight, and must not be told otherwise a moment before, however late it is. A second
+    /// that is repeated has it before it again, which the kernel takes for no other (`TIME_OOP`).
+    pub(super) fn leap_ahead(&self, local: Time<Local>) -> Option<LeapKind> {
+        let utc = Time::<Utc>::from_epoch(local.since_epoch());
+        let next = self.leaps.leaps().iter().find(|leap| utc < leap.midnight())?;
+        (next.midnight() - utc <= Span::from_secs(86_400)).then_some(next.kind())
     }
 
     /// The leap second at the end of the UTC day of an instant, by the table.

@@ -1,6 +1,7 @@
 //! Does the clock do what it was told, and is the counter whole?
 
-use truechimer_time::{Mono, Rate, Span, Time};
+use truechimer_time::leap::Leap;
+use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Time, Utc};
 
 use super::{Action, Input, Node, Steering};
 use crate::discipline::servo::Verdict;
@@ -16,6 +17,12 @@ const RATE_TOLERANCE: Rate = Rate::from_ppb(2_000);
 
 /// A sleep shorter than this is the noise of reading two clocks.
 const SLEEP_MIN: Span = Span::from_millis(10);
+
+/// The kernel leaps when its own clock is at midnight, which is so far from the true one at most.
+const LEAP_APART: Span = Span::from_secs(2);
+
+/// Apart from the second itself the clock did what it always does.
+const LEAP_TOLERANCE: Span = Span::from_millis(100);
 
 /// Where the clock was and how fast it was told to run.
 #[derive(Clone, Debug)]
@@ -72,7 +79,10 @@ impl Node {
         if let Some(slept) = self.clock.slept(now) {
             self.slept(now, slept);
         } else if let Some(by) = self.clock.surprise(now) {
-            self.clock_was_moved(now, by);
+            match self.leap_passed(now, by) {
+                Some(kind) => self.clock_leapt(now, kind),
+                None => self.clock_was_moved(now, by),
+            }
         }
         self.clock.watched = now.mono;
         match input {
@@ -115,6 +125,27 @@ impl Node {
         self.tell(because);
         self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
+    }
+
+    /// The leap second that the clock has passed since we last looked, if it moved by just that.
+    fn leap_passed(&self, now: &Moment, by: Span) -> Option<LeapKind> {
+        let utc = |local: Time<Local>| Time::<Utc>::from_epoch(local.since_epoch());
+        let (from, to) = (utc(self.clock.anchor.local) - LEAP_APART, utc(now.local) + LEAP_APART);
+        let passed = |leap: &&Leap| from <= leap.midnight() && leap.midnight() <= to;
+        let kind = self.leaps.leaps().iter().rev().find(passed)?.kind();
+        let leap = match kind {
+            LeapKind::Inserted => Span::from_secs(-1),
+            LeapKind::Deleted => Span::from_secs(1),
+        };
+        ((by - leap).abs() <= LEAP_TOLERANCE).then_some(kind)
+    }
+
+    /// The clock did what it was told to do at this midnight. An exchange under way may have stamps of either side.
+    fn clock_leapt(&mut self, now: &Moment, kind: LeapKind) {
+        self.clock.anchor = *now;
+        self.tell(Event::Leapt { kind });
+        self.abandon_exchanges();
+        self.publish_now(now);
     }
 
     /// The model is on the raw counter and not touched by this; the clock has to be brought back.
@@ -175,7 +206,7 @@ impl Node {
     pub(super) fn steer_again(&mut self, now: &Moment) {
         let Some(model) = self.model else { return self.carry_out(now, Verdict::Hold) };
         let reading = model.read(now.raw);
-        let error = self.local_of(reading.best) - now.local;
+        let error = self.offset_of(reading.best, now.local);
         let verdict = match self.servo.is_panicking() {
             true => Verdict::Refuse { error },
             false if error.abs() > reading.sigma.max(Span::from_micros(1)) => {

@@ -155,6 +155,7 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::OscillatorDoubted
         | Event::StatusChanged { .. }
         | Event::Stepped { .. }
+        | Event::Leapt { .. }
         | Event::MovedByOthers { .. }
         | Event::RetunedByOthers { .. }
         | Event::Suspended { .. }

@@ -5,7 +5,7 @@ use truechimer_core::event::{Event, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
 use truechimer_core::source::{SourceId, SourceSet};
 use truechimer_core::status::Status;
-use truechimer_time::Span;
+use truechimer_time::{LeapKind, Span};
 
 use crate::config::Level;
 use crate::ui::units;
@@ -102,6 +102,7 @@ impl Storyteller {
             Event::OscillatorDoubted
             | Event::StatusChanged { .. }
             | Event::Stepped { .. }
+            | Event::Leapt { .. }
             | Event::MovedByOthers { .. }
             | Event::RetunedByOthers { .. }
             | Event::Suspended { .. }
@@ -148,6 +149,12 @@ fn own_words(event: &Event) -> Option<String> {
         }
         Event::StatusChanged { from, to } => format!("{} (was {from})", status_words(*to)),
         Event::Stepped { by } => format!("the clock was stepped by {}", units::offset(*by)),
+        Event::Leapt { kind: LeapKind::Inserted } => {
+            "a leap second was inserted: the clock has shown 23:59:59 twice".to_owned()
+        }
+        Event::Leapt { kind: LeapKind::Deleted } => {
+            "a leap second was left out: the clock has gone from 23:59:58 to 00:00:00".to_owned()
+        }
         Event::MovedByOthers { by } => format!(
             "somebody else has stepped the clock by {}: look for a second time daemon or an agent of the hypervisor",
             units::offset(*by)
@@ -206,6 +213,7 @@ fn gravity(event: &Event) -> Level {
         | Event::Selected { without_trusted: false, .. }
         | Event::StatusChanged { .. }
         | Event::Stepped { .. }
+        | Event::Leapt { .. }
         | Event::Suspended { .. }
         | Event::Calmed
         | Event::LeaveGiven => Level::Info,

@@ -14,6 +14,9 @@ pub(super) const KEPT_MAX: usize = 16;
 /// After so many the beginning is heard again.
 const REHEARSED_AT: [usize; 3] = [4, 8, 16];
 
+/// The first exchange with a host is left out if its delay is so much longer than the second's.
+const COLD: f64 = 1.25;
+
 /// The median of the sum of two exponential waits, in units of either's mean.
 const MEDIAN: f64 = 1.678;
 
@@ -28,6 +31,13 @@ impl Rehearsal {
     /// Begins with the first.
     pub(super) fn new(first: &Sample) -> Self {
         Self { kept: Vec::from([*first]), is_over: false }
+    }
+
+    /// Was there but one before this one, and that one slow? The first packets between two hosts wait until each link on
+    /// their way has found its neighbour (RFC 826, RFC 4861), mostly there and not back. No later exchange would tell that
+    /// from a way that is longer, and so half of it would stay in the estimate for good.
+    pub(super) fn was_cold(&self, second: &Sample) -> bool {
+        matches!(self.kept[..], [first] if !self.is_over && first.delay.as_seconds() > COLD * second.delay.as_seconds())
     }
 
     /// The exchanges kept, from the first.
@@ -85,6 +95,14 @@ mod tests {
         assert_eq!(counts, [4, 8, 16]);
         assert!(guesses.iter().all(|(_, wait)| (20e-6..80e-6).contains(wait)), "{guesses:?}");
         assert_eq!(rehearsal.samples(), []);
+    }
+
+    #[test]
+    fn only_a_first_exchange_that_was_slow_is_cold() {
+        let mut rehearsal = Rehearsal::new(&sample(1_300));
+        assert!(rehearsal.was_cold(&sample(1_000)) && !rehearsal.was_cold(&sample(1_100)));
+        rehearsal.hear(&sample(1_000));
+        assert!(!rehearsal.was_cold(&sample(500)), "the second is never left out");
     }
 
     #[test]
