@@ -14,7 +14,7 @@ use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
-use truechimer_time::leap::LeapTable;
+use truechimer_time::leap::{LeapTable, UtcReading};
 use truechimer_time::{Local, Mono, Rate, Raw, Span, Tai, Time};
 
 use crate::chance::{Stream, key};
@@ -388,6 +388,7 @@ impl World {
                     let error = local_at(&self.leaps, self.now) - publication.at.local;
                     self.outcome.oracle.hear_claim(error, claimed);
                 }
+                self.kernel.hear(self.oscillator.raw(), &publication);
             }
             Action::Steer(command) => {
                 let outcome = self.kernel.steer(self.oscillator.raw(), command);
@@ -484,6 +485,9 @@ pub fn address(server: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), server as u16 + 1))
 }
 
+/// What a clock shows that is right and leaps as Linux's does, which goes back where an inserted second begins.
 fn local_at(leaps: &LeapTable, truth: Time<Tai>) -> Time<Local> {
-    Time::from_epoch(leaps.utc_of_tai(truth).time.since_epoch())
+    let UtcReading { time, leap_second, .. } = leaps.utc_of_tai(truth);
+    let repeated = if leap_second { Span::from_secs(1) } else { Span::ZERO };
+    Time::from_epoch(time.since_epoch() - repeated)
 }
