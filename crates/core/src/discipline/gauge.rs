@@ -27,8 +27,9 @@ use crate::measure::sample::Sample;
 
 /// What the first reading is off by, as a part of what the operator vouches for.
 const NOISE_GUESS: f64 = 0.3;
-/// The guess counts as much as so many readings.
-const NOISE_GUESSED: f64 = 4.0;
+/// The guess may be a hundred times too much: at first the mean is one over this part of the readings so far, which forgets
+/// it with the fourth power of their number.
+const NOISE_HASTE: f64 = 4.0;
 /// The noise is a mean over so many readings.
 const NOISE_MEMORY: f64 = 128.0;
 /// No noise is less, in seconds: what stamps of the kernel are good for.
@@ -167,7 +168,7 @@ impl Gauge {
     /// A prediction is off by what is not known of the clock and by the noise of the reading.
     fn learn_noise(&mut self, off_squared: f64, known: f64) {
         let seen = off_squared.min(SIGMAS_MAX * SIGMAS_MAX * (known + self.noise));
-        let weight = (f64::from(self.taken) + NOISE_GUESSED).min(NOISE_MEMORY);
+        let weight = (f64::from(self.taken) / NOISE_HASTE + 2.0).min(NOISE_MEMORY);
         // Of what is seen, this part is noise.
         let share = self.noise / (known + self.noise);
         let noise = share * share * seen + (1.0 - share) * self.noise;

@@ -10,8 +10,10 @@ use truechimer_time::{Mono, Rate, Span, Time};
 
 use crate::policy::ClockPolicy;
 
-/// A slew takes a quarter of the measuring interval, but no less than this..
+/// A slew takes a quarter of the measuring interval, but no less than this, or than the interval where that is shorter..
 pub const SLEW_MIN: Span = Span::from_secs(4);
+/// ..and never less than this..
+const SLEW_LEAST: Span = Span::from_secs(1);
 /// ..and no more than this, unless the slew would be too fast.
 pub const SLEW_MAX: Span = Span::from_secs(64);
 
@@ -19,7 +21,7 @@ pub const SLEW_MAX: Span = Span::from_secs(64);
 const RETRY: Span = Span::from_secs(16);
 
 /// An error below this is noise of reading two clocks: not worth a slew.
-const NOISE: Span = Span::from_nanos(200);
+const NOISE: Span = Span::from_nanos(50);
 
 /// What shall be done to the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,8 @@ impl Servo {
         }
         let fastest = self.policy.max_slew.as_ratio().max(1e-9);
         let shortest = Span::from_seconds(error.abs().as_seconds() / fastest);
-        let over = (interval / 4).max(SLEW_MIN).min(SLEW_MAX).max(shortest);
+        let least = interval.max(SLEW_LEAST).min(SLEW_MIN);
+        let over = (interval / 4).max(least).min(SLEW_MAX).max(shortest);
         Verdict::Slew { by: error, over }
     }
 
@@ -229,6 +232,14 @@ mod tests {
 
     #[test]
     fn noise_is_left_alone() {
-        assert_eq!(settled().judge(Span::from_nanos(150), INTERVAL), Verdict::Hold);
+        assert_eq!(settled().judge(Span::from_nanos(40), INTERVAL), Verdict::Hold);
+    }
+
+    #[test]
+    fn what_is_measured_each_second_is_slewed_within_one() {
+        let by = Span::from_micros(1);
+        let verdict = settled().judge(by, Span::from_secs(1));
+        assert_eq!(verdict, Verdict::Slew { by, over: Span::from_secs(1) });
+        assert_eq!(settled().judge(by, Span::ZERO), verdict, "no busier than that");
     }
 }

@@ -24,6 +24,9 @@ const LEAP_APART: Span = Span::from_secs(2);
 /// Apart from the second itself the clock did what it always does.
 const LEAP_TOLERANCE: Span = Span::from_millis(100);
 
+/// A clock that is so near the model when a slew ends needs no other.
+const SETTLED: Span = Span::from_nanos(200);
+
 /// Where the clock was and how fast it was told to run.
 #[derive(Clone, Debug)]
 pub(super) struct ClockWatch {
@@ -209,7 +212,7 @@ impl Node {
         let error = self.offset_of(reading.best, now.local);
         let verdict = match self.servo.is_panicking() {
             true => Verdict::Refuse { error },
-            false if error.abs() > reading.sigma.max(Span::from_micros(1)) => {
+            false if error.abs() > reading.sigma.max(SETTLED) => {
                 self.servo.correct(error, self.measuring_interval())
             }
             false => Verdict::Hold,

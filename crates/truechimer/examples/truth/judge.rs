@@ -138,7 +138,7 @@ pub(crate) fn sum(table: &str, seconds: RangeInclusive<u32>) -> anyhow::Result<S
     let [page, kernel] =
         [0, 1].map(|claim| median(rows.iter().filter_map(|row| row.claims[claim]).collect()));
     let lies = rows.iter().filter(|row| !row.is_honest).count();
-    Ok(format!("{rms:.1} {worst:.1} {page} {kernel} {lies}"))
+    Ok(format!("{rms:.2} {worst:.1} {page} {kernel} {lies}"))
 }
 
 fn median(mut values: Vec<f64>) -> String {
