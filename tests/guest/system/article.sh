@@ -9,7 +9,7 @@
 # times. The clock counts all seconds (TAI less ten) and the zone is one that expects that, as the programs presume.
 # Where the guest has /original, the original's programs are run instead of ours.
 
-SCALE=10
+SCALE=20
 CLOCK_DIR=/usr/local/clockspeed
 FIFO=$CLOCK_DIR/adjust
 ATTO=$CLOCK_DIR/etc/atto
@@ -20,7 +20,7 @@ fill() {
 	mkdir -p "${2%/*}"
 	sed -e "s|@CONF@|/etc/clockspeed.conf|g" -e "s|@CLOCK_DIR@|$CLOCK_DIR|g" -e "s|@SCALE@|$SCALE|g" \
 		-e "s|@PATH@|/usr/bin:/bin|g" -e "s|@MASTER_IP@|$master|g" -e "s|@SNTP_IP@|$server|g" -e "s|@OPTIONS@||g" \
-		-e "s|@LOG@|${LOG%/*}|g" -e "s|@USER@|${3:-}|g" -e "s|@LOGGER@|${3:-}|g" "/article/$1" >"$2"
+		-e "s|@LOG@|${LOG%/*}|g" -e "s|@USER@|${3:-}|g" "/article/$1" >"$2"
 	chmod 755 "$2"
 }
 
@@ -60,11 +60,11 @@ article() {
 
 article_starts() {
 	systemctl is-active --quiet daemontools-run || systemctl start daemontools-run
-	ln -s $CLOCK_DIR/service_clockspeed $CLOCK_DIR/service_taiclockd /service/
+	for name in clockspeed taiclockd; do ln -s $CLOCK_DIR/service_$name /service/$name; done
 	wait_for 60 [ -p $FIFO ]
 	chgrp sntp $FIFO
 	chmod 620 $FIFO
-	ln -s $CLOCK_DIR/service_adjust /service/
+	ln -s $CLOCK_DIR/service_adjust /service/adjust
 }
 
 # wait_for SECONDS COMMAND..

@@ -38,5 +38,7 @@ pack_systemd() {
 	[ -z "${CLOCKSPEED:-}" ] || cp -rL "$CLOCKSPEED" "$root/original"
 	cp "$here/system/scenario.service" "$root/etc/systemd/system/"
 	ln -s ../scenario.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# Nobody logs in, and the console is the scenario's.
+	for unit in getty@ getty-static serial-getty@; do ln -s /dev/null "$root/etc/systemd/system/$unit.service"; done
 	archive "$work/over.cpio"
 }

@@ -140,7 +140,6 @@ fn furnish(peers: &Path, place: &Path, role: &Role<'_>, machine: &Machine) {
             ("@SCALE@", SCALE.to_string()),
             ("@PATH@", path.clone()),
             ("@USER@", "nobody".to_owned()),
-            ("@LOGGER@", "nobody".to_owned()),
             ("@LOG@", place.join("log").display().to_string()),
             ("@PLACE@", place.display().to_string()),
             ("@NAME@", role.name.to_owned()),
