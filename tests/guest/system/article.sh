@@ -67,17 +67,6 @@ article_starts() {
 	ln -s $CLOCK_DIR/service_adjust /service/adjust
 }
 
-# wait_for SECONDS COMMAND..
-wait_for() {
-	patience=$1
-	shift
-	until "$@"; do
-		[ "$patience" -gt 0 ] || return 1
-		patience=$((patience - 1))
-		sleep 1
-	done
-}
-
 # Each is a round of the loop, which ends with a line of dashes.
 measurements() { grep -c -e ' -----' $LOG 2>/dev/null; }
 has_measured() { [ "$(measurements)" -ge "$1" ]; }
@@ -98,8 +87,6 @@ learned() {
 		off = (nanos - 1) * 1000000 + billionths / 1000 - slow
 		exit !(off < most && off > -most) }'
 }
-
-fails() { ! "$@"; }
 
 failed_since() { [ "$(grep -c fatal $LOG)" -gt "$1" ]; }
 

@@ -14,13 +14,6 @@ install_units() {
 	systemctl daemon-reload
 }
 
-# The servers share the processor with systemd, and stamp what comes when they are let: they go first.
-hurry_servers() {
-	for server in $(pidof truth-tool); do
-		for thread in /proc/"$server"/task/*; do chrt -f -p 50 "${thread##*/}" >/dev/null; done
-	done
-}
-
 # property UNIT NAME: what systemd says of it.
 property() { systemctl show --value --property "$2" "$1"; }
 
@@ -38,15 +31,3 @@ capabilities() { echo "$(status "$1" CapInh) $(status "$1" CapPrm) $(status "$1"
 # What a unit has said so far.
 hear() { journalctl --no-pager --quiet -o cat -u "$1" >$LOG; }
 
-fails() { ! "$@"; }
-
-# wait_for SECONDS COMMAND..
-wait_for() {
-	patience=$1
-	shift
-	until "$@"; do
-		[ "$patience" -gt 0 ] || return 1
-		patience=$((patience - 1))
-		sleep 1
-	done
-}
