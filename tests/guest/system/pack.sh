@@ -19,7 +19,7 @@ first_process_of() {
 
 # What systemd's guests share: the Debian, and over it our programs and what a scenario calls.
 pack_systemd() {
-	"$here/system/build" "$work/system"
+	"$here/system/build" "$work/system" || exit 1
 	root=$work/system
 	[ "$work/system.cpio" -nt "$root.complete" ] || archive "$work/system.cpio"
 	root=$work/over
