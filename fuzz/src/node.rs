@@ -9,16 +9,20 @@ use truechimer_core::discipline::drift::Seen;
 use truechimer_core::discipline::model::Reading;
 use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::learned::Learned;
+use truechimer_core::measure::reference::{Misreading, Reading as Said};
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order};
-use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{
+    ClockPolicy, Policy, ReferencePolicy, Rhythm, Scale, SourcePolicy, TrustPolicy,
+};
 use truechimer_core::record::{LINE_MAX, input_line, parse_input};
 use truechimer_core::server::ntp::answer;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
+use truechimer_core::wire::ntp::Leap;
 use truechimer_sim::kernel::Kernel;
-use truechimer_time::{LeapTable, Local, Rate, Raw, Span, Time};
+use truechimer_time::{LeapTable, Local, Rate, Raw, Span, Time, Utc};
 
 use super::{NOW, served};
 
@@ -109,7 +113,7 @@ impl Life {
             6 => self.answer(script, true),
             7 => self.hear_nonsense(script),
             8 => self.resolve(script),
-            9 => self.tell(Input::Unsent { exchange: any_exchange(script), errno: 111 }),
+            9 => self.tell(unsent_or_read(script, self.raw)),
             10 => self.tell(Input::Ordered(order(script))),
             11 => self.kernel.step_by_others(self.raw, script.span()),
             12 => self.retune(script.number() - 128),
@@ -202,6 +206,10 @@ impl Life {
                 self.open.push((exchange, to, datagram));
                 self.inputs.push_back(Input::Sent { exchange, at: self.stamped() });
             }
+            Action::Read(source) => {
+                let reading = Ok(told(self.raw, NOW + (self.raw - RAW)));
+                self.inputs.push_back(Input::Read { source, reading });
+            }
             Action::Close(exchange) => self.open.retain(|(id, ..)| *id != exchange),
             Action::Steer(command) => {
                 let outcome = self.kernel.steer(self.raw, command);
@@ -225,11 +233,44 @@ impl Life {
     }
 }
 
+/// What a reference clock of a program says that is right.
+fn told(at: Time<Raw>, utc: Time<Utc>) -> Said {
+    Said::Told { at, utc, blur: Span::from_micros(1), leap: Leap::None }
+}
+
+/// A question that could not be sent; or what any reference clock may say, asked or not.
+fn unsent_or_read(script: &mut Script<'_>, now: Time<Raw>) -> Input {
+    let (kind, source) = (script.number(), SourceId(script.number() as u8));
+    let (at, span, blur) = (now + script.span(), script.span(), script.span());
+    let reading = match kind % 8 {
+        0 => Ok(told(at, NOW + (now - RAW) + span)),
+        1 => Ok(Said::Pulse { at, phase: span, blur }),
+        2 => Ok(Said::Clock { before: at, shown: NOW.since_epoch() + span, after: now, blur }),
+        3 => Ok(Said::Clock { before: now, shown: span, after: now, blur }),
+        4 => Err(Misreading::ALL[source.index() % Misreading::ALL.len()]),
+        _ => return Input::Unsent { exchange: ExchangeId(kind as u64 / 8), errno: 111 },
+    };
+    Input::Read { source: SourceId(source.0 % 5), reading }
+}
+
+/// The last two sources may be a clock and a pulse.
+fn reference(bits: i64, index: i64) -> Option<ReferencePolicy> {
+    let is_pulse = index == 3;
+    (bits & (1 << index) != 0 && index > 1).then_some(ReferencePolicy {
+        is_pulse,
+        scale: if bits & 1 != 0 { Scale::Tai } else { Scale::Utc },
+        error: Span::from_micros(50),
+        offset: Span::ZERO,
+        refine: is_pulse || bits & 16 != 0,
+        id: *b"FUZZ",
+    })
+}
+
 fn policy(script: &mut Script<'_>) -> Policy {
-    let shape = script.number();
+    let (shape, accuracy) = (script.number(), script.number());
     let source = |index: i64| SourcePolicy {
         name: format!("source{index}"),
-        address: (shape & 8 != 0).then(|| address(index as u8)),
+        address: (shape & 8 != 0 && reference(accuracy, index).is_none()).then(|| address(index as u8)),
         operator: format!("operator{}", if shape & 16 != 0 { index } else { index / 2 }),
         min_interval: Span::from_secs(16),
         max_interval: Span::from_secs(1024),
@@ -237,10 +278,11 @@ fn policy(script: &mut Script<'_>) -> Policy {
         prefer: shape & 4 != 0 && index == 0,
         trust: shape & 128 != 0 && index == 1,
         require: shape & 64 != 0 && index == 2,
+        reference: reference(accuracy, index),
     };
     Policy {
         sources: (0..=shape & 3).map(source).collect(),
-        accuracy: (script.number() % 2 == 1).then_some(Span::from_micros(500)),
+        accuracy: (accuracy % 2 == 1).then_some(Span::from_micros(500)),
         rhythm: if shape & 2 != 0 { Rhythm::Classic } else { Rhythm::Adaptive },
         clock: ClockPolicy::default(),
         trust: TrustPolicy::default(),

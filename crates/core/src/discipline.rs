@@ -3,6 +3,8 @@
 pub mod bracket;
 pub mod drift;
 pub mod estimator;
+pub mod follower;
+pub mod gauge;
 pub mod holdover;
 pub mod joint;
 pub mod model;

@@ -12,6 +12,7 @@ use crate::discipline::estimator::Reception;
 use crate::discipline::select::NoMajority;
 use crate::discipline::servo::Verdict;
 use crate::measure::exchange::{Kiss, Refusal};
+use crate::measure::reference::Misreading;
 use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
@@ -54,6 +55,13 @@ pub enum Event {
         source: SourceId,
         /// Why.
         refusal: Refusal,
+    },
+    /// A reading of a reference clock was not used.
+    Misread {
+        /// Which one's.
+        source: SourceId,
+        /// Why.
+        misreading: Misreading,
     },
     /// A source asks for something instead of answering.
     Kissed {

@@ -23,6 +23,7 @@ use crate::discipline::servo::Servo;
 use crate::event::{Event, SteeringFault};
 use crate::learned::Learned;
 use crate::measure::exchange::Here;
+use crate::measure::reference::{Misreading, Reading};
 use crate::moment::{Moment, Stamp};
 use crate::policy::{Policy, Rhythm, SOURCES_MAX, SourcePolicy};
 use crate::source::SourceId;
@@ -35,6 +36,7 @@ mod deciding;
 mod foretelling;
 mod identity;
 mod pacing;
+mod referring;
 mod voting;
 mod watching;
 
@@ -90,6 +92,13 @@ pub enum Input {
         /// What.
         datagram: Vec<u8>,
     },
+    /// A reference clock was read.
+    Read {
+        /// Which.
+        source: SourceId,
+        /// What it said, or why that is nothing.
+        reading: Result<Reading, Misreading>,
+    },
     /// A command to the clock was carried out, or not.
     Steered {
         /// What the clock was told.
@@ -133,6 +142,8 @@ pub enum Action {
     },
     /// The exchange is over: close its socket.
     Close(ExchangeId),
+    /// Read a reference clock, and come back with [`Input::Read`], at once or when it has something to say.
+    Read(SourceId),
     /// Do something to the clock, and come back with [`Input::Steered`].
     Steer(Steering),
     /// Tell the kernel and the readers of the page how good the time is.
@@ -231,6 +242,7 @@ impl Node {
             Input::Sent { exchange, at } => self.sent(exchange, at),
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
             Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
+            Input::Read { source, reading } => self.read_of(now, source, reading),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
             Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
             Input::Ordered(order) => self.ordered(now, order),
@@ -293,7 +305,8 @@ fn history_of(learned: Option<&Learned>) -> History {
 /// one operator, each votes for itself: they cannot vouch for the operator, but they can outvote one of themselves.
 fn associate(policy: &Policy, now: Time<Mono>) -> Vec<Association> {
     let mut operators: Vec<&str> = Vec::new();
-    for source in &policy.sources {
+    let voters = policy.sources.iter().filter(|source| source.reference.is_none_or(|it| !it.is_pulse));
+    for source in voters {
         if !operators.contains(&source.operator.as_str()) {
             operators.push(&source.operator);
         }

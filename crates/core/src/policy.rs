@@ -59,6 +59,36 @@ pub struct SourcePolicy {
     pub trust: bool,
     /// No selection without at least one source that is required and a truechimer, if any is required at all.
     pub require: bool,
+    /// What is vouched for, if it is a reference clock of this machine. `None`: it is asked over the network.
+    pub reference: Option<ReferencePolicy>,
+}
+
+/// What the operator vouches for in a reference clock of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferencePolicy {
+    /// It says only when seconds begin. So it has no vote: others must say which seconds they are.
+    pub is_pulse: bool,
+    /// By what it counts, if it is a clock that is read.
+    pub scale: Scale,
+    /// It is never further from the truth than this, the way to it included. The bound rests on it.
+    pub error: Span,
+    /// To be added to what it says: the length of a cable, the delay of a serial line.
+    pub offset: Span,
+    /// Where it goes with those whom the vote believes, the bound is narrowed to what it says. Within their bound it is
+    /// then believed alone; beyond, never.
+    pub refine: bool,
+    /// Its name for those whom we serve (RFC 5905, section 7.3: the reference id of stratum 1).
+    pub id: [u8; 4],
+}
+
+/// By what a clock counts the seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// All of them, as the clocks of PTP do.
+    #[default]
+    Tai,
+    /// Without leap seconds.
+    Utc,
 }
 
 /// What may be done to the clock.

@@ -11,6 +11,10 @@
 //! i ..                           sent exchange raw kernel|program
 //! i ..                           unsent exchange errno
 //! i ..                           heard exchange from raw kernel|program hex
+//! i ..                           read source clock raw shown raw blur
+//! i ..                           read source pulse raw phase blur
+//! i ..                           read source told raw utc blur leap
+//! i ..                           read source not why
 //! i ..                           steered rate|step value ok|fault rate|fault
 //! i ..                           ordered burst|rest|step
 //! m source t1 t2 t3 t4 offset delay distance taken|suspect|surprise
@@ -31,12 +35,15 @@ use crate::discipline::estimator::Reception;
 use crate::discipline::servo::Verdict;
 use crate::event::{Measurement, Paced, SteeringFault, Update};
 use crate::measure::exchange::{Here, Refusal};
+use crate::measure::reference::Misreading;
 use crate::moment::{Moment, Stamp, StampedBy};
 use crate::node::{Input, Order, Steering};
 use crate::source::association::{ADDRESSES_MAX, ExchangeId};
 use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
+
+mod reading;
 
 /// The longest line that is read. The longest that is written holds one datagram in hex.
 pub const LINE_MAX: usize = 8192;
@@ -69,6 +76,10 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
         Input::Heard { exchange, from, at, datagram } => {
             write!(line, "heard {} {from} {} {} ", exchange.0, at.at, stamper(at.by))?;
             write_hex(line, datagram)
+        }
+        Input::Read { source, reading } => {
+            write!(line, "read {} ", source.0)?;
+            reading::write(line, reading)
         }
         Input::Steered { command, outcome } => {
             match command {
@@ -147,6 +158,11 @@ impl fmt::Display for Paced {
         let Self { source, interval, traffic: Traffic { questions, answers } } = self;
         write!(f, "p {} {interval} {questions} {answers}", source.0)
     }
+}
+
+/// A reading that was not used, as a line.
+pub fn misreading_line(source: SourceId, misreading: Misreading) -> String {
+    alloc::format!("x {} {misreading}", source.0)
 }
 
 /// A datagram that was not used, as a line.
@@ -269,6 +285,7 @@ impl<'a> Columns<'a> {
                 at: self.stamp()?,
                 datagram: self.hex()?,
             },
+            "read" => Input::Read { source: SourceId(self.parse("source")?), reading: self.reading()? },
             "steered" => Input::Steered { command: self.command()?, outcome: self.outcome()? },
             "temperature" => Input::Temperature { millidegrees: self.parse("millidegrees")? },
             "ordered" => Input::Ordered(self.order()?),
@@ -370,10 +387,12 @@ mod tests {
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::KeeperLost) },
             Input::Temperature { millidegrees: -273 },
-            Input::Ordered(Order::Burst),
-            Input::Ordered(Order::Rest),
-            Input::Ordered(Order::Step),
+            Input::Read { source: SourceId(4), reading: Err(Misreading::NotANumber) },
         ]
+        .into_iter()
+        .chain(reading::samples().map(|reading| Input::Read { source: SourceId(31), reading: Ok(reading) }))
+        .chain([Input::Ordered(Order::Burst), Input::Ordered(Order::Rest), Input::Ordered(Order::Step)])
+        .collect()
     }
 
     #[test]

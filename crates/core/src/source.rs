@@ -53,6 +53,16 @@ impl SourceSet {
         Self { bits: self.bits & other.bits }
     }
 
+    /// Those that are in either.
+    pub fn or(self, other: Self) -> Self {
+        Self { bits: self.bits | other.bits }
+    }
+
+    /// Those that are not in the other.
+    pub fn without(self, other: Self) -> Self {
+        Self { bits: self.bits & !other.bits }
+    }
+
     /// Their places, in order.
     pub fn iter(self) -> impl Iterator<Item = usize> {
         (0..SOURCES_MAX).filter(move |&source| self.contains(source))

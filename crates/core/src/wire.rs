@@ -8,6 +8,7 @@ pub mod daytime;
 pub mod extension;
 pub mod mac;
 pub mod ntp;
+pub mod refclock;
 pub mod taiclock;
 pub mod time37;
 

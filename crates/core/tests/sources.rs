@@ -217,6 +217,7 @@ impl Lab {
             burst: 4,
             prefer: false,
             trust: false,
+            reference: None,
             require: false,
         };
         let mut policy = Policy {
@@ -284,6 +285,7 @@ impl Lab {
     fn act(&mut self, action: Action, answers: &impl Fn(usize) -> bool) -> Vec<Input> {
         let at = Stamp { at: moment(self.seconds).raw, by: StampedBy::Program };
         match action {
+            Action::Read(_) => panic!("there are no reference clocks here"),
             Action::Resolve(source) => {
                 self.lookups += 1;
                 let name = self.twin.filter(|&(twin, _)| twin == source.0).map_or(source.0, |(_, of)| of);

@@ -3,7 +3,8 @@
 use truechimer_core::event::SteeringFault;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::Steering;
-use truechimer_time::{Local, Rate, Raw, Span, Tai, Time};
+use truechimer_core::node::report::Publication;
+use truechimer_time::{LeapKind, Local, Rate, Raw, Span, Tai, Time};
 
 use crate::chance::Stream;
 
@@ -13,6 +14,9 @@ pub mod timex;
 
 use clockwork::Clockwork;
 use timex::Timex;
+
+/// A clock that can be further off is not called synchronised, as the daemon has it.
+const SYNCHRONISED_LIMIT: Span = Span::from_secs(16);
 
 /// What a kernel is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +81,29 @@ impl Kernel {
         }
         self.work.run(raw);
         timex::call(&mut self.work, timex)
+    }
+
+    /// What the keeper of the clock makes of a publication. A leap is armed from the beginning on a clock that was stepped,
+    /// because a kernel forgets it then.
+    pub fn hear(&mut self, raw: Time<Raw>, publication: &Publication) {
+        let leap = match publication.leap {
+            None => 0,
+            Some(LeapKind::Inserted) => timex::STA_INS,
+            Some(LeapKind::Deleted) => timex::STA_DEL,
+        };
+        let is_synchronised = publication.is_synchronised(SYNCHRONISED_LIMIT);
+        let status = leap | if is_synchronised { 0 } else { timex::STA_UNSYNC };
+        let mut state = Timex::default();
+        // A kernel that refuses goes on as it was: that is told where it is steered.
+        let _state = self.adjust(raw, &mut state);
+        if leap != 0 && state.status & timex::STA_UNSYNC != 0 {
+            let status = timex::STA_UNSYNC | timex::STA_PLL;
+            let _refused =
+                self.adjust(raw, &mut Timex { modes: timex::ADJ_STATUS, status, ..Timex::default() });
+        }
+        let maxerror = publication.max_error().map_or(i64::MAX, |error| (error.as_nanos() / 1000) as i64);
+        let modes = timex::ADJ_STATUS | timex::ADJ_MAXERROR;
+        let _refused = self.adjust(raw, &mut Timex { modes, status, maxerror, ..Timex::default() });
     }
 
     /// Carries out a command, as far as the kernel can: rates are rounded to its units and limited. Returns the rate

@@ -254,14 +254,15 @@ impl Scenario {
     pub fn policy(&self) -> Policy {
         let source = |(index, server): (usize, &ServerSpec)| SourcePolicy {
             name: format!("server{}", index + 1),
-            address: Some(address(index)),
+            address: server.reference.is_none().then(|| address(index)),
             operator: format!("operator {}", server.operator),
-            min_interval: self.intervals.0,
-            max_interval: self.intervals.1,
-            burst: 6,
+            min_interval: server.reference.map_or(self.intervals.0, |reference| reference.intervals.0),
+            max_interval: server.reference.map_or(self.intervals.1, |reference| reference.intervals.1),
+            burst: if server.reference.is_some() { 1 } else { 6 },
             prefer: server.wish.prefer,
             trust: server.wish.trust,
             require: server.wish.require,
+            reference: server.reference.map(|reference| reference.vouched),
         };
         Policy {
             sources: self.servers.iter().enumerate().map(source).collect(),

@@ -6,6 +6,7 @@ use truechimer_time::leap::LeapTable;
 use truechimer_time::{LeapKind, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
+use crate::reference::ReferenceSpec;
 
 /// What a server is like.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct ServerSpec {
     pub stratum: u8,
     /// What else is wrong with it.
     pub quirk: Quirk,
+    /// It is no server, but a reference clock of the machine itself.
+    pub reference: Option<ReferenceSpec>,
 }
 
 /// What the operator of the simulated machine thinks of a server: see
@@ -88,6 +91,7 @@ impl Default for ServerSpec {
             dispersion: Span::from_micros(1),
             stratum: 1,
             quirk: Quirk::None,
+            reference: None,
         }
     }
 }
@@ -175,6 +179,11 @@ impl Server {
     }
 
     fn clock(&self, now: Time<Tai>) -> Time<Utc> {
+        self.leaps.utc_of_tai(self.shown(now)).time
+    }
+
+    /// What its clock shows.
+    pub fn shown(&self, now: Time<Tai>) -> Time<Tai> {
         let constant = match self.spec.quirk {
             Quirk::Jumps { after, by } if after <= now - self.start => self.spec.error + by,
             Quirk::TwoFaced if self.asked.is_multiple_of(2) => Span::ZERO,
@@ -190,6 +199,6 @@ impl Server {
             | Quirk::CriesLeap => self.spec.error,
         };
         let wrong = constant + self.spec.ramp.over(now - self.start);
-        self.leaps.utc_of_tai(now + wrong).time
+        now + wrong
     }
 }

@@ -9,10 +9,12 @@ use std::vec::IntoIter;
 
 use truechimer_core::event::Event;
 use truechimer_core::learned::Learned;
+use truechimer_core::measure::reference::Misreading;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
+use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
-use truechimer_time::leap::LeapTable;
+use truechimer_time::leap::{LeapTable, UtcReading};
 use truechimer_time::{Local, Mono, Rate, Raw, Span, Tai, Time};
 
 use crate::chance::{Stream, key};
@@ -20,6 +22,7 @@ use crate::kernel::Kernel;
 use crate::network::{Path, Way};
 use crate::oracle::Oracle;
 use crate::oscillator::Oscillator;
+use crate::reference::{Counter, Reference};
 use crate::scenario::{Change, Scenario};
 use crate::server::Server;
 
@@ -59,6 +62,7 @@ pub struct World {
     kernel: Kernel,
     node: Node,
     servers: Vec<(Server, Path)>,
+    references: Vec<Option<Reference>>,
     leaps: LeapTable,
     scenario: Scenario,
     seed: u64,
@@ -138,7 +142,9 @@ impl Told {
             Event::Measured(_) => &mut self.measured,
             Event::Paced(_) => &mut self.paced,
             Event::Updated(_) => &mut self.updated,
-            Event::Refused { .. } | Event::Kissed { .. } | Event::NotSent { .. } => &mut self.refused,
+            Event::Refused { .. } | Event::Kissed { .. } | Event::NotSent { .. } | Event::Misread { .. } => {
+                &mut self.refused
+            }
             Event::Addressed { .. }
             | Event::NotFound { .. }
             | Event::Reachable { .. }
@@ -174,6 +180,10 @@ impl World {
             let chance = Stream::new(seed, &format!("path {index}"));
             (Server::new(spec.clone(), start), Path::new(spec.path.clone(), start, chance))
         };
+        let reference = |(index, spec): (usize, &crate::server::ServerSpec)| {
+            let chance = Stream::new(seed, &format!("reference {index}"));
+            spec.reference.map(|spec| Reference::new(spec, chance))
+        };
         let mut world = Self {
             start,
             now: start,
@@ -189,6 +199,7 @@ impl World {
             node: Node::new(birth(scenario, seed, 0, &leaps), &now),
             kernel,
             servers: scenario.servers.iter().enumerate().map(path).collect(),
+            references: scenario.servers.iter().enumerate().map(reference).collect(),
             leaps,
             scenario: scenario.clone(),
             seed,
@@ -370,12 +381,14 @@ impl World {
                 self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
             }
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
+            Action::Read(source) => self.read(source),
             Action::Close(_) => {}
             Action::Publish(publication) => {
                 if let Some(claimed) = publication.max_error() {
                     let error = local_at(&self.leaps, self.now) - publication.at.local;
                     self.outcome.oracle.hear_claim(error, claimed);
                 }
+                self.kernel.hear(self.oscillator.raw(), &publication);
             }
             Action::Steer(command) => {
                 let outcome = self.kernel.steer(self.oscillator.raw(), command);
@@ -389,6 +402,16 @@ impl World {
                 }
             }
         }
+    }
+
+    fn read(&mut self, source: SourceId) {
+        let counter = Counter { raw: self.oscillator.raw(), rate: self.oscillator.rate() };
+        let shown = self.servers[source.index()].0.shown(self.now);
+        let reading = match &mut self.references[source.index()] {
+            Some(reference) => reference.read(self.now, shown, counter),
+            None => Err(Misreading::Absent),
+        };
+        self.pending.push_back(Input::Read { source, reading });
     }
 
     fn send(&mut self, exchange: ExchangeId, to: SocketAddr, question: Vec<u8>) {
@@ -462,6 +485,9 @@ pub fn address(server: usize) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), server as u16 + 1))
 }
 
+/// What a clock shows that is right and leaps as Linux's does, which goes back where an inserted second begins.
 fn local_at(leaps: &LeapTable, truth: Time<Tai>) -> Time<Local> {
-    Time::from_epoch(leaps.utc_of_tai(truth).time.since_epoch())
+    let UtcReading { time, leap_second, .. } = leaps.utc_of_tai(truth);
+    let repeated = if leap_second { Span::from_secs(1) } else { Span::ZERO };
+    Time::from_epoch(time.since_epoch() - repeated)
 }

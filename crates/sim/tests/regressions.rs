@@ -8,7 +8,7 @@ use truechimer_sim::oscillator::course::Sine;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::ServerSpec;
 use truechimer_sim::world::{Outcome, START, World};
-use truechimer_time::Span;
+use truechimer_time::{Civil, LeapTable, Span, Time};
 
 const HOUR: i64 = 3600;
 
@@ -102,6 +102,32 @@ fn a_cold_first_exchange_does_not_stay_in_the_estimate() {
         });
         let last = last.expect("there are updates");
         assert!(last < Span::from_micros(60), "seed {seed}: {last}");
+    }
+}
+
+/// The kernel's own leap second was taken for a step by somebody else, and slewed back for as long as it lasted.
+#[test]
+fn a_leap_second_of_the_kernel_is_nobodys_step() {
+    let midnight = Civil { year: 2017, ..Civil::of(Time::EPOCH) }.time().expect("a date");
+    for millis in (0..4_000).step_by(400) {
+        let outcome = run(Scenario {
+            start: LeapTable::COMPILED.tai_of_utc(midnight) - Span::from_secs(2 * HOUR)
+                + Span::from_millis(millis),
+            floor: midnight - Span::from_secs(30 * 24 * HOUR),
+            clock_error: Span::from_micros(300),
+            duration: Span::from_secs(3 * HOUR),
+            intervals: (Span::from_secs(4), Span::from_secs(16)),
+            ..Scenario::default()
+        });
+        assert_honest(&outcome);
+        let story = outcome.story.expect("it was asked for");
+        let count = |what: fn(&Event) -> bool| story.iter().filter(|(_, event)| what(event)).count();
+        assert_eq!(count(|event| matches!(event, Event::Leapt { .. })), 1);
+        assert_eq!(
+            count(|event| matches!(event, Event::MovedByOthers { .. } | Event::RetunedByOthers { .. })),
+            0
+        );
+        assert!(outcome.clock_error.abs() < Span::from_millis(1), "{}", outcome.clock_error);
     }
 }
 

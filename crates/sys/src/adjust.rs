@@ -207,7 +207,13 @@ pub fn set_errors(maxerror: Span, esterror: Span) -> Result<ClockState, ClockErr
 }
 
 /// Tells the kernel, and by it all programs, how right its clock is.
+///
+/// A step, whoever makes it, leaves the bit of an armed leap second and forgets when it is; to set the bit again changes
+/// nothing (docs/kernel.md, section 5). `STA_UNSYNC` came back with the step, so there the leap is armed from the beginning.
 pub fn set_status(report: &StatusReport) -> Result<ClockState, ClockError> {
+    if report.leap != Leap::None && !read_state()?.status.synchronised() {
+        clock_adjtime(&mut disarming_request())?;
+    }
     clock_adjtime(&mut status_request(report)).map(state_of)
 }
 
@@ -278,6 +284,13 @@ fn status_request(report: &StatusReport) -> timex {
         timex.modes |= libc::ADJ_TAI;
         timex.constant = c_long::from(offset);
     }
+    timex
+}
+
+/// Where `STA_PLL` was set and is no longer, the kernel begins anew with leap seconds; alone it does nothing.
+fn disarming_request() -> timex {
+    let mut timex = setting(libc::ADJ_STATUS);
+    timex.status = libc::STA_UNSYNC | libc::STA_PLL;
     timex
 }
 

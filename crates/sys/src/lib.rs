@@ -16,8 +16,11 @@ pub mod file;
 pub mod inlet;
 pub mod notify;
 pub mod peer;
+pub mod phc;
 pub mod poll;
+pub mod pps;
 pub mod process;
+pub mod segment;
 pub mod shm;
 pub mod signal;
 pub mod system;
@@ -29,6 +32,7 @@ pub mod zone;
 
 mod address;
 mod control;
+mod device;
 mod fd;
 mod socket;
 

@@ -16,6 +16,7 @@ use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
 use truechimer_core::policy::TrustPolicy;
+use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
 use truechimer_sys::clock as clocks;
 use truechimer_sys::poll::{Interest, PollSet};
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod control;
 pub mod exchanges;
 pub mod keeper;
+pub mod references;
 pub mod resolver;
 pub mod sensor;
 pub mod serving;
@@ -41,6 +43,7 @@ pub mod story;
 use clock::LocalClock;
 use control::Control;
 use exchanges::Exchanges;
+use references::References;
 use resolver::Resolver;
 use sensor::Sensor;
 use serving::{Service, Telling};
@@ -75,6 +78,8 @@ pub struct Setup {
     pub control: Option<Control>,
     /// Where questions of machines come in.
     pub service: Option<Service>,
+    /// The reference clocks of this machine.
+    pub references: References,
     /// Where statistics are written.
     pub statistics: Option<PathBuf>,
     /// Where the supervisor is told that we are ready.
@@ -88,6 +93,7 @@ pub struct Setup {
 enum Token {
     Exchange(ExchangeId),
     Resolver,
+    Reference(SourceId),
     Service(usize),
     Control,
 }
@@ -101,6 +107,7 @@ pub struct Daemon {
     exchanges: Exchanges,
     resolver: Resolver,
     sensor: Option<Sensor>,
+    references: References,
     page: Option<PageWriter>,
     published: Option<Page>,
     report_fault: Option<SteeringFault>,
@@ -153,6 +160,7 @@ impl Daemon {
             exchanges: Exchanges::new(setup.service.as_ref().map(Service::places).unwrap_or_default()),
             resolver: Resolver::new(names_and_ports(&config), simulated),
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
+            references: setup.references,
             page: setup.page,
             published: None,
             report_fault: None,
@@ -171,6 +179,7 @@ impl Daemon {
 
     /// Runs until `is_over` says so; asked after each sleep.
     pub fn run(&mut self, is_over: impl Fn() -> bool) -> io::Result<()> {
+        self.tell_complaints();
         self.happen(Input::Wake);
         self.tell_supervisor();
         while !is_over() {
@@ -191,6 +200,7 @@ impl Daemon {
         if let Some(fd) = self.resolver.fd() {
             self.poll.add(fd, Interest::Read, Token::Resolver);
         }
+        self.references.register(&mut self.poll, Token::Reference);
         if let Some(service) = &self.service {
             service.register(&mut self.poll, Token::Service);
         }
@@ -219,6 +229,11 @@ impl Daemon {
                     for input in self.resolver.answers() {
                         self.happen(input);
                     }
+                }
+                Token::Reference(source) => {
+                    let reading = self.references.hear(source);
+                    self.tell_complaints();
+                    reading.into_iter().for_each(|reading| self.happen(Input::Read { source, reading }));
                 }
                 Token::Service(index) => self.serve(index),
                 Token::Control => talks = true,
@@ -260,6 +275,11 @@ impl Daemon {
                 self.inputs.extend(inputs);
             }
             Action::Close(exchange) => self.exchanges.close(exchange),
+            Action::Read(source) => {
+                let reading = self.references.read(source);
+                self.inputs.extend(reading.map(|reading| Input::Read { source, reading }));
+                self.tell_complaints();
+            }
             Action::Steer(command) => self.steer(command),
             Action::Publish(publication) => self.publish(&publication),
             Action::Tell(event) => self.tell(&event),
@@ -268,6 +288,9 @@ impl Daemon {
 
     fn steer(&mut self, command: Steering) {
         let outcome = self.clock.steer(command);
+        if let Steering::Step(_) = command {
+            self.references.stepped();
+        }
         if let Some(clock) = self.clock.user() {
             self.published = self.published.map(|page| Page { clock: Some(clock), ..page });
             self.write_page();
@@ -288,6 +311,12 @@ impl Daemon {
         if let Some(fault) = fault.filter(|_| fault != before) {
             let why = story::fault_words(fault);
             self.story.say(Level::Error, &format!("cannot set the kernel's status: {why}"));
+        }
+    }
+
+    fn tell_complaints(&mut self) {
+        for complaint in self.references.complaints() {
+            self.story.say(Level::Warn, &complaint);
         }
     }
 

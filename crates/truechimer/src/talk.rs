@@ -276,7 +276,7 @@ impl StatusReply {
                 falsetickers: count("falseticker"),
             },
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
-            traffic: TrafficReply::of(&report.sources),
+            traffic: TrafficReply::of(report.sources.iter().filter(|source| !source.is_reference)),
             rms: report.rms.map(Span::as_seconds),
             server: None,
         }
@@ -342,9 +342,15 @@ impl SourceReply {
             reference_id: last.map(|last| format!("{:08x}", u32::from_be_bytes(last.reference_id))),
             leap: last.map(|last| leap_word(last.leap).to_owned()),
             root_distance: seconds(last.map(|last| last.root_distance)),
-            refused: source.refusals.iter().map(|(why, count)| (why.label().to_owned(), *count)).collect(),
+            refused: refused(source),
         }
     }
+}
+
+fn refused(source: &SourceReport) -> Vec<(String, u32)> {
+    let refusals = source.refusals.iter().map(|(why, count)| (why.label().to_owned(), *count));
+    let misreadings = source.misreadings.iter().map(|(why, count)| (why.label().to_owned(), *count));
+    refusals.chain(misreadings).collect()
 }
 
 fn leap_word(leap: Leap) -> &'static str {

@@ -7,8 +7,19 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The numbers that the table has to have a row for.
-const WANTED: [RangeInclusive<u32>; 10] =
-    [1..=24, 59..=62, 77..=81, 89..=98, 105..=107, 116..=116, 119..=119, 124..=125, 130..=130, 142..=142];
+const WANTED: [RangeInclusive<u32>; 11] = [
+    1..=24,
+    59..=62,
+    77..=81,
+    89..=98,
+    105..=107,
+    116..=116,
+    119..=119,
+    121..=122,
+    124..=125,
+    129..=130,
+    142..=142,
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

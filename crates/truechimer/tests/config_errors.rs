@@ -90,10 +90,42 @@ remove the source, or say kind = "ntp""#
     );
     assert_eq!(
         message("[[source]]\naddress = \"a.example\"\nkind = \"ntpp\"\n"),
-        r#"truechimer.toml:3:8: "ntpp" is not one of ntp, nts, taiclock, time
+        r#"truechimer.toml:3:8: "ntpp" is not one of ntp, phc, pps, shm, sock, nts, taiclock, time
    3 | kind = "ntpp"
      |        ^^^^^^"#
     );
+}
+
+#[test]
+fn a_reference_clock_says_what_it_wants() {
+    let cases = [
+        ("address = \"/dev/pps0\"", "is not on the network: say which `kind` it is"),
+        ("kind = \"pps\"\naddress = \"a.example\"", "wants a pulse device such as \"/dev/pps0\""),
+        ("kind = \"phc\"\naddress = \"2\"", "wants a clock device such as \"/dev/ptp0\""),
+        ("kind = \"shm\"\naddress = \"/dev/shm\"", "wants the number of a unit such as \"2\""),
+        ("kind = \"sock\"\naddress = \"2\"", "wants the path of the socket"),
+        (
+            "kind = \"pps\"\naddress = \"/dev/pps0\"\ntrust = true",
+            "others must decide about it: remove this key",
+        ),
+        (
+            "kind = \"pps\"\naddress = \"/dev/pps0\"\nrequire = true",
+            "others must decide about it: remove this key",
+        ),
+        ("kind = \"pps\"\naddress = \"/dev/pps0\"\nrefine = false", "a pulse refines always"),
+        ("kind = \"pps\"\naddress = \"/dev/pps0\"\nscale = \"tai\"", "`scale` is for kind = \"phc\""),
+        ("kind = \"shm\"\naddress = \"2\"\nedge = \"clear\"", "`edge` is for kind = \"pps\""),
+        ("kind = \"shm\"\naddress = \"2\"\nerror = \"2s\"", "error must be 1ns to 1s"),
+        ("kind = \"shm\"\naddress = \"2\"\nrefid = \"GPS12\"", "is not 1 to 4 letters"),
+        (
+            "address = \"a.example\"\nerror = \"1ms\"",
+            "`error` is for reference clocks, and this is kind = \"ntp\"",
+        ),
+    ];
+    for (table, why) in cases {
+        let message = message(&format!("[[source]]\n{table}\n"));
+        assert!(message.contains(why), "{table}: {message}");
+    }
 }
 
 #[test]

@@ -577,15 +577,20 @@ impl Estimator {
 
 impl Prior {
     fn before(&self) -> Before {
+        let rate_sigma = self.limits.error().as_ratio() / 3.0;
+        Before { drift: 0.0, rate_sigma, wanders: self.wanders(), wait: None }
+    }
+
+    /// How likely each of [`WANDERS_SQUARED`] is, as logarithms.
+    pub(crate) fn wanders(&self) -> [f64; WANDERS] {
         let (middle, spread) = match self.wander {
             Some(wander) => (libm::log10(wander.clamp(1e-12, 1e-5)), WANDER_SPREAD_LEARNED),
             None => (WANDER_LOG, WANDER_SPREAD),
         };
-        let wanders = WANDERS_SQUARED.map(|squared| {
+        WANDERS_SQUARED.map(|squared| {
             let z = (0.5 * libm::log10(squared) - middle) / spread;
             -0.5 * z * z
-        });
-        Before { drift: 0.0, rate_sigma: self.limits.error().as_ratio() / 3.0, wanders, wait: None }
+        })
     }
 }
 

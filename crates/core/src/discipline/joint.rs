@@ -28,7 +28,7 @@
 //! # Following the estimators
 //!
 //! What is an outlier, when a base has moved and how waits are distributed is decided by each source's own
-//! [`Estimator`]; this filter follows its [`Step`]s. The last [`TRAIL_MAX`] of each source are kept. When the set of
+//! [`Estimator`](super::estimator::Estimator) or [`Gauge`](super::gauge::Gauge); this filter follows its [`Step`]s. The last [`TRAIL_MAX`] of each source are kept. When the set of
 //! sources changes, or an exchange that was in doubt is taken in late, the filter begins anew with what is kept, in the
 //! order of time.
 //!
@@ -43,7 +43,8 @@ use truechimer_time::{Raw, Time};
 
 use self::filter::{Filter, Voice};
 use self::trail::Trail;
-use super::estimator::{Estimate, Estimator, Step};
+use super::estimator::{Estimate, Step};
+use super::follower::Follower;
 use crate::policy::SOURCES_MAX;
 use crate::source::SourceSet;
 
@@ -90,7 +91,7 @@ impl Joint {
     }
 
     /// The estimator of a source has heard an exchange.
-    pub fn hear(&mut self, source: usize, estimator: &Estimator) {
+    pub fn hear(&mut self, source: usize, estimator: &Follower) {
         let Some(trail) = self.trails.get_mut(source) else { return };
         trail.extend(estimator.steps());
         if !self.members.contains(source) {
@@ -98,20 +99,23 @@ impl Joint {
         }
         let place = self.members.iter().position(|member| member == source);
         let (Some(filter), Some(place)) = (&mut self.filter, place) else { return };
-        let follows = filter.follow(place, estimator.steps(), &estimator.densities());
+        let follows = filter.follow(place, estimator.steps(), &estimator.telling());
         if !follows || self.is_rehearsal_due() {
             self.filter = None;
         }
     }
 
-    /// Combines these sources from now on, as many as there is room for: first those that are combined already, then
-    /// those that may be least wrong.
-    pub fn combine<'a>(&mut self, chosen: SourceSet, estimator: impl Fn(usize) -> Option<&'a Estimator>) {
+    /// Combines these sources from now on, as many as there is room for: first reference clocks, then those that are
+    /// combined already, then those that may be least wrong.
+    pub fn combine<'a>(&mut self, chosen: SourceSet, estimator: impl Fn(usize) -> Option<&'a Follower>) {
         let voice = |source: usize| self.trails.get(source)?.voice(source, estimator(source)?);
         let mut voices: Vec<Voice<'_>> = chosen.iter().filter_map(voice).collect();
         if voices.len() > MEMBERS_MAX {
             voices.sort_by(|one, other| {
-                let rank = |voice: &Voice<'_>| (!self.members.contains(voice.source), voice.asymmetry);
+                let rank = |voice: &Voice<'_>| {
+                    let is_server = matches!(voice.estimator, Follower::Server(_));
+                    (is_server, !self.members.contains(voice.source), voice.asymmetry)
+                };
                 rank(one).partial_cmp(&rank(other)).unwrap_or(core::cmp::Ordering::Equal)
             });
             voices.truncate(MEMBERS_MAX);
@@ -144,10 +148,9 @@ impl Joint {
     /// If the difference of the bases of every member were known, the time would be as good as all walls together make it.
     /// What each member's own estimator has not yet found out of its difference is an error of its time by half, and the
     /// members err independently.
-    pub fn lessenable<'a>(&self, estimator: impl Fn(usize) -> Option<&'a Estimator>) -> Option<f64> {
+    pub fn lessenable<'a>(&self, estimator: impl Fn(usize) -> Option<&'a Follower>) -> Option<f64> {
         let filter = self.filter.as_ref()?;
-        let variance =
-            |source| estimator(source).map(|estimator| estimator.bases().difference.variance / 4.0);
+        let variance = |source| estimator(source).map(Follower::lessenable);
         let weight: f64 = self
             .members
             .iter()

@@ -12,6 +12,9 @@
 //! decides with what is left.
 //!
 //! Where no majority overlaps there is no selection, and the clock is left to its holdover.
+//!
+//! A reference clock of this machine for which the operator vouches may *refine* what is agreed upon: it cannot move it,
+//! but where it goes with it, what is left is the part that it allows.
 
 use alloc::vec::Vec;
 
@@ -57,6 +60,31 @@ impl Agreement {
     pub fn distance(&self, bracket: Bracket) -> Span {
         let (ahead, behind) = (bracket.earliest - self.peak.latest, self.peak.earliest - bracket.latest);
         ahead.max(Span::ZERO) - behind.max(Span::ZERO)
+    }
+
+    /// The same, narrowed to what most of these refiners allow; whoever of the voters does not go with that is a
+    /// falseticker now. Refiners without a vote are classified with the others. Where they contradict each other, or all
+    /// that is agreed upon, nothing is narrowed.
+    pub fn refined(self, voters: &[Voter], refiners: &[Voter]) -> Self {
+        let may = |voter: &&Voter| !self.falsetickers.contains(voter.source);
+        let goes = |voter: &&Voter| voter.bracket.meet(self.agreed).is_some();
+        let near: Vec<Voter> = refiners.iter().filter(may).filter(goes).copied().collect();
+        let silent =
+            refiners.iter().filter(|refiner| voters.iter().all(|voter| voter.source != refiner.source));
+        let all = voters.iter().chain(silent).copied();
+        let narrowed = overlap(&near, Quorum::majority_of(near.len())).ok().and_then(|overlap| {
+            let agreed = overlap.agreed.meet(self.agreed)?;
+            Some((agreed, agreed.meet(overlap.peak)?))
+        });
+        let (agreed, peak) = narrowed.unwrap_or((self.agreed, self.peak));
+        let peak = peak.meet(self.peak).unwrap_or(peak);
+        let is_true = |voter: &Voter| match narrowed {
+            Some(_) => may(&voter) && voter.bracket.meet(agreed).is_some(),
+            None => self.truechimers.contains(voter.source),
+        };
+        let (truechimers, falsetickers): (Vec<Voter>, Vec<Voter>) = all.partition(is_true);
+        let set = |voters: Vec<Voter>| voters.iter().map(|voter| voter.source).collect();
+        Self { agreed, peak, truechimers: set(truechimers), falsetickers: set(falsetickers), ..self }
     }
 }
 

@@ -45,6 +45,11 @@ impl Sample {
         self.bracket().middle()
     }
 
+    /// The likeliest time at [`Sample::at`] of a clock that was read in the middle of its window, whatever is certain.
+    pub fn reading(&self) -> Time<Tai> {
+        self.transmitted + self.delay.half()
+    }
+
     /// What is certain.
     pub fn bracket(&self) -> Bracket {
         Bracket { at: self.at, earliest: self.earliest, latest: self.latest }

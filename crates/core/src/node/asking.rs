@@ -15,7 +15,7 @@ use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Refusal,
 use crate::measure::sample::Sample;
 use crate::moment::{Moment, Stamp};
 use crate::source::SourceId;
-use crate::source::association::{ExchangeId, NearLeap, Underway, sample_of};
+use crate::source::association::{ExchangeId, Hearing, LastWord, NearLeap, Underway, sample_of};
 use crate::source::reach::Reach;
 use crate::source::schedule::RATE_LIMIT;
 use crate::status::Status;
@@ -34,6 +34,10 @@ impl Node {
     /// Ends the exchanges whose time is up and asks the sources whose time has come.
     pub(super) fn ask_who_is_due(&mut self, now: &Moment) {
         for index in 0..self.associations.len() {
+            if self.associations[index].policy.reference.is_some() {
+                self.read_if_due(now, index);
+                continue;
+            }
             let is_due = self.associations[index].schedule.due() <= now.mono;
             let underway = self.associations[index].underway.as_ref();
             if underway.is_some_and(|underway| is_due || underway.ends <= now.mono) {
@@ -94,9 +98,17 @@ impl Node {
 
     /// The exchange of a source is over.
     fn end(&mut self, now: &Moment, index: usize, answered: bool) {
+        let Some(underway) = self.associations[index].underway.take() else { return };
+        self.actions.push_back(Action::Close(underway.id));
+        if self.polled(now, index, answered) {
+            self.replace(index);
+        }
+    }
+
+    /// A poll of a source has ended. Says whether that shows it to be dead.
+    pub(super) fn polled(&mut self, now: &Moment, index: usize, answered: bool) -> bool {
         let asks_rarely = self.asks_rarely();
         let association = &mut self.associations[index];
-        let Some(underway) = association.underway.take() else { return };
         let (answered_before, dead_before) = (association.reach.answers(), association.reach.is_dead());
         association.reach.ended(answered);
         match answered {
@@ -105,30 +117,28 @@ impl Node {
             false => {}
         }
         let (source, dies) = (association.id, association.reach.is_dead() && !dead_before);
-        self.actions.push_back(Action::Close(underway.id));
         if answered && !answered_before {
             self.tell(Event::Reachable { source });
         }
         if answered {
             self.is_present(now, index);
         }
-        if dies {
-            if !core::mem::replace(&mut self.associations[index].is_absent, true) {
-                self.tell(Event::Unreachable { source });
-            }
-            self.replace(index);
+        if dies && !core::mem::replace(&mut self.associations[index].is_absent, true) {
+            self.tell(Event::Unreachable { source });
         }
+        dies
     }
 
     /// A source answers. If it was dead while no majority could be heard, then the way was cut, and nobody is known to
     /// be dead: otherwise those who happen to be heard first would be all that count, and decide alone.
     fn is_present(&mut self, now: &Moment, index: usize) {
         let was_absent = core::mem::replace(&mut self.associations[index].is_absent, false);
-        let was_cut = match self.status {
+        let was_lost = match self.status {
             Status::Synchronised | Status::Degraded => false,
             Status::Unknown | Status::Holdover | Status::Disrupted => was_absent,
         };
-        if was_cut {
+        // That a reference clock of this machine is back tells nothing of the way to others.
+        if was_lost && self.associations[index].policy.reference.is_none() {
             for association in self.associations.iter_mut().filter(|association| association.is_absent) {
                 association.is_absent = false;
                 association.reach = Reach::default();
@@ -265,8 +275,6 @@ impl Node {
     }
 
     fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
-        let limits = self.oscillator.limits(now.raw);
-        let likely = self.oscillator.likely(now.raw);
         let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
         let stamp_error = answer.sent.error(now.raw, now.width) + answer.heard.error(now.raw, now.width);
         let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error) {
@@ -274,9 +282,23 @@ impl Node {
             Err(NearLeap) => return,
         };
         let is_expected = self.is_expected(&sample);
+        self.associations[index].is_loop = false;
+        let was_believed = self.selected.truechimers.contains(index);
+        let hearing = self.take_in(now, index, (&sample, LastWord::of_server(&answer)));
+        self.reschedule(now, News { index, was_believed, is_expected, hearing });
+    }
+
+    /// A source gives a sample, and says something of itself.
+    pub(super) fn take_in(
+        &mut self,
+        now: &Moment,
+        index: usize,
+        (sample, word): (&Sample, LastWord),
+    ) -> Hearing {
+        let (limits, likely) = (self.oscillator.limits(now.raw), self.oscillator.likely(now.raw));
         let association = &mut self.associations[index];
-        association.is_loop = false;
-        let hearing = association.hear(&sample, limits, likely);
+        let hearing = association.hear(sample, limits, likely);
+        association.last = Some(word);
         if let Some(estimator) = association.estimator() {
             self.joint.hear(index, estimator);
         }
@@ -284,34 +306,37 @@ impl Node {
         if let Some(gap) = hearing.contradiction {
             self.tell(Event::Contradicted { source, gap });
         }
-        let measurement = self.measurement(now, source, (&answer, &sample), hearing.reception);
+        let measurement = self.measurement(now, source, sample, hearing.reception);
         self.tell(Event::Measured(measurement));
-        self.associations[index].last = Some(answer);
-        let was_believed = self.selected.truechimers.contains(index);
         self.update(now, source);
-        self.reschedule(now, News { index, was_believed, is_expected, hearing });
+        hearing
     }
 
     fn measurement(
         &self,
         now: &Moment,
         source: SourceId,
-        (answer, sample): (&Answer, &Sample),
+        sample: &Sample,
         reception: Reception,
     ) -> Measurement {
         let since = now.raw - sample.at;
         let local = now.local - since - self.clock.rate().over(since);
         Measurement {
             source,
-            t1: answer.sent.at,
-            t2: self.leaps.tai_of_utc(answer.received),
-            t3: self.leaps.tai_of_utc(answer.transmitted),
-            t4: answer.heard.at,
+            t1: sample.sent,
+            t2: sample.received,
+            t3: sample.transmitted,
+            t4: sample.at,
             offset: self.offset_of(sample.middle(), local),
             delay: sample.delay,
             distance: sample.delay.half() + sample.distance,
             reception,
         }
+    }
+
+    /// Is a leap second so near that a clock which is right may be on its other side?
+    pub(super) fn is_near_leap(&self, tai: Time<Tai>) -> bool {
+        self.leaps.is_near_leap(self.leaps.utc_of_tai(tai).time, LEAP_DOUBT)
     }
 
     /// Right time less what a clock shows that leaps as Linux's does, which repeats 23:59:59 where a second is inserted.
@@ -321,7 +346,7 @@ impl Node {
     pub(super) fn offset_of(&self, tai: Time<Tai>, local: Time<Local>) -> Span {
         let utc: Time<Utc> = self.leaps.utc_of_tai(tai).time;
         let offset = Time::<Local>::from_epoch(utc.since_epoch()) - local;
-        if !self.leaps.is_near_leap(utc, LEAP_DOUBT) {
+        if !self.is_near_leap(tai) {
             return offset;
         }
         let second = Span::from_secs(1);

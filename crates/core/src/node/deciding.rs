@@ -25,9 +25,13 @@ impl Node {
         match self.vote(now) {
             Ok(agreement) => {
                 self.settle_credits(&agreement, Some(source));
-                self.adopt(now, agreement);
+                self.select(&agreement);
+                self.adopt(now, agreement, self.selected.truechimers);
             }
-            Err(reason) => self.do_without(reason),
+            Err(reason) => {
+                self.do_without(reason);
+                self.go_on_by_pulses(now, source);
+            }
         }
         self.reconsider_status(now);
         self.publish_now(now);
@@ -45,14 +49,29 @@ impl Node {
         self.reconsider_status(now);
     }
 
-    fn adopt(&mut self, now: &Moment, agreement: Agreement) {
-        self.select(&agreement);
+    /// A pulse was heard, but nobody says any more which second it is. What a majority said last is still certain, and gets
+    /// vaguer; where a pulse goes with it, it does not. No majority is made up: this is holdover all the same.
+    fn go_on_by_pulses(&mut self, now: &Moment, source: SourceId) {
+        let is_pulse =
+            self.associations.get(source.index()).is_some_and(|association| association.is_pulse());
+        let Some(model) = self.model.filter(|_| is_pulse) else { return };
+        let known = model.bracket.carried_to(now.raw, model.limits);
+        let none = SourceSet::default();
+        let kept =
+            Agreement { agreed: known, peak: known, truechimers: none, falsetickers: none, by_trust: false };
+        let refined = kept.refined(&[], &self.pulses(now));
+        if !refined.truechimers.is_empty() {
+            self.adopt(now, refined, refined.truechimers);
+        }
+    }
+
+    fn adopt(&mut self, now: &Moment, agreement: Agreement, chosen: SourceSet) {
         if let Err(Contradiction) = self.oscillator.learn(agreement.agreed) {
             // The brackets were carried by limits that are wrong, and so was what has been agreed upon.
             self.oscillator.forget();
             return self.void(now, Event::OscillatorDoubted);
         }
-        let Some(model) = self.combine(&agreement) else { return };
+        let Some(model) = self.combine(&agreement, chosen) else { return };
         self.model = Some(model);
         self.remember();
         self.oscillator.observe(Likely {
@@ -73,7 +92,7 @@ impl Node {
             rate: model.rate,
             sigma: reading.sigma,
             bound: reading.bound(),
-            truechimers: self.selected.truechimers,
+            truechimers: chosen,
             falsetickers: self.selected.falsetickers,
             verdict,
         }));
@@ -90,9 +109,9 @@ impl Node {
 
     /// The model that the truechimers make together, or the preferred ones alone, if there are any among them. What is
     /// likely gives way to what is certain.
-    fn combine(&mut self, agreement: &Agreement) -> Option<Model> {
+    fn combine(&mut self, agreement: &Agreement, chosen: SourceSet) -> Option<Model> {
         let at = agreement.agreed.at;
-        let chosen = self.preferred(self.selected.truechimers);
+        let chosen = self.preferred(chosen);
         let Self { joint, associations, .. } = self;
         joint.combine(chosen, |source| associations.get(source)?.estimator());
         let Estimate { tai, rate, sigma, rate_sigma } = joint.estimate(at)?;
@@ -188,6 +207,7 @@ impl Node {
             tai_minus_utc: reading
                 .map(|reading| self.leaps.offset_at_utc(self.leaps.utc_of_tai(reading.best).time)),
             leap: reading.and_then(|_| self.leap_ahead(now.local)),
+            is_near_leap: reading.is_some_and(|reading| self.is_near_leap(reading.best)),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::measure::sample::Sample;
 use crate::moment::Moment;
 use crate::policy::{Policy, Rhythm};
 use crate::source::SourceSet;
-use crate::source::association::Hearing;
+use crate::source::association::{Association, Hearing};
 use crate::source::pace::{Growth, Pace};
 
 /// Where there is a target but nobody to believe, each source is asked so often.
@@ -90,13 +90,17 @@ impl Node {
         self.pace.is_some() || self.policy.rhythm == Rhythm::Classic
     }
 
-    /// Whose estimates are combined.
+    /// Those whose estimates are combined and who are asked over the network.
     fn members(&self) -> SourceSet {
         let believed = match self.selected.has_majority() {
             true => self.preferred(self.selected.truechimers),
             false => SourceSet::default(),
         };
-        believed.iter().filter(|&index| self.associations[index].estimator().is_some()).collect()
+        let is_asked = |&index: &usize| {
+            let association = &self.associations[index];
+            association.estimator().is_some() && association.policy.reference.is_none()
+        };
+        believed.iter().filter(is_asked).collect()
     }
 
     /// How rarely the target allows all members together to be asked, now that one has answered.
@@ -150,7 +154,10 @@ impl Node {
             let wait = pace.map_or(round, |pace| times(pace, turn + 1));
             self.associations[index].schedule.plan(now.mono, wait, round);
         }
-        for association in self.associations.iter_mut().filter(|other| !members.contains(other.id.index())) {
+        let is_other = |other: &&mut Association| {
+            other.policy.reference.is_none() && !members.contains(other.id.index())
+        };
+        for association in self.associations.iter_mut().filter(is_other) {
             let schedule = &mut association.schedule;
             let asked = schedule.last_asked().unwrap_or(now.mono);
             schedule.plan(now.mono, (asked + round - now.mono).max(Span::ZERO), round);
@@ -169,7 +176,7 @@ impl Node {
         }
     }
 
-    fn tell_intervals(&mut self) {
+    pub(super) fn tell_intervals(&mut self) {
         for index in 0..self.associations.len() {
             let association = &mut self.associations[index];
             if association.schedule.is_news() {

@@ -10,6 +10,7 @@ use super::Node;
 use crate::discipline::holdover::Leaning;
 use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
+use crate::measure::reference::Misreading;
 use crate::moment::Moment;
 use crate::server::ntp::Served;
 use crate::source::SourceId;
@@ -33,6 +34,8 @@ pub struct Publication {
     pub tai_minus_utc: Option<i32>,
     /// The leap second that the local clock has before it within a day.
     pub leap: Option<LeapKind>,
+    /// The local clock may be on either side of a leap second, and only it knows on which.
+    pub is_near_leap: bool,
 }
 
 impl Publication {
@@ -97,6 +100,8 @@ pub struct SourceReport {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
+    /// It is a reference clock of this machine, which is read and not asked.
+    pub is_reference: bool,
     /// What it is to the vote.
     pub standing: Standing,
     /// Which of the last eight polls it answered.
@@ -119,6 +124,8 @@ pub struct SourceReport {
     pub bound: Option<Span>,
     /// How many datagrams were refused, by reason, those that occurred.
     pub refusals: Vec<(Refusal, u32)>,
+    /// How many readings of a reference clock were not used, by reason, those that occurred.
+    pub misreadings: Vec<(Misreading, u32)>,
 }
 
 impl SourceReport {
@@ -269,19 +276,22 @@ impl Node {
         let (Some(model), Some(upstream)) = (self.model_at(now), self.upstream()) else {
             return self.served_unsynchronised();
         };
-        let Some(answer) = &upstream.last else { return self.served_unsynchronised() };
+        let Some(word) = &upstream.last else { return self.served_unsynchronised() };
         let reading = model.read(now.raw);
-        let delay = answer.root_delay + answer.delay.max(Span::ZERO);
+        let delay = word.root_delay + word.delay.max(Span::ZERO);
         Served {
             // A stratum beyond 15 is none: two servers that had their time from each other would count up to it.
-            synchronised: reading.bound() < self.policy.trust.max_distance && answer.stratum < 15,
+            synchronised: reading.bound() < self.policy.trust.max_distance && word.stratum < 15,
             leap: match self.leap_of_the_day(reading.best) {
                 None => Leap::None,
                 Some(LeapKind::Inserted) => Leap::Insert,
                 Some(LeapKind::Deleted) => Leap::Delete,
             },
-            stratum: answer.stratum.saturating_add(1).min(15),
-            reference_id: upstream.address().map_or([0; 4], |address| reference_id_of(address.ip())),
+            stratum: word.stratum.saturating_add(1).min(15),
+            reference_id: match upstream.policy.reference {
+                Some(reference) => reference.id,
+                None => upstream.address().map_or([0; 4], |address| reference_id_of(address.ip())),
+            },
             reference: self.leaps.utc_of_tai(model.best).time,
             precision: PRECISION,
             root_delay: delay,
@@ -306,9 +316,7 @@ impl Node {
     fn upstream(&self) -> Option<&Association> {
         let distance = |association: &Association| {
             let last = association.last.as_ref();
-            last.map_or(Span::MAX, |answer| {
-                answer.root_delay.half() + answer.root_dispersion + answer.delay.half()
-            })
+            last.map_or(Span::MAX, |word| word.root_distance() + word.delay.half())
         };
         let members = self.selected.truechimers.iter().map(|index| &self.associations[index]);
         members.min_by_key(|association| distance(association))
@@ -325,19 +333,20 @@ impl Node {
             name: association.policy.name.clone(),
             operator: association.policy.operator.clone(),
             address: association.address(),
+            is_reference: association.policy.reference.is_some(),
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
             traffic: association.schedule.traffic(),
             due: association.schedule.due(),
             samples: association.estimator().map_or(0, |estimator| estimator.samples()),
-            last: association.last.as_ref().map(|answer| LastAnswer {
-                age: now.raw - answer.heard.at,
-                delay: answer.delay,
-                stratum: answer.stratum,
-                reference_id: answer.reference_id,
-                leap: answer.leap,
-                root_distance: answer.root_delay.half() + answer.root_dispersion,
+            last: association.last.as_ref().map(|word| LastAnswer {
+                age: now.raw - word.at,
+                delay: word.delay,
+                stratum: word.stratum,
+                reference_id: word.reference_id,
+                leap: word.leap,
+                root_distance: word.root_distance(),
             }),
             offset: estimate.map(|estimate| self.offset_of(estimate.tai, now.local)),
             sigma: estimate.map(|estimate| Span::from_seconds(estimate.sigma)),
@@ -345,6 +354,11 @@ impl Node {
             refusals: Refusal::ALL
                 .into_iter()
                 .map(|refusal| (refusal, association.refusals[refusal.index()]))
+                .filter(|&(_, count)| count > 0)
+                .collect(),
+            misreadings: Misreading::ALL
+                .into_iter()
+                .map(|misreading| (misreading, association.misreadings[misreading.index()]))
                 .filter(|&(_, count)| count > 0)
                 .collect(),
         }

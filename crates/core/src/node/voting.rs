@@ -41,7 +41,7 @@ impl Node {
         if is_trust_awaited && voters.iter().all(|voter| !voter.trust) {
             return Err(NoMajority::TrustedAwaited);
         }
-        let agreement = vote(&voters, quorum)?;
+        let agreement = vote(&voters, quorum)?.refined(&voters, &self.refiners(now));
         let is_required = self.associations.iter().any(|association| association.policy.require);
         match is_required && voters.iter().all(|voter| !voter.require) {
             true => Err(NoMajority::RequiredMissing),
@@ -63,15 +63,35 @@ impl Node {
                 incumbent: self.selected.truechimers.contains(source),
             })
         };
-        self.associations.iter().filter_map(voter).collect()
+        self.associations.iter().filter(|association| !association.is_pulse()).filter_map(voter).collect()
+    }
+
+    /// Those of them that have no vote.
+    pub(super) fn pulses(&self, now: &Moment) -> Vec<Voter> {
+        let all = self.refiners(now).into_iter();
+        all.filter(|voter| self.associations[voter.source].is_pulse()).collect()
+    }
+
+    /// Who may narrow what is agreed upon. Each speaks for itself.
+    pub(super) fn refiners(&self, now: &Moment) -> Vec<Voter> {
+        let limits = self.oscillator.limits(now.raw);
+        let refiner = |association: &Association| {
+            let source = association.id.index();
+            let refines = association.policy.reference.is_some_and(|reference| reference.refine);
+            let bracket = association.say(now.raw, limits, self.policy.trust.max_distance)?;
+            let incumbent = self.selected.truechimers.contains(source);
+            let voter = Voter { source, operator: source, bracket, trust: false, require: false, incumbent };
+            (refines || association.is_pulse()).then_some(voter)
+        };
+        self.associations.iter().filter_map(refiner).collect()
     }
 
     /// So many operators must agree: more than half of all, whether they answer or not, for whoever can silence the
     /// honest would decide otherwise. Only the operator can let fewer decide.
     fn quorum(&self) -> Quorum {
-        let all = count_operators(self.associations.iter());
-        let living =
-            || count_operators(self.associations.iter().filter(|association| !association.is_dead()));
+        let voters = || self.associations.iter().filter(|association| !association.is_pulse());
+        let all = count_operators(voters());
+        let living = || count_operators(voters().filter(|association| !association.is_dead()));
         match self.policy.trust.min_operators {
             None => Quorum::majority_of(all),
             Some(least) => Quorum::of_the_living(all, living(), least),

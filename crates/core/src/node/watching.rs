@@ -92,6 +92,7 @@ impl Node {
             | Input::Sent { .. }
             | Input::Unsent { .. }
             | Input::Heard { .. }
+            | Input::Read { .. }
             | Input::Steered { .. }
             | Input::Temperature { .. }
             | Input::Ordered(_) => self.anchor_clock(now),

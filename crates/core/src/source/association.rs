@@ -14,14 +14,20 @@ use super::credit::Credit;
 use super::reach::Reach;
 use super::schedule::Schedule;
 use crate::discipline::bracket::Bracket;
-use crate::discipline::estimator::{Estimator, Reception};
+use crate::discipline::estimator::Reception;
+use crate::discipline::follower::Follower;
 use crate::discipline::oscillator::RateLimits;
 use crate::measure::exchange::{Answer, Exchange, Here, Refusal};
+use crate::measure::reference::Misreading;
 use crate::measure::sample::Sample;
-use crate::policy::SourcePolicy;
+use crate::policy::{ReferencePolicy, SourcePolicy};
+use crate::wire::ntp::Leap;
 
 /// How many reasons there are to refuse a datagram.
 pub const REFUSALS: usize = Refusal::ALL.len();
+
+/// How many reasons there are not to use a reading.
+pub const MISREADINGS: usize = Misreading::ALL.len();
 
 /// The most addresses of one name that are kept.
 pub const ADDRESSES_MAX: usize = 16;
@@ -59,10 +65,14 @@ pub struct Association {
     pub reach: Reach,
     /// The exchange under way.
     pub underway: Option<Underway>,
-    /// Its last good answer.
-    pub last: Option<Answer>,
+    /// It is a reference clock, and is being read.
+    pub is_being_read: bool,
+    /// What it said last.
+    pub last: Option<LastWord>,
     /// How many datagrams were refused, by reason.
     pub refusals: [u32; REFUSALS],
+    /// How many readings were not used, by reason.
+    pub misreadings: [u32; MISREADINGS],
     /// Its name is being looked up.
     pub is_resolving: bool,
     /// Its name had no address when it was last looked up.
@@ -80,8 +90,60 @@ pub struct Association {
     addresses: Vec<SocketAddr>,
     current: usize,
     turns: usize,
-    estimator: Option<Estimator>,
+    estimator: Option<Follower>,
     bracket: Option<Bracket>,
+}
+
+/// What a source said of itself when it was last heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastWord {
+    /// When, on the raw counter.
+    pub at: Time<Raw>,
+    /// How long the way there and back was.
+    pub delay: Span,
+    /// Steps to a reference clock: zero, if it is one.
+    pub stratum: u8,
+    /// Where it has its time from; its own name, if it is a reference clock.
+    pub reference_id: [u8; 4],
+    /// What it says about leap seconds.
+    pub leap: Leap,
+    /// The round trip from it to its reference clock.
+    pub root_delay: Span,
+    /// How far it may be off, apart from that.
+    pub root_dispersion: Span,
+}
+
+impl LastWord {
+    /// Of a server.
+    pub fn of_server(answer: &Answer) -> Self {
+        Self {
+            at: answer.heard.at,
+            delay: answer.delay,
+            stratum: answer.stratum,
+            reference_id: answer.reference_id,
+            leap: answer.leap,
+            root_delay: answer.root_delay,
+            root_dispersion: answer.root_dispersion,
+        }
+    }
+
+    /// Of a reference clock.
+    pub fn of_reference(sample: &Sample, leap: Leap, vouched: &ReferencePolicy) -> Self {
+        Self {
+            at: sample.at,
+            delay: sample.delay,
+            stratum: 0,
+            reference_id: vouched.id,
+            leap,
+            root_delay: Span::ZERO,
+            root_dispersion: vouched.error,
+        }
+    }
+
+    /// How far it says to be from the truth.
+    pub fn root_distance(&self) -> Span {
+        self.root_delay.half() + self.root_dispersion
+    }
 }
 
 /// What a sample was to an association.
@@ -103,8 +165,10 @@ impl Association {
             schedule,
             reach: Reach::default(),
             underway: None,
+            is_being_read: false,
             last: None,
             refusals: [0; REFUSALS],
+            misreadings: [0; MISREADINGS],
             is_resolving: false,
             is_lost: false,
             is_absent: false,
@@ -119,6 +183,11 @@ impl Association {
             bracket: None,
             policy,
         }
+    }
+
+    /// Is it one that the others must number, and that has no vote?
+    pub fn is_pulse(&self) -> bool {
+        self.policy.reference.is_some_and(|reference| reference.is_pulse)
     }
 
     /// Where it is asked.
@@ -194,7 +263,8 @@ impl Association {
         let reception = match &mut self.estimator {
             Some(estimator) => estimator.hear(sample),
             None => {
-                self.estimator = Some(Estimator::new(sample, likely));
+                let is_reference = self.policy.reference.is_some();
+                self.estimator = Some(Follower::new(is_reference, sample, likely));
                 Reception::Taken
             }
         };
@@ -221,7 +291,7 @@ impl Association {
     }
 
     /// Its estimate.
-    pub fn estimator(&self) -> Option<&Estimator> {
+    pub fn estimator(&self) -> Option<&Follower> {
         self.estimator.as_ref()
     }
 

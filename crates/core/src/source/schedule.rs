@@ -264,6 +264,11 @@ impl Schedule {
         self.due = self.due.max(now + self.interval);
     }
 
+    /// The next question goes out then, if that is later than when it is due.
+    pub fn defer(&mut self, due: Time<Mono>) {
+        self.due = self.due.max(due);
+    }
+
     /// Not before `wait` has passed: there is nobody to ask.
     pub fn rest(&mut self, now: Time<Mono>, wait: Span) {
         (self.burst, self.easings) = (0, 0);

@@ -221,3 +221,10 @@ fn a_returned_timex_is_read_field_by_field() {
     assert!(clock.status.kernel_loop() && !clock.status.synchronised());
     assert_eq!(clock.status.leap(), Leap::Delete);
 }
+
+#[test]
+fn a_leap_is_disarmed_by_a_loop_that_comes_and_goes() {
+    let timex = disarming_request();
+    assert_eq!(timex.modes, libc::ADJ_STATUS | libc::ADJ_NANO);
+    assert_eq!(timex.status, libc::STA_UNSYNC | libc::STA_PLL);
+}

@@ -30,6 +30,8 @@ pub(crate) struct Course {
     ramp: f64,
     /// The rate swings so far, in such a period.
     sine: Option<(f64, f64)>,
+    /// True time itself swings so far, in such a period, as it does for the kernel module.
+    swing: Option<(f64, f64)>,
     walk: Option<Walk>,
     /// From such moments on, true time is so much later.
     skips: Vec<(Time<Raw>, Span)>,
@@ -58,7 +60,7 @@ impl Course {
             passed,
             number("ramp")? * 1e-6 / 3600.0,
         );
-        for name in ["sine", "walk", "tai_less"] {
+        for name in ["sine", "swing", "walk", "tai_less"] {
             text += &option(name).map_or(String::new(), |value| format!("{name} {value}\n"));
         }
         Self::read(text)
@@ -103,8 +105,12 @@ impl Course {
             let turn = core::f64::consts::TAU / period;
             rate / turn * (1.0 - (turn * since).cos())
         });
+        let swung = self.swing.map_or(0.0, |(most, period)| {
+            let turns = passed.as_seconds() / period;
+            most * (core::f64::consts::TAU * turns.fract()).sin()
+        });
         let walked = self.walk.as_mut().map_or(0.0, |walk| walk.at(since));
-        let over = Span::from_seconds(self.ramp * since * since / 2.0 + swing + walked);
+        let over = Span::from_seconds(self.ramp * since * since / 2.0 + swing + swung + walked);
         let skipped = self.skips.iter().filter(|(at, _)| *at <= raw).map(|(_, by)| *by);
         self.start + passed + self.rate.over(passed) + skipped.fold(over, |sum, by| sum + by)
     }
@@ -137,6 +143,7 @@ impl Course {
             from: Time::EPOCH,
             ramp: 0.0,
             sine: None,
+            swing: None,
             walk: None,
             skips: Vec::new(),
             leaps: LeapTable::COMPILED,
@@ -164,6 +171,10 @@ impl Course {
             "sine" => {
                 let (ppm, period) = pair(value)?;
                 self.sine = Some((ppm.parse::<f64>()? * 1e-6, period.parse()?));
+            }
+            "swing" => {
+                let (nanos, period) = pair(value)?;
+                self.swing = Some((nanos.parse::<f64>()? * 1e-9, period.parse()?));
             }
             "walk" => {
                 let (ppm, seed) = pair(value)?;

@@ -21,6 +21,7 @@ use crate::command::run::seed;
 use crate::config::{Config, Level};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
+use crate::daemon::references::References;
 use crate::daemon::{Daemon, Setup};
 use crate::page::{self, Page};
 use crate::state::{Machine, Store};
@@ -121,6 +122,7 @@ fn start(
         page: Some(PageWriter::publish(&folder.join(page::FILE_NAME))?),
         control: Some(Control::listen(&folder.join(talk::SOCKET_NAME))?),
         service: None,
+        references: References::default(),
         statistics: None,
         readiness: None,
         level: Level::Error,

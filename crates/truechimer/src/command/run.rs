@@ -19,6 +19,7 @@ use crate::config::{Config, LEAP_FILE, Level, Target};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
+use crate::daemon::references::References;
 use crate::daemon::serving::Service;
 use crate::daemon::{Daemon, Setup};
 use crate::state::{Machine, Store};
@@ -40,6 +41,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
     let service = serve(&config)?;
+    let references = References::open(&config, account.as_ref(), arguments.simulated);
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
         clock,
@@ -50,6 +52,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         page: Some(publish(&config)?),
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
         service,
+        references,
         statistics: config.statistics.dir.clone(),
         readiness: Some(readiness),
         level: config.log,

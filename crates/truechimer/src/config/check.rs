@@ -8,12 +8,12 @@ use truechimer_time::{Rate, Span};
 
 use truechimer_core::server::access::Prefix;
 
-use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
+use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenServe, WrittenSource};
-use super::{Clock, Config, Serve, Source, State, Statistics, classic, default};
+use super::{Clock, Config, Serve, Source, State, Statistics, classic, default, reference};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -129,28 +129,39 @@ fn sources(
     Ok(sources)
 }
 
-fn source(written: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<Source, Flaw> {
-    let (span, written) = (written.span(), written.get_ref());
+fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<Source, Flaw> {
+    let (span, written) = (table.span(), table.get_ref());
     let Some(address) = &written.address else { return Err(Flaw(span, Fault::Missing("address"))) };
+    let kind = kind(&written.kind)?;
+    let place = written.kind.as_ref().map_or(address.span(), Spanned::span);
     let address = &address.get_ref().0;
+    reference::fits(kind, address).map_err(|why| Flaw(place, Fault::Wrong(why)))?;
+    let by_default = reference::intervals(kind).unwrap_or(by_default);
     let (min_interval, max_interval) = intervals(written, address, (&span, by_default))?;
+    let reference = reference::reference(table, kind)?;
+    let burst = if reference.is_some() { 1 } else { default::BURST };
     Ok(Source {
-        kind: kind(&written.kind)?,
+        kind,
         min_interval,
         max_interval,
-        burst: count(&written.burst, "burst", default::BURST, BURST_MAX)?,
+        burst: count(&written.burst, "burst", burst, BURST_MAX)?,
         operator: operator(&written.operator, address)?,
         prefer: written.prefer.unwrap_or(false),
-        trust: written.trust.unwrap_or(false),
-        require: written.require.unwrap_or(false),
+        trust: is_true(&written.trust),
+        require: is_true(&written.require),
         address: address.clone(),
+        reference,
     })
+}
+
+fn is_true(key: &Key<bool>) -> bool {
+    key.as_ref().is_some_and(|key| *key.get_ref())
 }
 
 fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
     let Some(written) = written else { return Ok(Kind::Ntp) };
     match written.get_ref().0 {
-        Kind::Ntp => Ok(Kind::Ntp),
+        spoken @ (Kind::Ntp | Kind::Phc | Kind::Pps | Kind::Shm | Kind::Sock) => Ok(spoken),
         other @ (Kind::Nts | Kind::Taiclock | Kind::Time) => {
             Err(Flaw(written.span(), Fault::NotYetSpoken(other.name())))
         }
@@ -160,7 +171,7 @@ fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
 /// Where only one of the two is given, the other's default gives way to it.
 fn intervals(
     written: &WrittenSource,
-    address: &Address,
+    address: &Place,
     (table, by_default): (&Range<usize>, (Span, Span)),
 ) -> Result<(Span, Span), Flaw> {
     let limits = |what| Limits { what, least: INTERVAL_MIN_NEAR, most: INTERVAL_MAX };
@@ -183,7 +194,7 @@ fn intervals(
     }
 }
 
-fn operator(written: &Key<String>, address: &Address) -> Result<String, Flaw> {
+fn operator(written: &Key<String>, address: &Place) -> Result<String, Flaw> {
     let Some(written) = written else { return Ok(address.operator()) };
     let name = written.get_ref();
     let fits = !name.trim().is_empty() && name.len() <= OPERATOR_LENGTH_MAX;

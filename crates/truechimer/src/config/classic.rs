@@ -63,11 +63,12 @@ impl Classic {
 
 impl Config {
     /// The first wait of the measurement service, and the longest one. Where they are not written they are those of the
-    /// sources, each of which has to be content.
+    /// sources on the network, each of which has to be content.
     pub fn waits(&self) -> (Span, Span) {
         let by_default = default::intervals(self.schedule, self.accuracy);
-        let least = self.sources.iter().map(|source| source.min_interval).max().unwrap_or(by_default.0);
-        let most = self.sources.iter().map(|source| source.max_interval).min().unwrap_or(by_default.1);
+        let asked = || self.sources.iter().filter(|source| source.reference.is_none());
+        let least = asked().map(|source| source.min_interval).max().unwrap_or(by_default.0);
+        let most = asked().map(|source| source.max_interval).min().unwrap_or(by_default.1);
         let first = self.classic.first_wait.unwrap_or(least);
         (first, self.classic.longest_wait.unwrap_or(most).max(first))
     }
@@ -77,7 +78,10 @@ pub(super) fn classic(written: &WrittenClassic, sources: &[Source]) -> Result<Cl
     let defaults = Classic::defaults();
     let path = |key: &Option<Spelling<PathBuf>>| key.as_ref().map(|path| path.0.clone());
     let master = master(written)?;
-    let is_near = sources.iter().map(|source| &source.address).chain(master.as_ref().map(|m| &m.address));
+    let is_near = sources
+        .iter()
+        .filter_map(|source| source.address.network())
+        .chain(master.as_ref().map(|m| &m.address));
     let least =
         if is_near.into_iter().all(Address::is_near) { INTERVAL_MIN_NEAR } else { INTERVAL_MIN_POLITE };
     let first_wait = wait(&written.first_wait, "first_wait", least)?;
@@ -115,7 +119,9 @@ fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
     let Some(written) = written else { return Ok(Kind::Taiclock) };
     match written.get_ref().0 {
         kind @ (Kind::Ntp | Kind::Taiclock) => Ok(kind),
-        other @ (Kind::Nts | Kind::Time) => Err(Flaw(written.span(), Fault::MasterSpeaks(other.name()))),
+        other @ (Kind::Nts | Kind::Time | Kind::Phc | Kind::Pps | Kind::Shm | Kind::Sock) => {
+            Err(Flaw(written.span(), Fault::MasterSpeaks(other.name())))
+        }
     }
 }
 

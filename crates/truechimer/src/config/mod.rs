@@ -17,8 +17,10 @@ mod default;
 mod error;
 mod import;
 mod merge;
+mod place;
 mod quantity;
 mod read;
+mod reference;
 mod show;
 mod words;
 mod written;
@@ -38,8 +40,10 @@ pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
 pub use import::{Imported, Note, import};
+pub use place::Place as SourcePlace;
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
+pub use reference::{Edge, RefIdError, Reference};
 pub use truechimer_core::server::access::{Prefix, PrefixError};
 pub use words::{Account, AccountError, Host, HostError, Kind, Level, Target, WordError};
 
@@ -83,7 +87,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Where it is.
-    pub address: Address,
+    pub address: SourcePlace,
     /// What it speaks.
     pub kind: Kind,
     /// Never ask more often than this, save in a burst.
@@ -100,6 +104,8 @@ pub struct Source {
     pub trust: bool,
     /// No selection without it.
     pub require: bool,
+    /// What it is, if it is a reference clock of this machine.
+    pub reference: Option<Reference>,
 }
 
 /// `[clock]`
@@ -183,8 +189,13 @@ impl Config {
     }
 }
 
+/// Those that have a vote: all but pulses.
+fn voters(sources: &[Source]) -> impl Iterator<Item = &Source> {
+    sources.iter().filter(|source| source.reference.is_none_or(|reference| !reference.vouched.is_pulse))
+}
+
 fn operators(sources: &[Source]) -> usize {
-    let mut names: Vec<&str> = sources.iter().map(|source| source.operator.as_str()).collect();
+    let mut names: Vec<&str> = voters(sources).map(|source| source.operator.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names.len()
@@ -193,7 +204,7 @@ fn operators(sources: &[Source]) -> usize {
 /// One vote for each operator; if there is but one, one for each of its sources.
 fn votes(sources: &[Source]) -> usize {
     match operators(sources) {
-        1 => sources.len(),
+        1 => voters(sources).count(),
         operators => operators,
     }
 }
@@ -204,7 +215,7 @@ impl Source {
         let (min_interval, max_interval) = default::intervals(Rhythm::Adaptive, None);
         Self {
             operator: address.operator(),
-            address,
+            address: SourcePlace::Network(address),
             kind: Kind::Ntp,
             min_interval,
             max_interval,
@@ -212,6 +223,7 @@ impl Source {
             prefer: false,
             trust: false,
             require: false,
+            reference: None,
         }
     }
 
@@ -226,6 +238,7 @@ impl Source {
             prefer: self.prefer,
             trust: self.trust,
             require: self.require,
+            reference: self.reference.map(|reference| reference.vouched),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use toml::Spanned;
 
+use super::reference::{Offset, RefId};
 use super::written::{
     Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenLeap, WrittenLog,
     WrittenSelect, WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Classic, Config, Serve, Source};
+use super::{Classic, Config, Kind, Reference, Serve, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -64,8 +65,23 @@ fn written_source(source: &Source) -> WrittenSource {
         burst: key(i64::from(source.burst)),
         operator: key(source.operator.clone()),
         prefer: Some(source.prefer),
-        trust: Some(source.trust),
-        require: Some(source.require),
+        trust: key(source.trust),
+        require: key(source.require),
+        ..written_reference(source)
+    }
+}
+
+/// What only some kinds have.
+fn written_reference(source: &Source) -> WrittenSource {
+    let Some(Reference { vouched, edge }) = source.reference else { return WrittenSource::default() };
+    WrittenSource {
+        scale: if source.kind == Kind::Phc { spelled(vouched.scale) } else { None },
+        edge: if source.kind == Kind::Pps { spelled(edge) } else { None },
+        error: spelled(vouched.error),
+        offset: spelled(Offset(vouched.offset)),
+        refine: if vouched.is_pulse { None } else { key(vouched.refine) },
+        refid: spelled(RefId(vouched.id)),
+        ..WrittenSource::default()
     }
 }
 

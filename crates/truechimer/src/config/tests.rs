@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use proptest::prelude::*;
-use truechimer_core::policy::SOURCES_MAX;
+use truechimer_core::policy::{SOURCES_MAX, Scale};
 use truechimer_time::Rate;
 
 use super::*;
@@ -174,6 +174,32 @@ fn the_node_is_told_what_is_written() {
     assert_eq!(policy.clock, ClockPolicy::default());
     assert_eq!(policy.trust, TrustPolicy::default());
     assert!(policy.watch < Span::from_secs(1));
+}
+
+#[test]
+fn reference_clocks_are_vouched_for_and_read_back() {
+    let text = "[[source]]\nkind = \"phc\"\naddress = \"/dev/ptp0\"\nscale = \"utc\"\nerror = \"100ns\"\nrefine = true\n\
+                [[source]]\nkind = \"pps\"\naddress = \"/dev/pps0\"\nedge = \"clear\"\noffset = \"-1500ns\"\nrefid = \"GPS\"\n\
+                [[source]]\nkind = \"shm\"\naddress = \"2\"\ntrust = true\n\
+                [[source]]\nkind = \"sock\"\naddress = \"/run/truechimer/gps.sock\"\nmax_interval = \"16s\"\n\
+                [[source]]\naddress = \"192.0.2.1\"\n";
+    let config = parse(text).unwrap();
+    assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+    let policy = config.policy();
+    let vouched = |index: usize| policy.sources[index].reference.unwrap();
+    assert_eq!(
+        (vouched(0).scale, vouched(0).error, vouched(0).refine),
+        (Scale::Utc, Span::from_nanos(100), true)
+    );
+    assert_eq!((vouched(1).is_pulse, vouched(1).refine, vouched(1).id), (true, true, *b"GPS\0"));
+    assert_eq!(vouched(1).offset, Span::from_nanos(-1500));
+    assert_eq!(config.sources[1].reference.unwrap().edge, Edge::Clear);
+    assert_eq!((vouched(2).is_pulse, vouched(2).refine, vouched(2).id), (false, false, *b"SHM\0"));
+    assert_eq!((policy.sources[2].name.as_str(), policy.sources[2].trust), ("SHM 2", true));
+    assert_eq!((policy.sources[0].min_interval, policy.sources[0].burst), (Span::from_secs(1), 1));
+    assert_eq!(policy.sources[3].max_interval, Span::from_secs(16));
+    assert_eq!(policy.sources[4].reference, None);
+    assert_eq!(config.operators(), 4, "a pulse has no vote");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use truechimer_core::classic::count::{KernelCount, PeerCount};
-use truechimer_core::policy::Rhythm;
+use truechimer_core::policy::{Rhythm, Scale};
 
 use super::quantity::Spelled;
+use super::reference::Edge;
 
 /// What a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,14 @@ pub enum Kind {
     Taiclock,
     /// The Time Protocol (RFC 868).
     Time,
+    /// A PTP hardware clock of this machine.
+    Phc,
+    /// Pulses per second (RFC 2783).
+    Pps,
+    /// A segment of shared memory, as ntpd's driver reads it.
+    Shm,
+    /// A socket, as chrony's driver listens at it.
+    Sock,
 }
 
 /// Which clock is kept right.
@@ -60,8 +69,18 @@ fn word<T: PartialEq>(value: T, words: Words<T>) -> &'static str {
     words.iter().find(|(_, candidate)| *candidate == value).map_or("", |(word, _)| word)
 }
 
-const KINDS: Words<Kind> =
-    &[("ntp", Kind::Ntp), ("nts", Kind::Nts), ("taiclock", Kind::Taiclock), ("time", Kind::Time)];
+const KINDS: Words<Kind> = &[
+    ("ntp", Kind::Ntp),
+    ("nts", Kind::Nts),
+    ("taiclock", Kind::Taiclock),
+    ("time", Kind::Time),
+    ("phc", Kind::Phc),
+    ("pps", Kind::Pps),
+    ("shm", Kind::Shm),
+    ("sock", Kind::Sock),
+];
+const SCALES: Words<Scale> = &[("tai", Scale::Tai), ("utc", Scale::Utc)];
+const EDGES: Words<Edge> = &[("assert", Edge::Assert), ("clear", Edge::Clear)];
 const TARGETS: Words<Target> = &[("kernel", Target::Kernel), ("user", Target::User)];
 const LEVELS: Words<Level> = &[
     ("error", Level::Error),
@@ -98,15 +117,42 @@ impl Level {
 }
 
 impl Spelled for Kind {
-    const KIND: &'static str = "one of \"ntp\", \"nts\", \"taiclock\", \"time\"";
+    const KIND: &'static str =
+        "one of \"ntp\", \"phc\", \"pps\", \"shm\", \"sock\", \"nts\", \"taiclock\", \"time\"";
     type Error = WordError;
 
     fn read(text: &str) -> Result<Self, WordError> {
-        pick(text, KINDS, "ntp, nts, taiclock, time")
+        pick(text, KINDS, "ntp, phc, pps, shm, sock, nts, taiclock, time")
     }
 
     fn write(&self) -> String {
         self.name().to_owned()
+    }
+}
+
+impl Spelled for Scale {
+    const KIND: &'static str = "\"tai\" or \"utc\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, SCALES, "tai, utc")
+    }
+
+    fn write(&self) -> String {
+        word(*self, SCALES).to_owned()
+    }
+}
+
+impl Spelled for Edge {
+    const KIND: &'static str = "\"assert\" or \"clear\"";
+    type Error = WordError;
+
+    fn read(text: &str) -> Result<Self, WordError> {
+        pick(text, EDGES, "assert, clear")
+    }
+
+    fn write(&self) -> String {
+        word(*self, EDGES).to_owned()
     }
 }
 
@@ -273,8 +319,14 @@ mod tests {
 
     #[test]
     fn every_word_is_read_back() {
-        for kind in [Kind::Ntp, Kind::Nts, Kind::Taiclock, Kind::Time] {
-            assert_eq!(Kind::read(&kind.write()), Ok(kind));
+        for (_, kind) in KINDS {
+            assert_eq!(Kind::read(&kind.write()), Ok(*kind));
+        }
+        for scale in [Scale::Tai, Scale::Utc] {
+            assert_eq!(Scale::read(&scale.write()), Ok(scale));
+        }
+        for edge in [Edge::Assert, Edge::Clear] {
+            assert_eq!(Edge::read(&edge.write()), Ok(edge));
         }
         for target in [Target::Kernel, Target::User] {
             assert_eq!(Target::read(&target.write()), Ok(target));

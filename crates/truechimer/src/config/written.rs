@@ -13,12 +13,14 @@ use serde::ser::{Serialize, Serializer};
 use truechimer_time::{Rate, Span};
 
 use truechimer_core::classic::count::{KernelCount, PeerCount};
-use truechimer_core::policy::Rhythm;
+use truechimer_core::policy::{Rhythm, Scale};
 use truechimer_core::server::access::Prefix;
 
 use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
+use super::place::Place;
 use super::quantity::{Size, Spelled};
+use super::reference::{Edge, Offset, RefId};
 use super::words::{Account, Host, Kind, Level, Target};
 
 /// A value that may be left out, with its place in the text if it was not.
@@ -48,15 +50,21 @@ pub(super) struct Written {
 #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenSource {
-    pub(super) address: Key<Spelling<Address>>,
+    pub(super) address: Key<Spelling<Place>>,
     pub(super) kind: Key<Spelling<Kind>>,
     pub(super) min_interval: Key<Spelling<Span>>,
     pub(super) max_interval: Key<Spelling<Span>>,
     pub(super) burst: Key<i64>,
     pub(super) operator: Key<String>,
     pub(super) prefer: Option<bool>,
-    pub(super) trust: Option<bool>,
-    pub(super) require: Option<bool>,
+    pub(super) trust: Key<bool>,
+    pub(super) require: Key<bool>,
+    pub(super) scale: Key<Spelling<Scale>>,
+    pub(super) edge: Key<Spelling<Edge>>,
+    pub(super) error: Key<Spelling<Span>>,
+    pub(super) offset: Key<Spelling<Offset>>,
+    pub(super) refine: Key<bool>,
+    pub(super) refid: Key<Spelling<RefId>>,
 }
 
 /// `[clock]`

@@ -71,7 +71,11 @@ impl Report {
             synchronised: publication.is_synchronised(SYNCHRONISED_LIMIT),
             maxerror: publication.max_error().unwrap_or(unknown),
             esterror: publication.likely_error().unwrap_or(unknown),
-            tai_offset: publication.tai_minus_utc.and_then(|offset| u16::try_from(offset).ok()),
+            // Around a leap second the kernel changes it by itself.
+            tai_offset: publication
+                .tai_minus_utc
+                .filter(|_| !publication.is_near_leap)
+                .and_then(|offset| u16::try_from(offset).ok()),
             leap: publication.leap,
         }
     }

@@ -14,7 +14,7 @@ use truechimer_core::event::Event;
 use truechimer_core::learned::Learned;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::Input;
-use truechimer_core::record::{input_line, refusal_line, update_line};
+use truechimer_core::record::{input_line, misreading_line, refusal_line, update_line};
 use truechimer_core::status::Status;
 use truechimer_time::{LeapKind, LeapTable, Rate, Time, Utc};
 
@@ -139,6 +139,7 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         Event::Measured(measurement) => Some(measurement.to_string()),
         Event::Paced(paced) => Some(paced.to_string()),
         Event::Refused { source, refusal } => Some(refusal_line(*source, *refusal)),
+        Event::Misread { source, misreading } => Some(misreading_line(*source, *misreading)),
         Event::Updated(update) => Some(update_line(update, status)),
         Event::Addressed { .. }
         | Event::NotFound { .. }

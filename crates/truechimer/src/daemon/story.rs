@@ -1,7 +1,7 @@
 //! Events as lines for people: what happened, to what, and what to do about it.
 
 use truechimer_core::discipline::select::NoMajority;
-use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::event::{Event, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
 use truechimer_core::source::{SourceId, SourceSet};
 use truechimer_core::status::Status;
@@ -63,14 +63,11 @@ impl Storyteller {
             Event::Refused { source, refusal } => {
                 format!("cannot use an answer of {}: {refusal}", self.name(*source))
             }
+            Event::Misread { source, misreading } => {
+                format!("cannot use a reading of {}: {misreading}", self.name(*source))
+            }
             Event::Kissed { source, kiss } => format!("{} {}", self.name(*source), kiss_words(kiss.code)),
-            Event::Measured(m) => format!(
-                "{}: offset {} {}, delay {}",
-                self.name(m.source),
-                units::offset(m.offset),
-                units::bound(m.distance),
-                units::span(m.delay),
-            ),
+            Event::Measured(measurement) => self.measured(measurement),
             Event::Paced(paced) => format!(
                 "{} is asked every {} from now on ({} questions and {} answers so far)",
                 self.name(paced.source),
@@ -114,6 +111,16 @@ impl Storyteller {
             | Event::SteeringFailed { .. }
             | Event::LeaveGiven => own_words(event).unwrap_or_default(),
         }
+    }
+
+    fn measured(&self, m: &Measurement) -> String {
+        format!(
+            "{}: offset {} {}, delay {}",
+            self.name(m.source),
+            units::offset(m.offset),
+            units::bound(m.distance),
+            units::span(m.delay),
+        )
     }
 
     fn selection(&self, truechimers: SourceSet, falsetickers: SourceSet, without_trusted: bool) -> String {
@@ -174,6 +181,7 @@ fn own_words(event: &Event) -> Option<String> {
         | Event::Reachable { .. }
         | Event::Unreachable { .. }
         | Event::Refused { .. }
+        | Event::Misread { .. }
         | Event::Kissed { .. }
         | Event::Measured(_)
         | Event::Contradicted { .. }
@@ -212,6 +220,7 @@ fn gravity(event: &Event) -> Level {
         // Anybody on the network can cause these as often as he likes.
         Event::NotSent { .. }
         | Event::Refused { .. }
+        | Event::Misread { .. }
         | Event::Measured(_)
         | Event::Paced(_)
         | Event::Updated(_) => Level::Debug,

@@ -33,5 +33,6 @@ mod keeping;
 mod networks;
 mod querying;
 mod rdate;
+mod references;
 mod services;
 mod serving;

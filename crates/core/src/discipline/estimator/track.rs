@@ -41,7 +41,7 @@ pub(crate) struct Walk {
 
 impl Walk {
     /// A rate that wanders by `wander` per square root of a second, squared, over `seconds`.
-    pub(super) fn new(wander_squared: f64, seconds: f64) -> Self {
+    pub(crate) fn new(wander_squared: f64, seconds: f64) -> Self {
         let drift = wander_squared * libm::fabs(seconds);
         let both = drift * seconds / 2.0;
         Self { error: drift * seconds * seconds / 3.0, both, drift }

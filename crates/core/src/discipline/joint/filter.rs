@@ -6,12 +6,12 @@ use truechimer_time::{Rate, Raw, Time};
 
 use super::state::{DRIFT, ERROR, State};
 use super::trail::{Trail, taken};
-use crate::discipline::estimator::delay::{DelayDensity, Normal};
+use crate::discipline::estimator::delay::Normal;
 use crate::discipline::estimator::mixture::{Mixture, Opinion};
 use crate::discipline::estimator::reference::Reference;
-use crate::discipline::estimator::sites::match_walls;
 use crate::discipline::estimator::track::Walk;
-use crate::discipline::estimator::{Estimate, Estimator, Step, WANDERS, WANDERS_SQUARED};
+use crate::discipline::estimator::{Estimate, Step, WANDERS, WANDERS_SQUARED};
+use crate::discipline::follower::{Follower, Telling};
 use crate::measure::sample::Sample;
 
 /// So many intensities run side by side, half a decade apart.
@@ -50,7 +50,7 @@ pub(super) struct Voice<'a> {
     /// What happened to it of late.
     pub(super) trail: &'a Trail,
     /// What is believed of it.
-    pub(super) estimator: &'a Estimator,
+    pub(super) estimator: &'a Follower,
     /// One standard deviation of the error that its path and its upstream cause.
     pub(super) asymmetry: f64,
 }
@@ -81,10 +81,9 @@ impl Filter {
         let history = history(voices);
         let first = history.iter().find_map(|(_, _, step)| taken(step))?;
         let mut filter = Self::begin(voices, first)?;
-        let densities: Vec<[DelayDensity; 2]> =
-            voices.iter().map(|voice| voice.estimator.densities()).collect();
+        let tellings: Vec<Telling> = voices.iter().map(|voice| voice.estimator.telling()).collect();
         for (_, member, step) in history {
-            filter.step(member, step, &densities[member]);
+            filter.step(member, step, &tellings[member]);
         }
         filter.is_sound().then_some(filter)
     }
@@ -117,21 +116,21 @@ impl Filter {
     }
 
     /// Follows what a member's estimator did. Says no if it is too late for that and only a replay helps.
-    pub(super) fn follow(&mut self, member: usize, steps: &[Step], densities: &[DelayDensity; 2]) -> bool {
+    pub(super) fn follow(&mut self, member: usize, steps: &[Step], telling: &Telling) -> bool {
         let is_late = |sample: &Sample| (sample.at - self.reference.at).as_seconds() < -DISORDER_MAX;
         let is_over = steps.contains(&Step::BeganAnew) || steps.iter().filter_map(taken).any(is_late);
         if is_over {
             return false;
         }
         for step in steps {
-            self.step(member, step, densities);
+            self.step(member, step, telling);
         }
         self.is_sound()
     }
 
-    fn step(&mut self, member: usize, step: &Step, densities: &[DelayDensity; 2]) {
+    fn step(&mut self, member: usize, step: &Step, telling: &Telling) {
         match step {
-            Step::Took(sample) => self.take(member, sample, densities),
+            Step::Took(sample) => self.take(member, sample, telling),
             Step::Changed(change) => {
                 self.hypotheses.iter_mut().for_each(|hypothesis| hypothesis.state.doubt(member, change));
             }
@@ -144,7 +143,7 @@ impl Filter {
         }
     }
 
-    fn take(&mut self, member: usize, sample: &Sample, densities: &[DelayDensity; 2]) {
+    fn take(&mut self, member: usize, sample: &Sample, telling: &Telling) {
         let passed = (sample.at - self.reference.at).as_seconds().max(0.0);
         let stamps = self.reference.stamps(sample);
         self.reference = self.reference.anchored(self.reference.at.max(sample.at));
@@ -153,11 +152,10 @@ impl Filter {
         for (index, hypothesis) in self.hypotheses.iter_mut().enumerate() {
             let wander = self.slowest + index;
             hypothesis.state.predict(passed, WANDERS_SQUARED[wander]);
-            let walls = match_walls(&hypothesis.state.projection(member), stamps, densities);
-            hypothesis.state.learn(member, &walls);
+            let log_evidence = hypothesis.state.hear(member, stamps, telling);
             if counts {
                 let faded = MEMORY * hypothesis.score + (1.0 - MEMORY) * self.prior[wander];
-                hypothesis.score = faded + walls.log_evidence;
+                hypothesis.score = faded + log_evidence;
             }
         }
         self.weigh();

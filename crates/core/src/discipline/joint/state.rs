@@ -5,8 +5,9 @@
 
 use super::MEMBERS_MAX;
 use crate::discipline::estimator::delay::Normal;
-use crate::discipline::estimator::sites::{Projection, Site, Walls};
+use crate::discipline::estimator::sites::{Projection, Site, Walls, match_walls};
 use crate::discipline::estimator::{Change, Way};
+use crate::discipline::follower::Telling;
 
 const STATES_MAX: usize = 2 + 2 * MEMBERS_MAX;
 
@@ -20,6 +21,9 @@ const SIGN: [f64; 2] = [1.0, -1.0];
 
 /// No variance falls below this (an attosecond squared), whatever rounding does.
 const VARIANCE_MIN: f64 = 1e-36;
+
+/// A reading that is so many standard deviations off, or more, counts less.
+const FAR_OFF: f64 = 3.0;
 
 type Vector = [f64; STATES_MAX];
 
@@ -112,6 +116,36 @@ impl State {
             *entry = SIGN[way] * error - base;
         }
         vector
+    }
+
+    /// Takes in what a sample of a member tells. Returns the logarithm of the probability with which it was predicted.
+    pub(super) fn hear(&mut self, member: usize, stamps: [f64; 2], telling: &Telling) -> f64 {
+        match telling {
+            Telling::Walls(densities) => {
+                let walls = match_walls(&self.projection(member), stamps, densities);
+                self.learn(member, &walls);
+                walls.log_evidence
+            }
+            Telling::Middle(noise) => self.learn_middle(member, 0.5 * (stamps[1] - stamps[0]), *noise),
+        }
+    }
+
+    /// Takes in that `x − (b₁ − b₂)/2` is `lead`, give or take noise of a variance. What is far off counts little.
+    fn learn_middle(&mut self, member: usize, lead: f64, noise: f64) -> f64 {
+        let (there, back) = (base(member, 0), base(member, 1));
+        let middle = |vector: &Vector| vector[ERROR] - 0.5 * (vector[there] - vector[back]);
+        let mut gain = [0.0; STATES_MAX];
+        for (entry, row) in gain[..self.size].iter_mut().zip(&self.covariance) {
+            *entry = middle(row);
+        }
+        let (known, off) = (middle(&gain).max(0.0), lead - middle(&self.mean));
+        let excess = (off * off / (FAR_OFF * FAR_OFF * (known + noise))).max(1.0);
+        let variance = known + noise * excess;
+        self.correct(&gain, off / variance, 1.0 / variance);
+        for state in 0..self.size {
+            self.covariance[state][state] = self.covariance[state][state].max(VARIANCE_MIN);
+        }
+        -0.5 * (off * off / variance + libm::log(variance))
     }
 
     /// Takes in what an exchange with a member told.

@@ -7,6 +7,7 @@ use std::vec;
 use truechimer_time::{Rate, Span};
 
 use super::*;
+use crate::discipline::follower::Follower;
 use crate::discipline::oscillator::RateLimits;
 use crate::measure::sample::Sample;
 
@@ -32,7 +33,7 @@ const POLL: f64 = 64.0;
 struct Lab {
     chance: ChaCha8Rng,
     roads: Vec<Road>,
-    estimators: Vec<Option<Estimator>>,
+    estimators: Vec<Option<Follower>>,
     joint: Joint,
     wander: f64,
     /// True seconds since the beginning, by how much the counter is ahead of them, and how fast it gains.
@@ -109,7 +110,7 @@ impl Lab {
         let estimator = &mut self.estimators[source];
         match estimator {
             Some(estimator) => drop(estimator.hear(&sample)),
-            None => *estimator = Some(Estimator::new(&sample, limits)),
+            None => *estimator = Some(Follower::new(false, &sample, limits)),
         }
         if let Some(estimator) = estimator {
             self.joint.hear(source, estimator);

@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 
 use super::filter::Voice;
 use super::{ASYMMETRY, TRAIL_MAX};
-use crate::discipline::estimator::{Estimator, Step};
+use crate::discipline::estimator::Step;
+use crate::discipline::follower::Follower;
 use crate::measure::sample::Sample;
 
 /// What happened to one source, the oldest first.
@@ -37,7 +38,7 @@ impl Trail {
     }
 
     /// The source as the filter wants it; `None` if it has given no exchange yet.
-    pub(super) fn voice<'a>(&'a self, source: usize, estimator: &'a Estimator) -> Option<Voice<'a>> {
+    pub(super) fn voice<'a>(&'a self, source: usize, estimator: &'a Follower) -> Option<Voice<'a>> {
         let newest = self.iter().rev().find_map(taken)?;
         let furthest = estimator.delay_min().half().max(truechimer_time::Span::ZERO) + newest.distance;
         Some(Voice { source, trail: self, estimator, asymmetry: ASYMMETRY * furthest.as_seconds() })

@@ -163,3 +163,65 @@ proptest! {
         prop_assert!(agreement.agreed.meet(agreement.peak).is_some());
     }
 }
+
+/// Four that agree upon 0 to 10.
+fn agreed() -> (Vec<Voter>, Agreement) {
+    let voters = voters(&[(0, 10), (0, 10), (-5, 10), (0, 12)]);
+    let agreement = vote(&voters, Quorum::majority_of(4)).expect("all overlap");
+    (voters, agreement)
+}
+
+/// Reference clocks without a vote, numbered from four.
+fn pulses(brackets: &[(i64, i64)]) -> Vec<Voter> {
+    voters(&[&[(0, 0); 4], brackets].concat()).split_off(4)
+}
+
+#[test]
+fn a_pulse_narrows_what_is_agreed_upon_and_cannot_move_it() {
+    let (voters, agreement) = agreed();
+    let refined = agreement.refined(&voters, &pulses(&[(3, 4)]));
+    assert_eq!((refined.agreed, refined.peak), (bracket(3, 4), bracket(3, 4)));
+    assert_eq!((refined.truechimers, refined.falsetickers), (set(&[0, 1, 2, 3, 4]), set(&[])));
+    let astray = agreement.refined(&voters, &pulses(&[(13, 14)]));
+    assert_eq!(astray.agreed, agreement.agreed);
+    assert_eq!((astray.truechimers, astray.falsetickers), (set(&[0, 1, 2, 3]), set(&[4])));
+    assert_eq!(agreement.refined(&voters, &[]), agreement);
+}
+
+#[test]
+fn pulses_that_contradict_each_other_narrow_nothing() {
+    let (voters, agreement) = agreed();
+    let refined = agreement.refined(&voters, &pulses(&[(3, 4), (6, 7)]));
+    assert_eq!((refined.agreed, refined.falsetickers), (agreement.agreed, set(&[4, 5])));
+    let outvoted = agreement.refined(&voters, &pulses(&[(3, 4), (6, 7), (3, 4)]));
+    assert_eq!((outvoted.agreed, outvoted.falsetickers), (bracket(3, 4), set(&[5])));
+}
+
+#[test]
+fn a_refiner_that_votes_is_outvoted_like_any_other() {
+    let voters = voters(&[(0, 10), (0, 10), (0, 10), (20, 21)]);
+    let agreement = vote(&voters, Quorum::majority_of(4)).expect("three agree");
+    assert_eq!(agreement.refined(&voters, &voters[3..]), agreement);
+}
+
+proptest! {
+    #[test]
+    fn refining_keeps_the_truth_where_the_refiners_are_honest(
+        brackets in prop::collection::vec((-50i64..=0, 0i64..50), 3..6),
+        honest in prop::collection::vec((-9i64..=0, 0i64..9), 1..4), far in -200i64..200, liars in 0usize..2,
+    ) {
+        let voters = voters(&brackets);
+        let agreement = vote(&voters, Quorum::majority_of(voters.len())).expect("the truth at 0 is in all");
+        let liars = if honest.len() > 2 * liars { liars } else { 0 };
+        let spoilt: Vec<(i64, i64)> = honest
+            .iter()
+            .enumerate()
+            .map(|(index, &bracket)| if index < liars { (far, far + 1) } else { bracket })
+            .collect();
+        let mut refiners = super::tests::voters(&spoilt);
+        refiners.iter_mut().for_each(|refiner| (refiner.source, refiner.operator) = (refiner.source + 8, refiner.operator + 8));
+        let refined = agreement.refined(&voters, &refiners);
+        prop_assert!(refined.agreed.earliest <= Time::EPOCH && Time::EPOCH <= refined.agreed.latest);
+        prop_assert!(refined.agreed.width() <= agreement.agreed.width());
+    }
+}

@@ -38,7 +38,8 @@ impl fmt::Display for Way {
 
 /// What the host of this name tries, in order. Nothing, if there is nobody to ask.
 pub fn ways(config: &Config, host: &str) -> Vec<Way> {
-    let sources: Vec<Address> = config.sources.iter().map(|source| source.address.clone()).collect();
+    let sources: Vec<Address> =
+        config.sources.iter().filter_map(|source| source.address.network().cloned()).collect();
     let master = config.classic.master.as_ref().filter(|master| !is_master(master, host)).map(way);
     let sources = (!sources.is_empty()).then_some(Way::Sources(sources));
     master.into_iter().chain(sources).collect()
@@ -78,7 +79,9 @@ fn way(master: &Master) -> Way {
     match master.kind {
         Kind::Taiclock => Way::MasterByTaiclock(master.address.clone(), master.labels),
         // The configuration has let nothing else through.
-        Kind::Ntp | Kind::Nts | Kind::Time => Way::MasterByNtp(master.address.clone()),
+        Kind::Ntp | Kind::Nts | Kind::Time | Kind::Phc | Kind::Pps | Kind::Shm | Kind::Sock => {
+            Way::MasterByNtp(master.address.clone())
+        }
     }
 }
 
