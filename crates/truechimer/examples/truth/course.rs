@@ -36,6 +36,8 @@ pub(crate) struct Course {
     /// From such moments on, true time is so much later.
     skips: Vec<(Time<Raw>, Span)>,
     leaps: LeapTable,
+    /// The kernel's clock is to count all seconds: it is TAI less this.
+    tai_less: Option<Span>,
 }
 
 impl Course {
@@ -58,7 +60,7 @@ impl Course {
             passed,
             number("ramp")? * 1e-6 / 3600.0,
         );
-        for name in ["sine", "swing", "walk"] {
+        for name in ["sine", "swing", "walk", "tai_less"] {
             text += &option(name).map_or(String::new(), |value| format!("{name} {value}\n"));
         }
         Self::read(text)
@@ -120,6 +122,14 @@ impl Course {
         Time::from_epoch(time.since_epoch() - repeated)
     }
 
+    /// What the kernel's clock shows when it is right.
+    pub(crate) fn kernel(&self, tai: Time<Tai>) -> Time<Local> {
+        match self.tai_less {
+            None => self.local(tai),
+            Some(less) => Time::from_epoch(tai.since_epoch() - less),
+        }
+    }
+
     /// The leap seconds of this world.
     pub(crate) fn leaps(&self) -> &LeapTable {
         &self.leaps
@@ -137,6 +147,7 @@ impl Course {
             walk: None,
             skips: Vec::new(),
             leaps: LeapTable::COMPILED,
+            tai_less: None,
         };
         for line in text.lines() {
             let (name, value) = line.split_once(' ').context("a fact has a name and a value")?;
@@ -156,6 +167,7 @@ impl Course {
             "from" => self.from = Time::from_epoch(value.parse()?),
             "ramp" => self.ramp = value.parse()?,
             "leaps" => self.leaps = table(value)?,
+            "tai_less" => self.tai_less = Some(Span::from_seconds(value.parse()?)),
             "sine" => {
                 let (ppm, period) = pair(value)?;
                 self.sine = Some((ppm.parse::<f64>()? * 1e-6, period.parse()?));

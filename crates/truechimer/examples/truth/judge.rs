@@ -66,7 +66,7 @@ impl Look {
         let page = page.and_then(|page| page.read().ok()).and_then(|words| Page::of_words(words).ok());
         let claim = |reading: Reading| (reading.bound(), reading.best - right);
         let page = page.and_then(|page| page.read(&now)).map(claim);
-        Ok(Self { error: now.realtime - course.local(right), kernel, page })
+        Ok(Self { error: now.realtime - course.kernel(right), kernel, page })
     }
 
     /// Whatever is claimed is true.

@@ -6,11 +6,12 @@
 //!
 //! ```text
 //! truth begin [behind=SECONDS] [slow=PPM] [ramp=PPM/H] [sine=PPM:SECONDS] [swing=NS:SECONDS]
-//!             [walk=PPM:SEED] [leaps=FILE]
+//!             [walk=PPM:SEED] [leaps=FILE] [tai_less=SECONDS]
 //!                                  the kernel's clock is behind by so much, the raw counter runs so many PPM slow,
 //!                                  which rises by so many PPM each hour, swings so far in such a period, and wanders
 //!                                  by a step of so many PPM each 16 s; `swing` is one of time itself, which the
-//!                                  kernel module knows, too
+//!                                  kernel module knows, too; `tai_less`: the kernel's clock is to show TAI less so
+//!                                  many seconds, not UTC
 //! truth skip SECONDS               true time goes on by so much at once, as when the machine was halted
 //! truth leaps +|- YEAR             a table in which a second is inserted or left out at the end of that year
 //! truth line                       the line at the root of it, for the kernel module

@@ -1,0 +1,44 @@
+# What tests/guest/run does for a scenario that says `#machine root=systemd`: the first process of its guest is systemd,
+# on a small Debian with daemontools, and the scenario runs as a service of it. Sourced by `run`, whose variables it has.
+
+is_systemd() { [ "$(wish "$1" root)" = systemd ]; }
+
+wants_systemd() {
+	for scenario; do
+		! is_systemd "$scenario" || return 0
+	done
+	return 1
+}
+
+# What a guest's root is made of, in this order.
+archives_of() { if is_systemd "$1"; then echo system.cpio over.cpio; else echo common.cpio; fi; }
+
+first_process_of() {
+	! is_systemd "$1" || echo rdinit=/lib/systemd/systemd systemd.show_status=0 systemd.log_color=0 TERM=dumb
+}
+
+# What systemd's guests share: the Debian, and over it our programs and what a scenario calls.
+pack_systemd() {
+	"$here/system/build" "$work/system" || exit 1
+	root=$work/system
+	[ "$work/system.cpio" -nt "$root.complete" ] || archive "$work/system.cpio"
+	root=$work/over
+	rm -rf "$root"
+	mkdir -p "$root/usr/local/sbin" "$root/usr/local/lib/box" "$root/usr/lib/modules" "$root/etc/systemd/system/multi-user.target.wants"
+	# Debian's own words come first; the box has those that it lacks.
+	for applet in $("$work/parts/bin/busybox" --list); do ln -s busybox "$root/usr/local/lib/box/$applet"; done
+	cp --remove-destination "$work/parts/bin/busybox" "$root/usr/local/lib/box/busybox"
+	cp "$built/release/truechimer" "$root/usr/local/sbin/"
+	cp "$built/release/examples/truth" "$root/usr/local/sbin/truth-tool"
+	cp "$work"/common/lib/modules/*.ko "$root/usr/lib/modules/"
+	cp "$here/lib.sh" "$here/system/begin" "$root/"
+	cp -r "$here/system" "$root/system"
+	cp -r "$repo/crates/truechimer/tests/peers/article" "$root/article"
+	# Whoever has the original may see it in the place of ours: CLOCKSPEED is the folder of its programs.
+	[ -z "${CLOCKSPEED:-}" ] || cp -rL "$CLOCKSPEED" "$root/original"
+	cp "$here/system/scenario.service" "$root/etc/systemd/system/"
+	ln -s ../scenario.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# Nobody logs in, and the console is the scenario's.
+	for unit in getty@ getty-static serial-getty@; do ln -s /dev/null "$root/etc/systemd/system/$unit.service"; done
+	archive "$work/over.cpio"
+}
