@@ -6,6 +6,9 @@ use truechimer_time::{Raw, Span, Tai, Time};
 
 use crate::chance::Stream;
 
+/// So often a pulse goes astray, if any do.
+pub const STRAYS_ONE_IN: i128 = 41;
+
 /// What a reference clock is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReferenceSpec {
@@ -19,6 +22,8 @@ pub struct ReferenceSpec {
     pub window: Span,
     /// A pulse is stamped late by this on average, exponentially, within `noise_max` as well.
     pub lateness: Span,
+    /// One pulse in [`STRAYS_ONE_IN`] is stamped so much later still, whatever `noise_max` is.
+    pub stray: Span,
     /// The shortest and the longest interval of its readings.
     pub intervals: (Span, Span),
 }
@@ -39,6 +44,7 @@ impl ReferenceSpec {
             noise_max: Span::from_micros(4),
             window: Span::from_micros(3),
             lateness: Span::ZERO,
+            stray: Span::ZERO,
             intervals: (Span::from_secs(1), Span::from_secs(4)),
         }
     }
@@ -94,9 +100,14 @@ impl Reference {
         }
         let began = Span::from_secs(second as i64) - shown.since_epoch();
         let late = Span::from_seconds(self.spec.lateness.as_seconds() * self.chance.exponential());
-        let stamped = (truth + began + self.noise() + late.min(self.spec.noise_max)).min(truth) - truth;
+        let late = late.min(self.spec.noise_max) + self.stray(second);
+        let stamped = (truth + began + self.noise() + late).min(truth) - truth;
         let at = counter.raw + stamped + Span::from_seconds(stamped.as_seconds() * counter.rate);
         Ok(Reading::Pulse { at, phase: Span::ZERO, blur: Span::ZERO })
+    }
+
+    fn stray(&self, second: i128) -> Span {
+        if second % STRAYS_ONE_IN == 0 { self.spec.stray } else { Span::ZERO }
     }
 
     fn clock(&mut self, shown: Time<Tai>, counter: Counter) -> Reading {

@@ -154,6 +154,29 @@ fn pulses_that_are_stamped_late_are_right_to_their_mean_lateness() {
     assert!(with.clock_rms < 1.5e-6 && with.bound_mean < 40e-6, "{with:?}");
 }
 
+/// A busy machine stamps one in 41 by 3 ms late, which is far beyond what was vouched for.
+#[test]
+fn a_pulse_that_comes_late_for_once_is_not_believed() {
+    let pulse = ReferenceSpec { stray: Span::from_millis(3), ..ReferenceSpec::pulse() };
+    let with = figures(&beside_servers(every(1, pulse)), 1);
+    assert!(with.clock_rms < 0.4e-6 && with.bound_max < 60e-6, "{with:?}");
+}
+
+/// It is believed again as soon as two of its pulses agree.
+#[test]
+fn a_pulse_that_has_jumped_is_believed_when_it_is_confirmed() {
+    let quirk = Quirk::Jumps { after: Span::from_secs(2 * 3600), by: Span::from_micros(200) };
+    let mut spec = ReferenceSpec::pulse();
+    spec.vouched.error = Span::from_micros(60);
+    let jumps = beside_servers(ServerSpec { quirk, ..every(1, spec) });
+    let mut last = 0.0;
+    World::new(&jumps, 1).watched().run_watched(|glimpse| {
+        let reading = glimpse.node.read(&glimpse.now);
+        last = reading.map_or(1.0, |reading| (reading.best - glimpse.truth).as_seconds());
+    });
+    assert!((last.abs() - 200e-6).abs() < 5e-6, "{last}");
+}
+
 /// Nobody trusts it, so that the bound rests on the servers: it is true also where the clock follows the device.
 #[test]
 fn a_clock_device_that_jumps_does_not_make_the_bound_false() {

@@ -108,6 +108,8 @@ reasons! {
         Slow "slow" "it took too long to read"
         /// A pulse while the time is not known well enough to say which second it begins.
         Unnumbered "unnumbered" "it is not known yet which second its pulse begins"
+        /// A pulse that contradicts those before it, and that no other has confirmed.
+        Stray "stray" "its pulse contradicts those before it, and no other has confirmed it"
         /// A stamp of UTC near a leap second.
         NearLeap "near_leap" "it is too near to a leap second"
         /// A time that has certainly passed.
@@ -119,7 +121,7 @@ impl Misreading {
     /// Does it show that the reference clock is there and at work?
     pub fn proves_presence(self) -> bool {
         match self {
-            Self::Unnumbered | Self::NearLeap => true,
+            Self::Unnumbered | Self::Stray | Self::NearLeap => true,
             Self::Absent
             | Self::Nothing
             | Self::Length

@@ -63,6 +63,9 @@ impl Node {
             Ok(sample) => sample,
             Err(misreading) => return self.misread(now, index, misreading),
         };
+        if self.associations[index].is_stray(&sample, self.oscillator.limits(now.raw)) {
+            return self.misread(now, index, Misreading::Stray);
+        }
         self.polled(now, index, true);
         let word = LastWord::of_reference(&sample, reading.leap(), &vouched);
         let hearing = self.take_in(now, index, (&sample, word));

@@ -92,6 +92,8 @@ pub struct Association {
     turns: usize,
     estimator: Option<Follower>,
     bracket: Option<Bracket>,
+    /// What a pulse said that was not believed.
+    stray: Option<Bracket>,
 }
 
 /// What a source said of itself when it was last heard.
@@ -181,6 +183,7 @@ impl Association {
             turns: 0,
             estimator: None,
             bracket: None,
+            stray: None,
             policy,
         }
     }
@@ -236,6 +239,7 @@ impl Association {
     pub fn forget(&mut self) {
         self.estimator = None;
         self.bracket = None;
+        self.stray = None;
         self.last = None;
         self.reach = Reach::default();
         self.credit = Credit::default();
@@ -252,6 +256,16 @@ impl Association {
     pub fn is_awaited(&self) -> bool {
         let is_gone = self.is_absent || self.is_lost || self.is_loop || self.same_as.is_some();
         self.bracket.is_none() && !is_gone && self.reach.polls() < POLLS_OF_GRACE
+    }
+
+    /// Is it a pulse that contradicts those before it, and that the one just before it does not confirm? A busy machine
+    /// stamps a pulse late by milliseconds, whatever was vouched for. Where two agree the source has jumped indeed.
+    pub fn is_stray(&mut self, sample: &Sample, limits: RateLimits) -> bool {
+        let new = sample.bracket();
+        let meets = |old: Bracket| old.carried_to(new.at, limits).meet(new).is_some();
+        let is_believed = self.bracket.is_none_or(meets) || self.stray.is_some_and(meets);
+        self.stray = (self.is_pulse() && !is_believed).then_some(new);
+        self.stray.is_some()
     }
 
     /// Takes a sample in. The rate is within `limits` for certain; an estimate begins with what is `likely`.

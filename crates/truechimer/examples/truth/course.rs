@@ -11,6 +11,8 @@ use truechimer_sys::clock;
 use truechimer_time::leap::{Leap, UtcReading};
 use truechimer_time::{Civil, LeapKind, LeapTable, Local, Rate, Raw, Span, Tai, Time, Utc};
 
+use crate::turns;
+
 /// Where the truth is kept.
 const KEPT: &str = "/truth";
 /// A walk changes its rate so often.
@@ -41,7 +43,7 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// The truth by which the kernel's clock is wrong as the options want it.
+    /// The truth by which the kernel's clock is wrong as the options want it, or as it was seen from without.
     pub(crate) fn begin(options: &[&str]) -> anyhow::Result<Self> {
         let option = |name: &str| {
             options.iter().find_map(|word| word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')))
@@ -49,10 +51,16 @@ impl Course {
         let number = |name| option(name).map_or(Ok(0.0), str::parse::<f64>);
         let leaps = option("leaps").unwrap_or("");
         let now = clock::readings();
-        let utc = Time::<Utc>::from_epoch(now.realtime.since_epoch()) + Span::from_seconds(number("behind")?);
-        let rate = Rate::from_ppm(number("slow")?);
         let passed = now.raw.since_epoch();
-        let start = table(leaps)?.tai_of_utc(utc) - passed - rate.over(passed);
+        let (start, rate) = match option("turns") {
+            Some(file) => turns::line(file)?,
+            None => {
+                let utc = Time::<Utc>::from_epoch(now.realtime.since_epoch());
+                let rate = Rate::from_ppm(number("slow")?);
+                let tai = table(leaps)?.tai_of_utc(utc + Span::from_seconds(number("behind")?));
+                (tai - passed - rate.over(passed), rate)
+            }
+        };
         let mut text = format!(
             "line {}:{}\nfrom {}\nramp {:e}\nleaps {leaps}\n",
             start.since_epoch(),

@@ -12,6 +12,8 @@
 //!                                  by a step of so many PPM each 16 s; `swing` is one of time itself, which the
 //!                                  kernel module knows, too; `tai_less`: the kernel's clock is to show TAI less so
 //!                                  many seconds, not UTC
+//! truth begin turns=FILE           the truth is the line through these rows of the program `turns`
+//! truth follow                     corrects the truth where rows of `turns` on stdin contradict it, and says so
 //! truth skip SECONDS               true time goes on by so much at once, as when the machine was halted
 //! truth leaps +|- YEAR             a table in which a second is inserted or left out at the end of that year
 //! truth line                       the line at the root of it, for the kernel module
@@ -34,6 +36,7 @@ use truechimer_time::Span;
 mod course;
 mod judge;
 mod serve;
+mod turns;
 
 use course::Course;
 
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["begin", ref options @ ..] => Course::begin(options)?.keep()?,
+        ["follow"] => turns::follow()?,
         ["skip", seconds] => Course::skip(Span::from_seconds(seconds.parse()?))?,
         ["leaps", sign, year] => print!("{}", course::leaps_with(sign, year.parse()?)?),
         ["line"] => println!("{}", Course::kept()?.line()),
@@ -50,7 +54,7 @@ fn main() -> anyhow::Result<ExitCode> {
         ["judge", seconds, every] => return judge::judge(seconds.parse()?, every.parse()?),
         ["first", table, micros] => println!("{}", judge::first(table, micros.parse()?)?),
         ["sum", table, from, to] => println!("{}", judge::sum(table, from.parse()?..=to.parse()?)?),
-        _ => bail!("one of begin, skip, leaps, line, serve, judge, first, sum and their arguments"),
+        _ => bail!("one of begin, follow, skip, leaps, line, serve, judge, first, sum and their arguments"),
     }
     Ok(ExitCode::SUCCESS)
 }
