@@ -101,7 +101,7 @@ impl Kernel {
             let _refused =
                 self.adjust(raw, &mut Timex { modes: timex::ADJ_STATUS, status, ..Timex::default() });
         }
-        let maxerror = publication.max_error().map_or(i64::MAX, |error| (error.as_nanos() / 1000) as i64);
+        let maxerror = publication.max_error().map_or(i64::MAX, |error| error.as_nanos() / 1000);
         let modes = timex::ADJ_STATUS | timex::ADJ_MAXERROR;
         let _refused = self.adjust(raw, &mut Timex { modes, status, maxerror, ..Timex::default() });
     }
