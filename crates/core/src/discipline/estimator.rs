@@ -75,7 +75,6 @@ use self::routes::Routes;
 use self::standing::Standing;
 use self::surprise::{Arrival, Judgement};
 
-use super::oscillator::RateLimits;
 use crate::measure::sample::Sample;
 
 mod bank;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::discipline::oscillator::RateLimits;
 use proptest::prelude::*;
 use truechimer_time::Rate;
 
