@@ -15,8 +15,8 @@ pub mod timex;
 use clockwork::Clockwork;
 use timex::Timex;
 
-/// A clock that can be further off is not called synchronised, as the daemon has it.
-const SYNCHRONISED_LIMIT: Span = Span::from_secs(16);
+/// A clock that can be further off is not called synchronised: what the keeper of the daemon has under the same name.
+const SYNCHRONISED_LIMIT: Span = Span::from_secs(1);
 
 /// What a kernel is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
