@@ -1,6 +1,7 @@
 //! What users would have seen, each once and never again.
 
 use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::policy::ClockPolicy;
 use truechimer_core::status::Status;
 use truechimer_sim::network::{PathSpec, Shape};
 use truechimer_sim::oscillator::OscillatorSpec;
@@ -129,6 +130,25 @@ fn a_leap_second_of_the_kernel_is_nobodys_step() {
         );
         assert!(outcome.clock_error.abs() < Span::from_millis(1), "{}", outcome.clock_error);
     }
+}
+
+/// Ten days from the truth and left alone, the clock comes to a midnight that has a leap second, on a day that has none.
+#[test]
+fn a_clock_that_is_days_off_does_not_leap_at_its_own_wrong_midnight() {
+    let midnight = Civil { year: 2017, ..Civil::of(Time::EPOCH) }.time().expect("a date");
+    let days = Span::from_secs(10 * 24 * HOUR);
+    let outcome = run(Scenario {
+        start: LeapTable::COMPILED.tai_of_utc(midnight) - days - Span::from_secs(HOUR),
+        floor: midnight - days * 3,
+        clock_error: -days,
+        duration: Span::from_secs(2 * HOUR),
+        clock: ClockPolicy { step_updates: 0, ..Scenario::default().clock },
+        ..Scenario::default()
+    });
+    let story = outcome.story.expect("it was asked for");
+    assert!(!story.iter().any(|(_, event)| matches!(event, Event::Leapt { .. })));
+    let moved = outcome.clock_error.abs() - days;
+    assert!(moved.abs() < Span::from_millis(500), "{moved}");
 }
 
 /// The clock is 0.4 s off when the machine falls asleep in the midst of the slew. Nobody answers after that.

@@ -199,14 +199,15 @@ impl Node {
 
     fn publication(&self, now: &Moment) -> Publication {
         let reading = self.model.map(|model| model.read(now.raw));
+        let offset = reading.map_or(Span::ZERO, |reading| self.offset_of(reading.best, now.local));
         Publication {
             at: *now,
             status: self.status,
             model: self.model,
-            offset: reading.map_or(Span::ZERO, |reading| self.offset_of(reading.best, now.local)),
+            offset,
             tai_minus_utc: reading
                 .map(|reading| self.leaps.offset_at_utc(self.leaps.utc_of_tai(reading.best).time)),
-            leap: reading.and_then(|_| self.leap_ahead(now.local)),
+            leap: reading.and_then(|_| self.leap_ahead(now.local, offset)),
             is_near_leap: reading.is_some_and(|reading| self.is_near_leap(reading.best)),
         }
     }

@@ -394,8 +394,12 @@ impl Node {
 
     /// The leap second that the local clock has before it within a day. Its own count is what matters: the kernel leaps
     /// when its clock comes to midnight, and must not be told otherwise a moment before, however late it is. A second
-    /// that is repeated has it before it again, which the kernel takes for no other (`TIME_OOP`).
-    pub(super) fn leap_ahead(&self, local: Time<Local>) -> Option<LeapKind> {
+    /// that is repeated has it before it again, which the kernel takes for no other (`TIME_OOP`). A clock that is half
+    /// a day or more from the truth would leap at a midnight that has none.
+    pub(super) fn leap_ahead(&self, local: Time<Local>, offset: Span) -> Option<LeapKind> {
+        if offset.abs() >= Span::from_secs(43_200) {
+            return None;
+        }
         let utc = Time::<Utc>::from_epoch(local.since_epoch());
         let next = self.leaps.leaps().iter().find(|leap| utc < leap.midnight())?;
         (next.midnight() - utc <= Span::from_secs(86_400)).then_some(next.kind())
