@@ -16,10 +16,10 @@ use libc::c_int;
 const CONTROL_MAX: usize = 512;
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<c_int>();
 
-/// The control messages of one datagram. Aligned as the kernel wants them.
+/// The control messages of one datagram, at most so many bytes of them. Aligned as the kernel wants them.
 #[repr(C, align(8))]
-pub(crate) struct Control {
-    bytes: [u8; CONTROL_MAX],
+pub(crate) struct Control<const MAX: usize = CONTROL_MAX> {
+    bytes: [u8; MAX],
     len: usize,
 }
 
@@ -34,13 +34,25 @@ pub(crate) struct ControlMessage<'a> {
 impl Control {
     /// No messages.
     pub(crate) fn new() -> Self {
-        Self { bytes: [0; CONTROL_MAX], len: 0 }
+        Self::blank()
+    }
+}
+
+impl<const MAX: usize> Control<MAX> {
+    /// No messages, in as much room as the type says.
+    pub(crate) fn blank() -> Self {
+        Self { bytes: [0; MAX], len: 0 }
+    }
+
+    /// Forgets all messages.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
     }
 
     /// One message more.
     pub(crate) fn push(&mut self, level: c_int, kind: c_int, data: &[u8]) {
         let (start, len) = (self.len, HEADER + data.len());
-        assert!(start + aligned(len) <= CONTROL_MAX, "we send few and small control messages");
+        assert!(start + aligned(len) <= MAX, "we send few and small control messages");
         let header = &mut self.bytes[start..start + HEADER];
         let (length, rest) = header.split_at_mut(size_of::<usize>());
         length.copy_from_slice(&len.to_ne_bytes());
@@ -66,7 +78,7 @@ impl Control {
     }
 
     pub(crate) fn set_len(&mut self, len: usize) {
-        self.len = len.min(CONTROL_MAX);
+        self.len = len.min(MAX);
     }
 }
 

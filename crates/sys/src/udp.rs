@@ -6,8 +6,11 @@
 //! When `poll` tells of an exception, [`UdpSocket::transmit_stamp`] is called until it returns nothing, then
 //! [`UdpSocket::receive`]: the first takes stamps from the error queue, the second is told of real errors.
 
+pub mod batch;
+
 mod error;
 mod stamp;
+mod steer;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -69,13 +72,49 @@ impl UdpSocket {
     /// an IPv4 client has one name and not two. What it receives says to which address it came.
     pub fn bind(local: SocketAddr) -> Result<Self, SocketError> {
         let socket = Self::open(local)?;
+        socket.ask_for_destinations(local)?;
+        socket::bind(socket.as_fd(), &local.into())?;
+        Ok(socket)
+    }
+
+    /// A server's socket at a place that several sockets share (`SO_REUSEPORT`): each datagram goes to one of them. It
+    /// is told to which address a datagram came only where that is not known from where it is bound.
+    ///
+    /// Only sockets of one user share a place.
+    pub fn bind_shared(local: SocketAddr) -> Result<Self, SocketError> {
+        let socket = Self::open(local)?;
+        socket::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        if local.ip().is_unspecified() {
+            socket.ask_for_destinations(local)?;
+        }
+        socket::bind(socket.as_fd(), &local.into())?;
+        Ok(socket)
+    }
+
+    /// From now on the sockets that share this one's place are chosen by who sends: one client (in IPv6, one network of 64
+    /// bits) always meets the same of the first so many, in the order in which they were bound.
+    pub fn steer_by_sender(&self, sockets: u32) -> Result<(), SocketError> {
+        steer::by_sender(self.as_fd(), self.local_address()?.is_ipv6(), sockets)?;
+        Ok(())
+    }
+
+    /// Lets so many bytes wait to be read and to be sent, as far as the kernel allows.
+    pub fn make_room(&self, bytes: u32) {
+        let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+        for (force, ask) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
+        {
+            let set = |name| socket::set_option(self.as_fd(), libc::SOL_SOCKET, name, bytes);
+            // Only who administers the network may go beyond the limit; to be cut to it is no error.
+            let _as_much_as_there_is = set(force).or_else(|_| set(ask));
+        }
+    }
+
+    fn ask_for_destinations(&self, local: SocketAddr) -> io::Result<()> {
         let (level, name) = match local {
             SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
             SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
         };
-        socket::set_option(socket.as_fd(), level, name, 1)?;
-        socket::bind(socket.as_fd(), &local.into())?;
-        Ok(socket)
+        socket::set_option(self.as_fd(), level, name, 1)
     }
 
     /// A client's socket for one exchange with `remote`. It is not bound, so the kernel picks a random free port for
@@ -227,7 +266,7 @@ impl Destination {
 
     /// Asks for this address as the source. The way back is left to the routes, except for link-local addresses,
     /// which mean nothing without their interface.
-    fn name_in(self, beside: &mut Control) {
+    fn name_in<const MAX: usize>(self, beside: &mut Control<MAX>) {
         match self.address {
             IpAddr::V4(v4) => {
                 let mut data = [0; 12];

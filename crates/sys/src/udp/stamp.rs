@@ -23,6 +23,8 @@ pub enum Stamps {
     Nothing,
     /// Those that come.
     Received,
+    /// Those that come, and of those that go each for which it is asked.
+    Wished,
     /// Those that come and those that go.
     Both,
 }
@@ -46,7 +48,7 @@ pub(super) struct Way {
 
 /// Best first. Transmit stamps come numbered (OPT_ID) and without the datagram (OPT_TSONLY), which need not be
 /// copied then, and which an unprivileged process may not be let see again.
-pub(super) const WAYS: [Way; 3] = [
+pub(super) const WAYS: [Way; 4] = [
     Way {
         option: libc::SO_TIMESTAMPING,
         value: libc::SOF_TIMESTAMPING_SOFTWARE
@@ -55,6 +57,14 @@ pub(super) const WAYS: [Way; 3] = [
             | libc::SOF_TIMESTAMPING_OPT_ID
             | libc::SOF_TIMESTAMPING_OPT_TSONLY,
         gives: Stamps::Both,
+    },
+    Way {
+        option: libc::SO_TIMESTAMPING,
+        value: libc::SOF_TIMESTAMPING_SOFTWARE
+            | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+            | libc::SOF_TIMESTAMPING_OPT_ID
+            | libc::SOF_TIMESTAMPING_OPT_TSONLY,
+        gives: Stamps::Wished,
     },
     Way {
         option: libc::SO_TIMESTAMPING,
@@ -74,7 +84,7 @@ impl Way {
     /// Asks the kernel for this way; `false` if it does not know it.
     pub(super) fn open(&self, fd: BorrowedFd<'_>) -> bool {
         let opened = socket::set_option(fd, libc::SOL_SOCKET, self.option, self.value as c_int).is_ok();
-        if opened && self.gives == Stamps::Both {
+        if opened && Stamps::Wished <= self.gives {
             // Where it is not known, stamps are told as POLLERR alone.
             let _told_as_pollerr = socket::set_option(fd, libc::SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1);
         }
@@ -90,6 +100,12 @@ impl TransmitStamp {
         let at = beside.messages().find_map(received)?;
         Some(Self { id, at })
     }
+}
+
+/// Asks beside one datagram for the stamp of its going, on a socket that has [`Stamps::Wished`].
+pub(super) fn ask_for_one<const MAX: usize>(beside: &mut Control<MAX>) {
+    let wish: u32 = libc::SOF_TIMESTAMPING_TX_SOFTWARE;
+    beside.push(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &wish.to_ne_bytes());
 }
 
 /// The software stamp, in whichever of the two messages the kernel sends it.
