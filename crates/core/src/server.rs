@@ -1,13 +1,17 @@
 //! Serving: from a question to an answer or to silence.
 //!
-//! Everything here is a pure function of the question and of what is served: nothing is remembered about anybody, but for
-//! a second in [`ratelimit`].
+//! Everything here is a function of the question, of what is served and of what is remembered of those who asked before,
+//! which is little and has a limit. [`desk`] is the whole of it for NTP; whoever owns the sockets hands it what came.
 //!
 //! **Invariant:** an answer is never longer than its question, and nothing but a question is ever answered, so that
 //! neither amplification nor a loop between two servers is possible. Where a protocol wants a longer answer ([`time37`]),
 //! a rate stands in for the first half.
 
 pub mod access;
+pub mod clients;
+pub mod desk;
+pub mod dial;
+pub mod interleaved;
 pub mod ntp;
 pub mod ratelimit;
 pub mod taiclock;
@@ -32,5 +36,7 @@ reasons! {
         NotAHost "not_a_host" "it came from an address that is no single host's"
         /// It came from an address that no prefix of the allow-list contains.
         NotAllowed "not_allowed" "it came from an address that is not served"
+        /// Its client has asked too often.
+        Limited "limited" "its client has asked too often"
     }
 }

@@ -147,6 +147,12 @@ impl UdpSocket {
         stamp::enable(self.as_fd(), wanted)
     }
 
+    /// No stamps any more. Those in the error queue stay there, and the next that are enabled are counted anew.
+    pub fn disable_stamps(&self) -> Result<(), SocketError> {
+        socket::set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPING, 0)?;
+        Ok(())
+    }
+
     /// Sends to the address that the socket is connected to.
     pub fn send(&self, bytes: &[u8]) -> Result<(), SocketError> {
         self.transmit(bytes, None, &Control::new())

@@ -105,6 +105,29 @@ pub struct Sources {
     pub output: Output,
 }
 
+/// List who asks this machine for the time, the most eager first
+///
+/// A client is an IPv4 address, or a network of 64 bits in IPv6. So many are remembered as `[serve] clients` says; who has been
+/// silent for longest goes first. For root and the daemon's own account.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Clients {
+    /// How many to list
+    #[arg(
+        short = 'n',
+        long = "most",
+        value_name = "NUMBER",
+        default_value_t = 20,
+        allow_negative_numbers = true
+    )]
+    pub most: usize,
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// Print the time: the earliest it can be, the best guess, the latest
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Now {
@@ -364,6 +387,7 @@ mod tests {
         Set(Set),
         Status(Status),
         Sources(Sources),
+        Clients(Clients),
         Now(Now),
         Burst(Burst),
         Config(Config),

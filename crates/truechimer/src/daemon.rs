@@ -27,7 +27,9 @@ use crate::config::{Config, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::Store;
-use crate::talk::{Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION};
+use crate::talk::{
+    ClientsReply, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION,
+};
 
 pub mod clock;
 pub mod control;
@@ -46,7 +48,7 @@ use exchanges::Exchanges;
 use references::References;
 use resolver::Resolver;
 use sensor::Sensor;
-use serving::{Service, Telling};
+use serving::Service;
 use statistics::{Head, Recorder};
 use story::Storyteller;
 
@@ -113,6 +115,8 @@ pub struct Daemon {
     report_fault: Option<SteeringFault>,
     control: Option<Control>,
     service: Option<Service>,
+    /// With a bound beyond this those who ask are not told the time.
+    serve_limit: Span,
     recorder: Option<Recorder>,
     store: Store,
     saved: Time<Mono>,
@@ -157,7 +161,9 @@ impl Daemon {
             clock,
             leaps,
             trust: config.trust,
-            exchanges: Exchanges::new(setup.service.as_ref().map(Service::places).unwrap_or_default()),
+            exchanges: Exchanges::new(
+                setup.service.as_ref().map(|service| service.places().to_vec()).unwrap_or_default(),
+            ),
             resolver: Resolver::new(names_and_ports(&config), simulated),
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
             references: setup.references,
@@ -166,6 +172,7 @@ impl Daemon {
             report_fault: None,
             control: setup.control,
             service: setup.service,
+            serve_limit: config.serve.as_ref().map_or(Span::ZERO, |serve| serve.max_bound),
             recorder,
             store,
             saved: now.mono,
@@ -303,6 +310,7 @@ impl Daemon {
         self.tell_report_fault(fault);
         self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
         self.write_page();
+        self.tell_clients();
     }
 
     /// Once, and not at each publication.
@@ -345,12 +353,16 @@ impl Daemon {
     }
 
     fn serve(&mut self, index: usize) {
-        let Self { node, clock, leaps, service, .. } = self;
-        let now = clock.moment(&clocks::readings());
-        let telling = Telling { served: node.served(&now), model: node.model_at(&now), leaps };
-        if let Some(service) = service {
-            service.answer(index, &telling, |readings| clock.moment(readings));
+        if let Some(service) = &mut self.service {
+            service.answer(index);
         }
+    }
+
+    /// Lets those who ask us know what there is to know.
+    fn tell_clients(&self) {
+        let Some(service) = &self.service else { return };
+        let now = self.now();
+        service.publish(self.node.dial(&now, self.serve_limit), now.asleep);
     }
 
     /// Goes on with the conversations on the control socket.
@@ -360,6 +372,7 @@ impl Daemon {
         control.turn(clocks::mono(), |request| match request {
             Request::Status {} => Reply::Status(Box::new(self.status())),
             Request::Sources {} => Reply::Sources(self.sources()),
+            Request::Clients {} => self.clients(),
             Request::Burst {} => taken(&mut orders, Order::Burst),
             Request::Step {} => taken(&mut orders, Order::Step),
         });
@@ -387,6 +400,13 @@ impl Daemon {
         SourcesReply {
             version: VERSION,
             sources: sources.iter().map(|source| SourceReply::of(source, now.mono)).collect(),
+        }
+    }
+
+    fn clients(&self) -> Reply {
+        match &self.service {
+            Some(service) => Reply::Clients(ClientsReply::of(service.clients(), clocks::mono())),
+            None => Reply::Error("nothing is served: there is no [serve] in the configuration".to_owned()),
         }
     }
 
@@ -434,8 +454,10 @@ fn server_counts(service: &Service) -> ServerCounts {
     let counters = service.counters();
     let reasons = truechimer_core::server::Silence::ALL.into_iter();
     ServerCounts {
-        listening: service.places(),
+        listening: service.places().to_vec(),
         answered: counters.answered,
+        interleaved: counters.interleaved,
+        leaked: counters.leaked,
         unsent: counters.unsent,
         silent: reasons
             .map(|reason| (reason.label().to_owned(), counters.silent[reason.index()]))

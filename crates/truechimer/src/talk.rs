@@ -4,11 +4,13 @@
 //! every field; the same objects are what `--json` prints. Fields may be added; none changes its meaning while
 //! `version` stays the same.
 
-use std::net::SocketAddr;
+use std::cmp::Reverse;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use truechimer_core::discipline::holdover::Leaning;
 use truechimer_core::node::report::{Report, SourceReport, Standing};
+use truechimer_core::server::clients::Client;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
@@ -29,6 +31,9 @@ const WHY_MAX: usize = 200;
 /// The longest reply that is read.
 pub const REPLY_MAX: usize = 1 << 20;
 
+/// So many clients are told of at once.
+pub const CLIENTS_MAX: usize = 4096;
+
 /// The socket's name in the run folder.
 pub const SOCKET_NAME: &str = "control";
 
@@ -40,6 +45,8 @@ pub enum Request {
     Status {},
     /// What is thought of the sources? Anybody may ask.
     Sources {},
+    /// Who asks us for the time? For root and the daemon's own account: it is nobody else's business.
+    Clients {},
     /// Ask all sources in a burst. For root and the daemon's own account.
     Burst {},
     /// Step at the next update if need be. For root and the daemon's own account.
@@ -47,11 +54,11 @@ pub enum Request {
 }
 
 impl Request {
-    /// Does it change anything?
-    pub fn is_order(self) -> bool {
+    /// Is it for root and the daemon's own account alone?
+    pub fn is_reserved(self) -> bool {
         match self {
             Self::Status {} | Self::Sources {} => false,
-            Self::Burst {} | Self::Step {} => true,
+            Self::Clients {} | Self::Burst {} | Self::Step {} => true,
         }
     }
 }
@@ -64,6 +71,8 @@ pub enum Reply {
     Status(Box<StatusReply>),
     /// To [`Request::Sources`].
     Sources(SourcesReply),
+    /// To [`Request::Clients`].
+    Clients(ClientsReply),
     /// An order is taken.
     Done {},
     /// It is not done, and why.
@@ -181,10 +190,56 @@ pub struct ServerCounts {
     pub listening: Vec<SocketAddr>,
     /// Questions answered.
     pub answered: u64,
+    /// Of these, in interleaved mode. Replies of older daemons have none.
+    #[serde(default)]
+    pub interleaved: u64,
+    /// Of these, although their clients asked too often.
+    #[serde(default)]
+    pub leaked: u64,
     /// Answers that the kernel did not take.
     pub unsent: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: Vec<(String, u64)>,
+}
+
+/// Who asks us for the time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientsReply {
+    /// The version of this object.
+    pub version: u32,
+    /// So many are known; the table has no room for more than are configured.
+    pub known: usize,
+    /// Those who asked most often, at most [`CLIENTS_MAX`], the most eager first.
+    pub clients: Vec<ClientReply>,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientReply {
+    /// An IPv4 address, or the first address of a network of 64 bits in IPv6.
+    pub address: IpAddr,
+    /// How often it asked since it is known.
+    pub asked: u32,
+    /// How often it got no answer, because it asked too often.
+    pub limited: u32,
+    /// It last asked so long ago.
+    pub age: f64,
+}
+
+impl ClientsReply {
+    /// What is said of these clients now.
+    pub fn of(mut clients: Vec<Client>, now: Time<Mono>) -> Self {
+        let known = clients.len();
+        clients.sort_by_key(|client| (Reverse(client.asked), client.address));
+        clients.truncate(CLIENTS_MAX);
+        let reply = |client: &Client| ClientReply {
+            address: client.address,
+            asked: client.asked,
+            limited: client.limited,
+            age: (now - client.last).as_seconds(),
+        };
+        Self { version: VERSION, known, clients: clients.iter().map(reply).collect() }
+    }
 }
 
 /// What is thought of the sources.

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use truechimer_time::{LeapKind, Local, Mono, NtpPrecision, Rate, Span, Tai, Time, Utc};
+use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Tai, Time, Utc};
 
 use super::Node;
 use crate::discipline::holdover::Leaning;
@@ -12,7 +12,8 @@ use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
 use crate::measure::reference::Misreading;
 use crate::moment::Moment;
-use crate::server::ntp::Served;
+use crate::server::dial::Dial;
+use crate::server::ntp::{PRECISION, Served};
 use crate::source::SourceId;
 use crate::source::association::Association;
 use crate::source::schedule::Traffic;
@@ -223,9 +224,6 @@ impl Standing {
     }
 }
 
-/// How fine our clock is read by those whom we serve: a packet's stamps are worth no more than 2⁻²⁰ s, about 1 µs.
-const PRECISION: NtpPrecision = NtpPrecision { log2_seconds: -20 };
-
 /// The forecast is made for these.
 const FORECAST_LIMITS: [Span; 4] =
     [Span::from_millis(1), Span::from_millis(10), Span::from_millis(100), Span::from_secs(1)];
@@ -271,12 +269,20 @@ impl Node {
         self.model.filter(|_| self.clock.slept(now).is_none())
     }
 
+    /// What our own server tells for the next few seconds, until its bound is beyond a limit.
+    pub fn dial(&self, now: &Moment, limit: Span) -> Dial {
+        match self.model_at(now) {
+            Some(model) => Dial::of_model(&model, &self.leaps, now.raw, self.served(now), limit),
+            None => Dial::unsynchronised(now.raw, Time::from_epoch(now.local.since_epoch())),
+        }
+    }
+
     /// What our own server says of itself. Its distance is our bound, whatever part of it is called delay.
     pub fn served(&self, now: &Moment) -> Served {
         let (Some(model), Some(upstream)) = (self.model_at(now), self.upstream()) else {
-            return self.served_unsynchronised();
+            return Served::unsynchronised();
         };
-        let Some(word) = &upstream.last else { return self.served_unsynchronised() };
+        let Some(word) = &upstream.last else { return Served::unsynchronised() };
         let reading = model.read(now.raw);
         let delay = word.root_delay + word.delay.max(Span::ZERO);
         Served {
@@ -296,19 +302,6 @@ impl Node {
             precision: PRECISION,
             root_delay: delay,
             root_dispersion: (reading.bound() - delay.half()).max(Span::ZERO),
-        }
-    }
-
-    fn served_unsynchronised(&self) -> Served {
-        Served {
-            synchronised: false,
-            leap: Leap::Unknown,
-            stratum: 16,
-            precision: PRECISION,
-            reference_id: [0; 4],
-            reference: Time::EPOCH,
-            root_delay: Span::ZERO,
-            root_dispersion: Span::ZERO,
         }
     }
 

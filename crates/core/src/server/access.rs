@@ -9,22 +9,29 @@ use core::str::FromStr;
 
 use super::Silence;
 
-/// The most prefixes that a list holds: each question is compared with all of them.
-pub const PREFIXES_MAX: usize = 256;
+/// The most prefixes that a list is made of.
+pub const PREFIXES_MAX: usize = 4096;
 
-/// The prefixes that are served. An empty list serves nobody.
+/// Who is served. An empty list serves nobody.
+///
+/// However many prefixes it was made of, a client is found in it by halving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
-    prefixes: Vec<Prefix>,
+    v4: Ranges,
+    v6: Ranges,
 }
 
 impl AllowList {
-    /// A list of these prefixes.
+    /// A list of these prefixes, without those.
     ///
     /// # Errors
-    /// More than [`PREFIXES_MAX`] of them.
-    pub fn new(prefixes: Vec<Prefix>) -> Result<Self, PrefixesTooMany> {
-        if prefixes.len() > PREFIXES_MAX { Err(PrefixesTooMany) } else { Ok(Self { prefixes }) }
+    /// More than [`PREFIXES_MAX`] of either.
+    pub fn new(allowed: &[Prefix], denied: &[Prefix]) -> Result<Self, PrefixesTooMany> {
+        if allowed.len().max(denied.len()) > PREFIXES_MAX {
+            return Err(PrefixesTooMany);
+        }
+        let ranges = |bits| Ranges::of(allowed, bits).without(&Ranges::of(denied, bits));
+        Ok(Self { v4: ranges(32), v6: ranges(128) })
     }
 
     /// May this client be answered?
@@ -39,8 +46,53 @@ impl AllowList {
         if address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Err(Silence::NotAHost);
         }
-        let allowed = self.prefixes.iter().any(|prefix| prefix.contains(address));
-        if allowed { Ok(()) } else { Err(Silence::NotAllowed) }
+        let is_allowed = match address {
+            IpAddr::V4(v4) => self.v4.contain(v4.to_bits().into()),
+            IpAddr::V6(v6) => self.v6.contain(v6.to_bits()),
+        };
+        if is_allowed { Ok(()) } else { Err(Silence::NotAllowed) }
+    }
+}
+
+/// Addresses of one family as numbers: ranges with both their ends, in ascending order, none touching the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ranges(Vec<(u128, u128)>);
+
+impl Ranges {
+    /// Those of the prefixes that are of the family with addresses of so many bits.
+    fn of(prefixes: &[Prefix], bits: u8) -> Self {
+        let mut all: Vec<(u128, u128)> = prefixes
+            .iter()
+            .filter(|prefix| width(prefix.first) == bits)
+            .map(|prefix| prefix.range())
+            .collect();
+        all.sort_unstable();
+        all.dedup_by(|next, before| {
+            let touches = next.0 <= before.1.saturating_add(1);
+            if touches {
+                before.1 = before.1.max(next.1);
+            }
+            touches
+        });
+        Self(all)
+    }
+
+    fn without(self, denied: &Self) -> Self {
+        denied.0.iter().fold(self, |left, &hole| left.cut(hole))
+    }
+
+    fn cut(self, (first, last): (u128, u128)) -> Self {
+        let parts = self.0.into_iter().flat_map(|(from, to)| {
+            let before = (from < first).then(|| (from, to.min(first.saturating_sub(1))));
+            let behind = (last < to).then(|| (from.max(last.saturating_add(1)), to));
+            if to < first || last < from { [Some((from, to)), None] } else { [before, behind] }
+        });
+        Self(parts.flatten().collect())
+    }
+
+    fn contain(&self, address: u128) -> bool {
+        let after = self.0.partition_point(|(first, _)| *first <= address);
+        after.checked_sub(1).is_some_and(|at| address <= self.0[at].1)
     }
 }
 
@@ -99,6 +151,18 @@ impl Prefix {
     pub fn contains(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         width(address) == width(self.first) && cut(address, self.length) == self.first
+    }
+}
+
+impl Prefix {
+    /// The first and the last address, as numbers.
+    fn range(self) -> (u128, u128) {
+        let (first, bits) = match self.first {
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
+            IpAddr::V6(v6) => (v6.to_bits(), 128),
+        };
+        let behind = u128::MAX.checked_shr(128 - u32::from(bits - self.length)).unwrap_or(0);
+        (first, first | behind)
     }
 }
 
@@ -255,8 +319,27 @@ mod tests {
     #[test]
     fn a_list_has_a_limit() {
         let prefix: Prefix = "10.0.0.0/8".parse().unwrap();
-        assert!(AllowList::new([prefix].repeat(PREFIXES_MAX)).is_ok());
-        assert_eq!(AllowList::new([prefix].repeat(PREFIXES_MAX + 1)), Err(PrefixesTooMany));
+        assert!(AllowList::new(&[prefix].repeat(PREFIXES_MAX), &[]).is_ok());
+        assert_eq!(AllowList::new(&[prefix].repeat(PREFIXES_MAX + 1), &[]), Err(PrefixesTooMany));
+        assert_eq!(AllowList::new(&[], &[prefix].repeat(PREFIXES_MAX + 1)), Err(PrefixesTooMany));
+    }
+
+    #[test]
+    fn what_is_denied_is_not_allowed() {
+        let list =
+            AllowList::new(&prefixes(&["10.0.0.0/8", "::/0"]), &prefixes(&["10.1.0.0/16", "fd00::/8"]))
+                .unwrap();
+        for (client, is_served) in [
+            ("10.0.255.255:1", true),
+            ("10.1.0.0:1", false),
+            ("10.1.255.255:1", false),
+            ("10.2.0.0:1", true),
+            ("[fcff::1]:1", true),
+            ("[fd00::1]:1", false),
+            ("[fe00::1]:1", true),
+        ] {
+            assert_eq!(list.admit(client.parse().unwrap()).is_ok(), is_served, "{client}");
+        }
     }
 
     proptest! {
@@ -279,7 +362,34 @@ mod tests {
         }
     }
 
-    fn list(prefixes: &[&str]) -> AllowList {
-        AllowList::new(prefixes.iter().map(|text| text.parse().unwrap()).collect()).unwrap()
+    proptest! {
+        /// The same answer as asking prefix by prefix.
+        #[test]
+        fn a_list_is_its_prefixes(
+            allowed in prop::collection::vec((any::<u8>(), 0u8..=8), 0..12),
+            denied in prop::collection::vec((any::<u8>(), 0u8..=8), 0..12),
+        ) {
+            // All within 192.0.2.0/24, so that they meet each other.
+            let prefix = |(host, length): &(u8, u8)| {
+                let length = 24 + *length;
+                Prefix::new(cut(IpAddr::V4([192, 0, 2, *host].into()), length), length).unwrap()
+            };
+            let allowed: Vec<Prefix> = allowed.iter().map(prefix).collect();
+            let denied: Vec<Prefix> = denied.iter().map(prefix).collect();
+            let list = AllowList::new(&allowed, &denied).unwrap();
+            for host in 1..=254 {
+                let client = SocketAddr::from(([192, 0, 2, host], 123));
+                let in_one = |list: &[Prefix]| list.iter().any(|prefix| prefix.contains(client.ip()));
+                prop_assert_eq!(list.admit(client).is_ok(), in_one(&allowed) && !in_one(&denied), "{}", client);
+            }
+        }
+    }
+
+    fn list(allowed: &[&str]) -> AllowList {
+        AllowList::new(&prefixes(allowed), &[]).unwrap()
+    }
+
+    fn prefixes(texts: &[&str]) -> Vec<Prefix> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 }

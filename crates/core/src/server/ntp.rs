@@ -25,6 +25,9 @@ const UNSYNCHRONISED: u8 = 16;
 /// The root dispersion of a server that does not know the time (MAXDISP of RFC 5905, section 7.2).
 const DISPERSION_MAX: Span = Span::from_secs(16);
 
+/// How fine a clock is read by those whom it is served to: a packet's stamps are worth no more than 2⁻²⁰ s, about 1 µs.
+pub const PRECISION: NtpPrecision = NtpPrecision { log2_seconds: -20 };
+
 /// What we tell about our clock, as of now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
@@ -60,19 +63,48 @@ pub fn answer(
     served: &Served,
 ) -> Result<[u8; HEADER_LEN], Silence> {
     let question = question(request)?;
-    let told = Packet {
-        version: question.version,
-        poll: question.poll,
-        origin: question.transmit,
-        receive: known(received),
-        transmit: known(now),
-        ..served.told()
-    };
-    Ok(told.write())
+    Ok(reply(served.header(), &question, known(received), known(now)))
 }
 
-/// The question, if it is one that may be answered.
-fn question(request: &[u8]) -> Result<Packet, Silence> {
+/// The answer to a question, from the header that all answers share, when the question came, and when the answer leaves.
+pub fn reply(
+    shared: [u8; HEADER_LEN],
+    question: &Packet,
+    received: NtpTimestamp,
+    leaves: NtpTimestamp,
+) -> [u8; HEADER_LEN] {
+    addressed(shared, question, question.transmit, (received, leaves))
+}
+
+/// The answer in interleaved mode: it tells when the answer before it left.
+pub fn reply_interleaved(
+    shared: [u8; HEADER_LEN],
+    question: &Packet,
+    received: NtpTimestamp,
+    last_left: NtpTimestamp,
+) -> [u8; HEADER_LEN] {
+    addressed(shared, question, question.receive, (received, last_left))
+}
+
+fn addressed(
+    mut header: [u8; HEADER_LEN],
+    question: &Packet,
+    origin: NtpTimestamp,
+    (received, left): (NtpTimestamp, NtpTimestamp),
+) -> [u8; HEADER_LEN] {
+    header[0] = header[0] & 0b1100_0111 | question.version << 3;
+    header[2] = question.poll.cast_unsigned();
+    header[24..32].copy_from_slice(&origin.to_bytes());
+    header[32..40].copy_from_slice(&received.to_bytes());
+    header[40..48].copy_from_slice(&left.to_bytes());
+    header
+}
+
+/// The question, if it is one that may be answered; what follows its header can be read.
+///
+/// # Errors
+/// [`Silence`] with its reason, if it is none.
+pub fn question(request: &[u8]) -> Result<Packet, Silence> {
     let packet = Packet::parse(request).map_err(Silence::of)?;
     if !(1..=4).contains(&packet.version) {
         return Err(Silence::Version);
@@ -91,7 +123,7 @@ impl Served {
             synchronised: true,
             leap: Leap::None,
             stratum: 1,
-            precision: NtpPrecision { log2_seconds: -20 },
+            precision: PRECISION,
             root_delay: Span::ZERO,
             root_dispersion,
             reference_id,
@@ -99,11 +131,29 @@ impl Served {
         }
     }
 
+    /// What a server tells that does not know the time.
+    pub fn unsynchronised() -> Self {
+        Self {
+            synchronised: false,
+            leap: Leap::Unknown,
+            stratum: UNSYNCHRONISED,
+            precision: PRECISION,
+            root_delay: Span::ZERO,
+            root_dispersion: Span::ZERO,
+            reference_id: [0; 4],
+            reference: Time::EPOCH,
+        }
+    }
+
     /// The part of an answer that is the same for everybody.
-    fn told(&self) -> Packet {
-        let usable =
-            self.synchronised && self.leap != Leap::Unknown && (1..UNSYNCHRONISED).contains(&self.stratum);
-        if usable { self.told_synchronised() } else { self.told_unsynchronised() }
+    pub fn header(&self) -> [u8; HEADER_LEN] {
+        let told = if self.is_usable() { self.told_synchronised() } else { self.told_unsynchronised() };
+        told.write()
+    }
+
+    /// Is it told as the time?
+    pub fn is_usable(&self) -> bool {
+        self.synchronised && self.leap != Leap::Unknown && (1..UNSYNCHRONISED).contains(&self.stratum)
     }
 
     fn told_synchronised(&self) -> Packet {
@@ -161,7 +211,7 @@ fn known(time: Time<Utc>) -> NtpTimestamp {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::vec;
@@ -308,7 +358,7 @@ mod tests {
         reference: Time::from_epoch(Span::from_secs(1_789_999_900)),
     };
 
-    fn question(version: u8, mode: Mode) -> Vec<u8> {
+    pub(in crate::server) fn question(version: u8, mode: Mode) -> Vec<u8> {
         let packet = Packet {
             version,
             mode,

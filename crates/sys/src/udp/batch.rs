@@ -147,6 +147,25 @@ impl Batch {
         }
     }
 
+    /// Writes a datagram of our own in the place of an answer: to whom, from which of our addresses, and so many bytes.
+    pub fn compose(
+        &mut self,
+        index: usize,
+        to: SocketAddr,
+        from: Option<Destination>,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) {
+        let buffer =
+            &mut self.bytes[index * 2 * self.datagram_max..][self.datagram_max..][..self.datagram_max];
+        let slot = &mut self.slots[index];
+        slot.from = to.into();
+        slot.beside.clear();
+        if let Some(from) = from {
+            from.name_in(&mut slot.beside);
+        }
+        slot.reply = Some(Reply { len: write(buffer), stamped: false });
+    }
+
     /// Sends the answers to the first so many.
     pub fn send(&mut self, come: usize, socket: &UdpSocket) -> Sent {
         let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; DATAGRAMS_MAX];

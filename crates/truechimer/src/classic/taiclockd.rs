@@ -103,8 +103,8 @@ impl Taiclockd {
 /// Everybody, but from addresses where nobody single listens.
 fn anybody() -> AllowList {
     let everything = |ip: IpAddr| Prefix::new(ip, 0).expect("no bits are not too many");
-    let both = vec![everything(Ipv4Addr::UNSPECIFIED.into()), everything(Ipv6Addr::UNSPECIFIED.into())];
-    AllowList::new(both).expect("two prefixes are not too many")
+    let both = [everything(Ipv4Addr::UNSPECIFIED.into()), everything(Ipv6Addr::UNSPECIFIED.into())];
+    AllowList::new(&both, &[]).expect("two prefixes are not too many")
 }
 
 struct Server {

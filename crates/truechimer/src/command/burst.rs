@@ -26,6 +26,8 @@ pub fn step(arguments: &cli::Step) -> anyhow::Result<Outcome> {
 fn order(daemon: &cli::Daemon, request: Request) -> anyhow::Result<Outcome> {
     match ask(&daemon.run_dir, request)? {
         Reply::Done {} => Ok(Outcome::Yes),
-        Reply::Status(_) | Reply::Sources(_) | Reply::Error(_) => bail!("the daemon answers something else"),
+        Reply::Status(_) | Reply::Sources(_) | Reply::Clients(_) | Reply::Error(_) => {
+            bail!("the daemon answers something else")
+        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod applets;
 pub mod ask;
 pub mod burst;
+pub mod clients;
 pub mod config;
 pub mod demo;
 pub mod manual;

@@ -40,7 +40,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     make_folders(&config, account.as_ref())?;
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
-    let service = serve(&config)?;
+    let service = serve(&config, arguments.simulated)?;
     let references = References::open(&config, account.as_ref(), arguments.simulated);
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
@@ -173,9 +173,9 @@ fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
     Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
 }
 
-fn serve(config: &Config) -> anyhow::Result<Option<Service>> {
-    let service = config.serve.as_ref().map(|serve| Service::new(&serve.ntp, serve.allow.clone()));
-    Ok(service.transpose()?)
+fn serve(config: &Config, simulated: bool) -> anyhow::Result<Option<Service>> {
+    let Some(serve) = &config.serve else { return Ok(None) };
+    Ok(Some(Service::start(serve, random()?, simulated)?))
 }
 
 fn publish(config: &Config) -> anyhow::Result<PageWriter> {
@@ -190,8 +190,12 @@ fn listen(config: &Config) -> anyhow::Result<Control> {
 
 /// All chance of the daemon's life.
 pub fn seed() -> anyhow::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
+    random()
+}
+
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the kernel gives no random numbers: {error}"))?;
-    Ok(seed)
+    Ok(bytes)
 }

@@ -1,19 +1,17 @@
 //! From what is written to what holds: defaults filled in, every value within its limits.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use truechimer_core::policy::{ClockPolicy, Rhythm, SOURCES_MAX, TrustPolicy};
 use truechimer_time::{Rate, Span};
 
-use truechimer_core::server::access::Prefix;
-
 use super::error::{ConfigError, Fault, Texts};
 use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
-use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenServe, WrittenSource};
-use super::{Clock, Config, Serve, Source, State, Statistics, classic, default, reference};
+use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
+use super::{Clock, Config, Source, State, Statistics, classic, default, reference, serve};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -28,10 +26,6 @@ pub const BURST_MAX: u8 = 8;
 pub const OPERATOR_LENGTH_MAX: usize = 64;
 /// The fastest slew: a twelfth, what the kernel's tick and frequency can be asked for with room to spare.
 pub const SLEW_MAX: Rate = Rate::from_ppb(83_333_000);
-/// The most places to listen at.
-pub const LISTEN_MAX: usize = 16;
-/// The most prefixes to answer.
-pub const ALLOW_MAX: usize = 256;
 /// The most statistics files to keep.
 pub const STATISTICS_KEEP_MAX: u32 = 1000;
 
@@ -76,7 +70,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         },
         classic: classic::classic(&written.classic, &sources)?,
         sources,
-        serve: written.serve.as_ref().map(serve).transpose()?,
+        serve: written.serve.as_ref().map(serve::serve).transpose()?,
         state: State {
             dir: plain(&written.state.dir).unwrap_or(defaults.state.dir),
             run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir),
@@ -84,7 +78,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         statistics: Statistics {
             dir: plain(&statistics.dir),
             max_size: within(&statistics.max_size, defaults.statistics.max_size, STATISTICS_SIZE)?,
-            keep: count(&statistics.keep, "keep", defaults.statistics.keep, STATISTICS_KEEP_MAX)?,
+            keep: count(&statistics.keep, "keep", defaults.statistics.keep, 0..=STATISTICS_KEEP_MAX)?,
         },
         log: plain(&written.log.level).unwrap_or(defaults.log),
         leap_file: plain(&written.leap.file),
@@ -144,7 +138,7 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
         kind,
         min_interval,
         max_interval,
-        burst: count(&written.burst, "burst", burst, BURST_MAX)?,
+        burst: count(&written.burst, "burst", burst, 0..=BURST_MAX)?,
         operator: operator(&written.operator, address)?,
         prefer: written.prefer.unwrap_or(false),
         trust: is_true(&written.trust),
@@ -220,7 +214,7 @@ fn clock(written: &WrittenClock) -> Result<Clock, Flaw> {
                 &written.step_updates,
                 "step_updates",
                 defaults.policy.step_updates,
-                u32::MAX,
+                0..=u32::MAX,
             )?,
             max_slew: within(&written.max_slew, defaults.policy.max_slew, slew)?,
             panic: within(&written.panic, defaults.policy.panic, panic)?,
@@ -260,27 +254,6 @@ fn min_operators(written: &Key<i64>, votes: usize) -> Result<Option<usize>, Flaw
     }
 }
 
-fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
-    let (span, written) = (written.span(), written.get_ref());
-    let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
-    let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
-    if ntp.is_empty() {
-        return Err(Flaw(listen.span(), Fault::Missing("ntp")));
-    }
-    if ntp.len() > LISTEN_MAX {
-        return Err(Flaw(listen.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
-    }
-    let allow = match &written.allow {
-        Some(list) if list.get_ref().len() > ALLOW_MAX => {
-            return Err(Flaw(list.span(), Fault::TooMany { what: "prefixes", most: ALLOW_MAX }));
-        }
-        Some(list) => list.get_ref().iter().map(|prefix| prefix.0).collect(),
-        None if ntp.iter().all(|place| place.ip().is_loopback()) => Prefix::LOOPBACK.to_vec(),
-        None => return Err(Flaw(listen.span(), Fault::AllowWhom)),
-    };
-    Ok(Serve { ntp, allow })
-}
-
 /// What a value may be, both ends included.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<T> {
@@ -311,14 +284,20 @@ pub(super) fn within<T: Spelled + PartialOrd + Copy>(
     }
 }
 
-/// A count from zero up to `most`.
-fn count<T>(key: &Key<i64>, what: &'static str, default: T, most: T) -> Result<T, Flaw>
+/// A count within its limits.
+pub(super) fn count<T>(
+    key: &Key<i64>,
+    what: &'static str,
+    default: T,
+    limits: RangeInclusive<T>,
+) -> Result<T, Flaw>
 where
     T: TryFrom<i64> + PartialOrd + std::fmt::Display,
 {
     let Some(key) = key else { return Ok(default) };
-    let value = T::try_from(*key.get_ref()).ok().filter(|value| *value <= most);
-    value.ok_or_else(|| Flaw(key.span(), Fault::OutOfLimits { what, limits: format!("0 to {most}") }))
+    let value = T::try_from(*key.get_ref()).ok().filter(|value| limits.contains(value));
+    let (least, most) = limits.into_inner();
+    value.ok_or_else(|| Flaw(key.span(), Fault::OutOfLimits { what, limits: format!("{least} to {most}") }))
 }
 
 /// A value that has no limits.

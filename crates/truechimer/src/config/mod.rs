@@ -21,11 +21,11 @@ mod place;
 mod quantity;
 mod read;
 mod reference;
+mod serve;
 mod show;
 mod words;
 mod written;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
@@ -33,8 +33,8 @@ use truechimer_time::Span;
 
 pub use address::{Address, AddressError, NTP_PORT, NoPrefix, PathError};
 pub use check::{
-    ALLOW_MAX, BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, LISTEN_MAX,
-    OPERATOR_LENGTH_MAX, SLEW_MAX, STATISTICS_KEEP_MAX,
+    BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, OPERATOR_LENGTH_MAX, SLEW_MAX,
+    STATISTICS_KEEP_MAX,
 };
 pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
@@ -44,7 +44,8 @@ pub use place::Place as SourcePlace;
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
 pub use reference::{Edge, RefIdError, Reference};
-pub use truechimer_core::server::access::{Prefix, PrefixError};
+pub use serve::{LISTEN_MAX, Serve, WORKERS_MAX};
+pub use truechimer_core::server::access::{PREFIXES_MAX, Prefix, PrefixError};
 pub use words::{Account, AccountError, Host, HostError, Kind, Level, Target, WordError};
 
 /// How often the clocks are compared to see whether somebody else moves ours: a step shall be noticed within a
@@ -115,15 +116,6 @@ pub struct Clock {
     pub target: Target,
     /// What may be done to it.
     pub policy: ClockPolicy,
-}
-
-/// `[serve]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct Serve {
-    /// Where to listen for NTP.
-    pub ntp: Vec<SocketAddr>,
-    /// Whom to answer.
-    pub allow: Vec<Prefix>,
 }
 
 /// `[state]`

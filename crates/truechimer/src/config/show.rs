@@ -1,13 +1,14 @@
 //! The effective configuration as a text that can be read again.
 
 use toml::Spanned;
+use truechimer_time::Span;
 
 use super::reference::{Offset, RefId};
 use super::written::{
     Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenLeap, WrittenLog,
     WrittenSelect, WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Classic, Config, Kind, Reference, Serve, Source};
+use super::{Classic, Config, Kind, Prefix, Reference, Serve, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -88,8 +89,18 @@ fn written_reference(source: &Source) -> WrittenSource {
 fn written_serve(serve: &Serve) -> WrittenServe {
     WrittenServe {
         ntp: key(serve.ntp.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
-        allow: key(serve.allow.iter().map(|prefix| Spelling(*prefix)).collect()),
+        allow: prefixes(&serve.allow),
+        deny: prefixes(&serve.deny),
+        workers: key(serve.workers.into()),
+        clients: key(serve.clients as i64),
+        limit_interval: spelled(serve.rate.map_or(Span::ZERO, |rule| rule.interval)),
+        limit_burst: serve.rate.and_then(|rule| key(rule.burst.into())),
+        max_bound: spelled(serve.max_bound),
     }
+}
+
+fn prefixes(list: &[Prefix]) -> Key<Vec<Spelling<Prefix>>> {
+    key(list.iter().map(|prefix| Spelling(*prefix)).collect())
 }
 
 fn written_classic(classic: &Classic) -> WrittenClassic {

@@ -311,9 +311,9 @@ fn too_many_of_anything_is_refused() {
     let sources: String =
         (0..=SOURCES_MAX).map(|n| format!("[[source]]\naddress = \"n{n}.example\"\n")).collect();
     assert!(parse(&sources).unwrap_err().contains("more than 32 sources"));
-    let allow = vec!["\"10.0.0.0/8\""; ALLOW_MAX + 1].join(",");
+    let allow = vec!["\"10.0.0.0/8\""; PREFIXES_MAX + 1].join(",");
     let error = parse(&format!("[serve]\nntp = [\"0.0.0.0:123\"]\nallow = [{allow}]")).unwrap_err();
-    assert!(error.contains("more than 256 prefixes"), "{error}");
+    assert!(error.contains("more than 4096 prefixes"), "{error}");
     let ntp = vec!["\"0.0.0.0:123\""; LISTEN_MAX + 1].join(",");
     let error = parse(&format!("[serve]\nntp = [{ntp}]")).unwrap_err();
     assert!(error.contains("more than 16 places to listen at"), "{error}");

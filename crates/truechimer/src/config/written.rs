@@ -102,6 +102,12 @@ pub(super) struct WrittenSelect {
 pub(super) struct WrittenServe {
     pub(super) ntp: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
     pub(super) allow: Key<Vec<Spelling<Prefix>>>,
+    pub(super) deny: Key<Vec<Spelling<Prefix>>>,
+    pub(super) workers: Key<i64>,
+    pub(super) clients: Key<i64>,
+    pub(super) limit_interval: Key<Spelling<Span>>,
+    pub(super) limit_burst: Key<i64>,
+    pub(super) max_bound: Key<Spelling<Span>>,
 }
 
 /// `[classic]`

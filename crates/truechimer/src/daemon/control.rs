@@ -128,8 +128,8 @@ impl Connection {
 
     fn permit(&self, request: Result<Request, String>) -> Result<Request, String> {
         match request {
-            Ok(request) if request.is_order() && !self.may_order => {
-                Err("orders are taken from root and the daemon's own account only".to_owned())
+            Ok(request) if request.is_reserved() && !self.may_order => {
+                Err("this is for root and the daemon's own account only".to_owned())
             }
             request => request,
         }

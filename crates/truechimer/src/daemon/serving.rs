@@ -1,133 +1,206 @@
 //! Answering those who ask us for the time.
 //!
-//! The core says what to answer; here are only the sockets. What is told is the model's time, not the local clock's:
-//! it is right even while the clock is still being slewed.
+//! The core says what to answer; here are the sockets and the threads. Each [`worker`] has sockets of its own at every place,
+//! and the kernel shares the clients out among them: one client always meets the same worker. What they tell is the
+//! model's time, not the local clock's: it is right even while the clock is still being slewed.
+//!
+//! **Invariant:** the daemon's loop waits for no worker, and no worker for the loop. They share what is told and what the
+//! operator wants, as a whole that is replaced and never changed ([`Post`]).
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use truechimer_core::discipline::model::Model;
-use truechimer_core::moment::Moment;
-use truechimer_core::server::Silence;
-use truechimer_core::server::access::{AllowList, Prefix, PrefixesTooMany};
-use truechimer_core::server::ntp::{Served, answer};
-use truechimer_core::wire::DATAGRAM_MAX;
-use truechimer_sys::clock::{self, Readings};
+use arc_swap::ArcSwap;
+use truechimer_core::server::access::{AllowList, PrefixesTooMany};
+use truechimer_core::server::clients::Client;
+use truechimer_core::server::desk::{Counters, Desk, Policy};
+use truechimer_core::server::dial::Dial;
+use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::udp::{Received, SocketError, Stamps, UdpSocket};
-use truechimer_time::{LeapTable, Raw, Time, Utc};
+use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
+use truechimer_sys::wake::{self, Waker};
+use truechimer_time::{Span, Time};
 
-use crate::stamps;
+use crate::config::Serve;
 
-/// How many questions of one socket are answered in one turn: our own measurements are not kept waiting.
-const TURN: usize = 64;
+mod alone;
+mod worker;
 
-/// The sockets that are asked, and who may ask.
+use alone::Alone;
+use worker::Worker;
+
+/// So many bytes may wait at each socket, if the kernel allows: some thousand questions.
+const ROOM: u32 = 1 << 20;
+
+/// What all workers are told, replaced as a whole.
+struct Post {
+    dial: Dial,
+    policy: Arc<Policy>,
+    /// How long the machine had slept when the dial was made: its counter stands still meanwhile.
+    asleep: Span,
+}
+
+/// What the daemon's loop and its workers have in common.
+struct Shared {
+    post: ArcSwap<Post>,
+    is_over: AtomicBool,
+}
+
+/// A worker, as the daemon's loop sees it.
+struct Hand {
+    desk: Arc<Mutex<Desk>>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The server.
 pub struct Service {
-    sockets: Vec<UdpSocket>,
-    allowed: AllowList,
-    counters: Counters,
-}
-
-/// What became of the datagrams that came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Questions answered.
-    pub answered: u64,
-    /// Datagrams left without an answer, by reason.
-    pub silent: [u64; Silence::ALL.len()],
-    /// Answers that the kernel did not take.
-    pub unsent: u64,
-}
-
-/// What is told to all who ask in one turn.
-pub struct Telling<'a> {
-    /// What we say of our clock.
-    pub served: Served,
-    /// The time.
-    pub model: Option<Model>,
-    /// The leap seconds.
-    pub leaps: &'a LeapTable,
-}
-
-impl Telling<'_> {
-    /// The time in UTC at a reading of the counter; the local clock's, if nothing better is known.
-    fn utc(&self, raw: Time<Raw>, now: &Moment) -> Time<Utc> {
-        match &self.model {
-            Some(model) => self.leaps.utc_of_tai(model.read(raw).best).time,
-            None => Time::from_epoch((now.local - (now.raw - raw)).since_epoch()),
-        }
-    }
+    places: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+    hands: Vec<Hand>,
+    alone: Option<Alone>,
 }
 
 impl Service {
-    /// Listens.
-    pub fn new(places: &[SocketAddr], allowed: Vec<Prefix>) -> Result<Self, ServiceError> {
-        let allowed = AllowList::new(allowed).map_err(ServiceError::Allow)?;
-        let listen = |&place: &SocketAddr| {
-            let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
-            socket.enable_stamps(Stamps::Received);
-            Ok(socket)
-        };
-        let sockets = places.iter().map(listen).collect::<Result<_, ServiceError>>()?;
-        Ok(Self { sockets, allowed, counters: Counters::default() })
+    /// Listens, and answers from now on that it does not know the time. Under a simulator (`is_alone`) the daemon's loop
+    /// answers itself.
+    ///
+    /// # Errors
+    /// A place cannot be listened at, or no thread be had.
+    pub fn start(serve: &Serve, secret: [u8; 16], is_alone: bool) -> Result<Self, ServiceError> {
+        let now = clock::readings();
+        let dial = Dial::unsynchronised(now.raw, Time::from_epoch(now.realtime.since_epoch()));
+        let post = Post { dial, policy: Arc::new(policy(serve)?), asleep: now.asleep };
+        let shared = Arc::new(Shared { post: ArcSwap::from_pointee(post), is_over: AtomicBool::new(false) });
+        let mut service = Self { places: Vec::new(), shared, hands: Vec::new(), alone: None };
+        if is_alone {
+            let alone = Alone::listen(&serve.ntp, Desk::new(serve.clients, secret))?;
+            service.places = places_of(alone.sockets());
+            service.alone = Some(alone);
+        } else {
+            service.hire(serve, secret)?;
+        }
+        Ok(service)
     }
 
-    /// Waits for questions.
+    /// All sockets are bound before the first thread begins, because their order at a place is what clients are shared out
+    /// by, and because what is bound is bound with the privileges of the beginning.
+    fn hire(&mut self, serve: &Serve, secret: [u8; 16]) -> Result<(), ServiceError> {
+        let first = listen(&serve.ntp)?;
+        self.places = places_of(&first);
+        let more = (1..serve.workers).map(|_| listen(&self.places));
+        let crews: Vec<Vec<UdpSocket>> = std::iter::once(Ok(first)).chain(more).collect::<Result<_, _>>()?;
+        for socket in &crews[0] {
+            if let Err(error) = socket.steer_by_sender(serve.workers)
+                && serve.workers > 1
+            {
+                return Err(ServiceError::Share(error));
+            }
+        }
+        let share = serve.clients.div_ceil(crews.len());
+        for sockets in crews {
+            let (waker, wakeups) = wake::channel().map_err(ServiceError::Thread)?;
+            let desk = Arc::new(Mutex::new(Desk::new(share, secret)));
+            let worker = Worker::new(sockets, wakeups, Arc::clone(&self.shared), Arc::clone(&desk));
+            let thread = std::thread::Builder::new().name("ntp".to_owned());
+            let thread = thread.spawn(move || worker.run()).map_err(ServiceError::Thread)?;
+            self.hands.push(Hand { desk, waker, thread: Some(thread) });
+        }
+        Ok(())
+    }
+
+    /// Tells all clients from now on what this dial says.
+    pub fn publish(&self, dial: Dial, asleep: Span) {
+        let policy = Arc::clone(&self.shared.post.load().policy);
+        self.shared.post.store(Arc::new(Post { dial, policy, asleep }));
+    }
+
+    /// Serves by another configuration from now on; where it listens and how many its workers are stays as it is.
+    ///
+    /// # Errors
+    /// The configuration cannot be used; the old one stands.
+    pub fn instruct(&self, serve: &Serve) -> Result<(), ServiceError> {
+        let policy = Arc::new(policy(serve)?);
+        let post = self.shared.post.load();
+        self.shared.post.store(Arc::new(Post { dial: post.dial, policy, asleep: post.asleep }));
+        Ok(())
+    }
+
+    /// Waits for questions, where the daemon's loop is the one that answers them.
     pub fn register<T: Copy>(&self, poll: &mut PollSet<T>, token: impl Fn(usize) -> T) {
-        for (index, socket) in self.sockets.iter().enumerate() {
+        for (index, socket) in self.alone.iter().flat_map(|alone| alone.sockets().iter().enumerate()) {
             poll.add(socket.as_fd(), Interest::Read, token(index));
         }
     }
 
     /// Answers the questions that wait at one socket.
-    pub fn answer(&mut self, index: usize, telling: &Telling<'_>, moment: impl Fn(&Readings) -> Moment) {
-        let Self { sockets, allowed, counters } = self;
-        let Some(socket) = sockets.get(index) else { return };
-        let mut buffer = [0; DATAGRAM_MAX + 1];
-        for _ in 0..TURN {
-            let received = match socket.receive(&mut buffer) {
-                Ok(Some(received)) => received,
-                Ok(None) => return,
-                // About an earlier answer: its asker has gone.
-                Err(_) => continue,
-            };
-            let readings = clock::readings();
-            let now = moment(&readings);
-            let outcome = allowed
-                .admit(received.from)
-                .and_then(|()| reply(&buffer[..received.len], &received, telling, (&readings, &now)));
-            match outcome {
-                Ok(reply) => match socket.send_to(&reply, received.from, received.destination) {
-                    Ok(()) => counters.answered += 1,
-                    Err(_) => counters.unsent += 1,
-                },
-                Err(silence) => counters.silent[silence.index()] += 1,
-            }
+    pub fn answer(&mut self, index: usize) {
+        if let Some(alone) = &mut self.alone {
+            alone.answer(index, &self.shared.post.load());
         }
     }
 
-    /// What became of what came.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// What became of what came, at all desks.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        self.at_each_desk(|desk| sum = sum.plus(desk.counters()));
+        sum
+    }
+
+    /// Who asked, in no order.
+    pub fn clients(&self) -> Vec<Client> {
+        let mut all = Vec::new();
+        self.at_each_desk(|desk| all.extend(desk.clients()));
+        all
+    }
+
+    fn at_each_desk(&self, mut look: impl FnMut(&Desk)) {
+        self.alone.iter().for_each(|alone| look(alone.desk()));
+        for hand in &self.hands {
+            look(&hand.desk.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Where it listens, as far as the kernel tells.
-    pub fn places(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|socket| socket.local_address().ok()).collect()
+    pub fn places(&self) -> &[SocketAddr] {
+        &self.places
     }
 }
 
-fn reply(
-    question: &[u8],
-    received: &Received,
-    telling: &Telling<'_>,
-    (readings, now): (&Readings, &Moment),
-) -> Result<[u8; 48], Silence> {
-    let came = received.stamp.and_then(|stamp| stamps::to_raw(stamp, readings));
-    let came = came.map_or(now.raw, |stamp| stamp.at);
-    let leaves = clock::raw();
-    answer(question, telling.utc(came, now), telling.utc(leaves, now), &telling.served)
+impl Drop for Service {
+    /// The workers answer what they have, and go.
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        self.hands.iter().for_each(|hand| hand.waker.wake());
+        for thread in self.hands.iter_mut().filter_map(|hand| hand.thread.take()) {
+            // A worker survives its own panics, and one that did not has been told of.
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// A socket at each place, which others may share.
+fn listen(places: &[SocketAddr]) -> Result<Vec<UdpSocket>, ServiceError> {
+    let listen = |&place: &SocketAddr| {
+        let socket = UdpSocket::bind_shared(place).map_err(|error| ServiceError::Bind(place, error))?;
+        socket.enable_stamps(Stamps::Wished);
+        socket.make_room(ROOM);
+        Ok(socket)
+    };
+    places.iter().map(listen).collect()
+}
+
+fn places_of(sockets: &[UdpSocket]) -> Vec<SocketAddr> {
+    sockets.iter().filter_map(|socket| socket.local_address().ok()).collect()
+}
+
+fn policy(serve: &Serve) -> Result<Policy, ServiceError> {
+    let allowed = AllowList::new(&serve.allow, &serve.deny).map_err(ServiceError::Allow)?;
+    Ok(Policy { allowed, rate: serve.rate })
 }
 
 /// Why nothing can be served.
@@ -136,7 +209,13 @@ pub enum ServiceError {
     /// A place is taken, or not ours.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, SocketError),
+    /// The kernel does not share clients out by their address.
+    #[error("cannot share clients out among several workers: {0}: set `[serve] workers = 1`")]
+    Share(SocketError),
+    /// No thread.
+    #[error("cannot start a worker: {0}")]
+    Thread(io::Error),
     /// Too many prefixes.
-    #[error("[serve] allow: {0}")]
+    #[error("[serve] allow, deny: {0}")]
     Allow(PrefixesTooMany),
 }

@@ -53,7 +53,10 @@ fn bad_input_119_a_stranger_may_look_but_not_order() {
     assert!(String::from_utf8_lossy(&looked.stdout).starts_with("status "), "{looked:?}");
     let ordered = as_nobody("burst");
     assert_eq!(ordered.status.code(), Some(111), "{ordered:?}");
-    assert!(String::from_utf8_lossy(&ordered.stderr).contains("orders are taken from root"), "{ordered:?}");
+    assert!(
+        String::from_utf8_lossy(&ordered.stderr).contains("for root and the daemon's own account only"),
+        "{ordered:?}"
+    );
     assert!(daemon.command("burst").status().unwrap().success(), "root may order");
     daemon.terminate();
 }

@@ -93,6 +93,28 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 }
 
 #[test]
+fn datagrams_of_our_own_leave_from_the_address_that_is_named() {
+    let server = UdpSocket::bind_shared(ANY_PORT.parse().unwrap()).unwrap();
+    let place = server.local_address().unwrap();
+    let client = UdpSocket::bind_shared((Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+    let mut batch = Batch::new(4, 64);
+    for (index, host) in [(0, 7), (1, 8)] {
+        let from = Destination { address: Ipv4Addr::new(127, 0, 0, host).into(), interface: 0 };
+        batch.compose(index, place, Some(from), |bytes| {
+            bytes[0] = host;
+            1
+        });
+    }
+    assert_eq!(batch.send(2, &client).sent, 2);
+    for host in [7, 8] {
+        let mut bytes = [0; 4];
+        wait(&server);
+        let received = server.receive(&mut bytes).unwrap().unwrap();
+        assert_eq!((received.from.ip(), bytes[0]), (Ipv4Addr::new(127, 0, 0, host).into(), host));
+    }
+}
+
+#[test]
 fn only_the_wished_for_leave_a_stamp() {
     let server = UdpSocket::bind_shared(ANY_PORT.parse().unwrap()).unwrap();
     assert_eq!(server.enable_stamps(Stamps::Wished), Stamps::Wished);
@@ -109,7 +131,21 @@ fn only_the_wished_for_leave_a_stamp() {
     assert_eq!(batch.send(6, &server).sent, 6);
     let stamps: Vec<_> = std::iter::from_fn(|| server.transmit_stamp().unwrap()).collect();
     assert_eq!(stamps.len(), 2, "{stamps:?}");
-    assert_eq!(stamps[1].id, stamps[0].id + 1, "they are counted one by one");
+    assert_eq!(
+        stamps.iter().map(|stamp| stamp.id).collect::<Vec<_>>(),
+        [0, 1],
+        "they are counted one by one"
+    );
+    server.disable_stamps().unwrap();
+    server.enable_stamps(Stamps::Wished);
+    client.send(b"question").unwrap();
+    wait(&server);
+    assert_eq!(batch.receive(&server).unwrap(), 1);
+    batch.answer(1, |index, asked, reply| {
+        echo(index, asked, reply).map(|reply| Reply { stamped: true, ..reply })
+    });
+    batch.send(1, &server);
+    assert_eq!(server.transmit_stamp().unwrap().map(|stamp| stamp.id), Some(0), "from the beginning");
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! Where NTP questions are answered, one after the other: who asks, how often, and what he is told.
+//!
+//! Each thread of a server has a desk of its own. What all desks share, the [`Policy`] and the time on the
+//! [`Dial`], is only read.
+//!
+//! **Invariant:** nothing is allocated for a question, and no answer is longer than its question.
+
+use core::net::SocketAddr;
+
+use truechimer_time::ntp::NtpTimestamp;
+use truechimer_time::{Mono, Raw, Time};
+
+use super::access::AllowList;
+use super::clients::{Admission, Client, Clients, RateRule};
+use super::dial::Dial;
+use super::interleaved::{Departures, speaks_of_one};
+use super::{Silence, ntp};
+use crate::wire::HEADER_LEN;
+
+/// What the operator wants.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Who is served.
+    pub allowed: AllowList,
+    /// How often one may ask; `None`: as often as he likes.
+    pub rate: Option<RateRule>,
+}
+
+/// A question as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// The datagram.
+    pub bytes: &'a [u8],
+    /// Who sent it, as it claims.
+    pub from: SocketAddr,
+    /// When it came.
+    pub received: Time<Raw>,
+    /// When its answer leaves, as far as that can be foreseen.
+    pub leaves: Time<Raw>,
+}
+
+/// What is told in one go: the same for all questions that are answered together.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    policy: &'a Policy,
+    dial: &'a Dial,
+    header: [u8; HEADER_LEN],
+}
+
+impl<'a> Telling<'a> {
+    /// What a dial says at a reading of the counter, to whom the policy allows.
+    pub fn at(raw: Time<Raw>, dial: &'a Dial, policy: &'a Policy) -> Self {
+        Self { policy, dial, header: dial.header(raw) }
+    }
+}
+
+/// An answer that is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// So many bytes.
+    pub len: usize,
+    /// Its client would like to know when it really left: [`Desk::has_left`], by this name.
+    pub wanted: Option<NtpTimestamp>,
+}
+
+/// What became of the datagrams that came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Questions answered.
+    pub answered: u64,
+    /// Of these, in interleaved mode.
+    pub interleaved: u64,
+    /// Of these, in spite of having come too soon.
+    pub leaked: u64,
+    /// Datagrams left without an answer, by reason.
+    pub silent: [u64; Silence::ALL.len()],
+    /// Answers that the kernel did not take.
+    pub unsent: u64,
+}
+
+impl Counters {
+    /// The sum of two desks' counters.
+    pub fn plus(mut self, other: &Self) -> Self {
+        self.answered += other.answered;
+        self.interleaved += other.interleaved;
+        self.leaked += other.leaked;
+        self.unsent += other.unsent;
+        self.silent.iter_mut().zip(other.silent).for_each(|(count, more)| *count += more);
+        self
+    }
+}
+
+/// The desk of one thread.
+#[derive(Debug)]
+pub struct Desk {
+    clients: Clients,
+    departures: Departures,
+    counters: Counters,
+}
+
+impl Desk {
+    /// A desk that remembers so many clients. The secret is drawn at birth.
+    pub fn new(clients: usize, secret: [u8; 16]) -> Self {
+        let clients = Clients::new(clients, secret);
+        Self { clients, departures: Departures::default(), counters: Counters::default() }
+    }
+
+    /// Says what time it is, and what the operator wants, for all questions until it is said again.
+    pub fn begin(&mut self, now: Time<Mono>, policy: &Policy) {
+        self.clients.look_up(now);
+        self.clients.keep_to(policy.rate.as_ref());
+    }
+
+    /// Answers a question, into a buffer that is no shorter than it.
+    ///
+    /// # Errors
+    /// [`Silence`] with its reason, which is counted.
+    pub fn answer(
+        &mut self,
+        question: &Question<'_>,
+        telling: &Telling<'_>,
+        reply: &mut [u8],
+    ) -> Result<Answer, Silence> {
+        let outcome = self.judge(question, telling, reply);
+        match &outcome {
+            Ok(_) => self.counters.answered += 1,
+            Err(silence) => self.counters.silent[silence.index()] += 1,
+        }
+        outcome
+    }
+
+    fn judge(
+        &mut self,
+        question: &Question<'_>,
+        telling: &Telling<'_>,
+        reply: &mut [u8],
+    ) -> Result<Answer, Silence> {
+        telling.policy.allowed.admit(question.from)?;
+        let packet = ntp::question(question.bytes)?;
+        match self.clients.admit(question.from.ip()) {
+            Admission::Admitted => {}
+            Admission::Leaked => self.counters.leaked += 1,
+            Admission::Limited => return Err(Silence::Limited),
+        }
+        let (received, left) = (telling.dial.read(question.received), telling.dial.read(question.leaves));
+        let header = match self.departures.spoken_of(&packet) {
+            Some(last_left) => {
+                self.counters.interleaved += 1;
+                ntp::reply_interleaved(telling.header, &packet, received, last_left)
+            }
+            None => ntp::reply(telling.header, &packet, received, left),
+        };
+        let wanted = speaks_of_one(&packet).then_some(received);
+        if wanted.is_some() {
+            self.departures.remember(received, left);
+        }
+        reply[..HEADER_LEN].copy_from_slice(&header);
+        Ok(Answer { len: HEADER_LEN, wanted })
+    }
+
+    /// When an answer has left, for the client that [`wanted`](Answer::wanted) to know.
+    pub fn has_left(&mut self, wanted: NtpTimestamp, left: NtpTimestamp) {
+        self.departures.correct(wanted, left);
+    }
+
+    /// So many answers the kernel did not take.
+    pub fn were_unsent(&mut self, count: usize) {
+        self.counters.unsent += count as u64;
+        self.counters.answered = self.counters.answered.saturating_sub(count as u64);
+    }
+
+    /// What became of what came.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Who asked, in no order.
+    pub fn clients(&self) -> impl Iterator<Item = Client> + '_ {
+        self.clients.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests;

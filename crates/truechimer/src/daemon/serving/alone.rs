@@ -1,0 +1,69 @@
+//! A server without threads, for a daemon under a simulator of clock and network: it answers one datagram after the other
+//! with the plainest calls.
+
+use std::net::SocketAddr;
+
+use truechimer_core::server::desk::{Desk, Question, Telling};
+use truechimer_core::wire::DATAGRAM_MAX;
+use truechimer_sys::clock;
+use truechimer_sys::udp::{Received, Stamps, UdpSocket};
+
+use super::{Post, ServiceError};
+use crate::stamps;
+
+/// How many questions of one socket are answered in one turn: our own measurements are not kept waiting.
+const TURN: usize = 64;
+
+/// Sockets and a desk.
+pub(super) struct Alone {
+    sockets: Vec<UdpSocket>,
+    desk: Desk,
+}
+
+impl Alone {
+    pub(super) fn listen(places: &[SocketAddr], desk: Desk) -> Result<Self, ServiceError> {
+        let listen = |&place: &SocketAddr| {
+            let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
+            socket.enable_stamps(Stamps::Received);
+            Ok(socket)
+        };
+        Ok(Self { sockets: places.iter().map(listen).collect::<Result<_, ServiceError>>()?, desk })
+    }
+
+    pub(super) fn sockets(&self) -> &[UdpSocket] {
+        &self.sockets
+    }
+
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// Answers what waits at one socket.
+    pub(super) fn answer(&mut self, index: usize, post: &Post) {
+        let mut buffer = [0; DATAGRAM_MAX + 1];
+        for _ in 0..TURN {
+            let received = match self.sockets.get(index).map(|socket| socket.receive(&mut buffer)) {
+                Some(Ok(Some(received))) => received,
+                Some(Ok(None)) | None => return,
+                // About an earlier answer: its asker has gone.
+                Some(Err(_)) => continue,
+            };
+            self.answer_one(index, &received, &buffer[..received.len], post);
+        }
+    }
+
+    fn answer_one(&mut self, index: usize, received: &Received, bytes: &[u8], post: &Post) {
+        let now = clock::readings();
+        let came = received.stamp.and_then(|stamp| stamps::to_raw(stamp, &now));
+        let came = came.map_or(now.raw, |stamp| stamp.at);
+        self.desk.begin(now.mono, &post.policy);
+        let question = Question { bytes, from: received.from, received: came, leaves: clock::raw() };
+        let mut reply = [0; DATAGRAM_MAX + 1];
+        let telling = Telling::at(now.raw, &post.dial, &post.policy);
+        let Ok(answer) = self.desk.answer(&question, &telling, &mut reply) else { return };
+        let sent = self.sockets[index].send_to(&reply[..answer.len], received.from, received.destination);
+        if sent.is_err() {
+            self.desk.were_unsent(1);
+        }
+    }
+}
