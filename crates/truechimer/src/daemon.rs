@@ -23,7 +23,7 @@ use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
-use crate::config::{Config, Level};
+use crate::config::{Config, ConfigError, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::Store;
@@ -36,6 +36,7 @@ pub mod control;
 pub mod exchanges;
 pub mod keeper;
 pub mod references;
+pub mod reloading;
 pub mod resolver;
 pub mod sensor;
 pub mod serving;
@@ -100,9 +101,21 @@ enum Token {
     Control,
 }
 
+/// What is asked of a daemon from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Nothing.
+    GoOn,
+    /// Take the configuration as it is written now.
+    Reload,
+    /// Leave the clock in good order, and go.
+    End,
+}
+
 /// A daemon at work.
 pub struct Daemon {
     node: Node,
+    config: Config,
     clock: LocalClock,
     leaps: LeapTable,
     trust: TrustPolicy,
@@ -115,8 +128,6 @@ pub struct Daemon {
     report_fault: Option<SteeringFault>,
     control: Option<Control>,
     service: Option<Service>,
-    /// With a bound beyond this those who ask are not told the time.
-    serve_limit: Span,
     recorder: Option<Recorder>,
     store: Store,
     saved: Time<Mono>,
@@ -172,24 +183,33 @@ impl Daemon {
             report_fault: None,
             control: setup.control,
             service: setup.service,
-            serve_limit: config.serve.as_ref().map_or(Span::ZERO, |serve| serve.max_bound),
             recorder,
             store,
             saved: now.mono,
             save_after: SAVE_FIRST,
             readiness: setup.readiness,
             story,
+            config,
             poll: if simulated { PollSet::with_cap(SIMULATED_SLEEP_MAX) } else { PollSet::new() },
             inputs: VecDeque::new(),
         })
     }
 
-    /// Runs until `is_over` says so; asked after each sleep.
-    pub fn run(&mut self, is_over: impl Fn() -> bool) -> io::Result<()> {
+    /// Runs until `call` says that it is over; asked after each sleep. `reread` gives the configuration as it is written then.
+    pub fn run(
+        &mut self,
+        call: impl Fn() -> Call,
+        reread: impl Fn() -> Result<Config, ConfigError>,
+    ) -> io::Result<()> {
         self.tell_complaints();
         self.happen(Input::Wake);
         self.tell_supervisor();
-        while !is_over() {
+        loop {
+            match call() {
+                Call::End => break,
+                Call::Reload => self.reload(reread()),
+                Call::GoOn => {}
+            }
             self.sleep()?;
             self.happen(Input::Wake);
             self.feel();
@@ -360,9 +380,9 @@ impl Daemon {
 
     /// Lets those who ask us know what there is to know.
     fn tell_clients(&self) {
-        let Some(service) = &self.service else { return };
+        let (Some(service), Some(serve)) = (&self.service, &self.config.serve) else { return };
         let now = self.now();
-        service.publish(self.node.dial(&now, self.serve_limit), now.asleep);
+        service.publish(self.node.dial(&now, serve.max_bound), now.asleep);
     }
 
     /// Goes on with the conversations on the control socket.

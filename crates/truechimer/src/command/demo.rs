@@ -22,7 +22,7 @@ use crate::config::{Config, Level};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::references::References;
-use crate::daemon::{Daemon, Setup};
+use crate::daemon::{Call, Daemon, Setup};
 use crate::page::{self, Page};
 use crate::state::{Machine, Store};
 use crate::talk;
@@ -112,6 +112,7 @@ fn start(
     folder: &Path,
     over: Arc<AtomicBool>,
 ) -> anyhow::Result<thread::JoinHandle<io::Result<()>>> {
+    let written = config.clone();
     let mut daemon = Daemon::new(Setup {
         config,
         clock: LocalClock::User(user_clock(CLOCK_ERROR)),
@@ -127,7 +128,8 @@ fn start(
         readiness: None,
         level: Level::Error,
     })?;
-    let run = move || daemon.run(|| over.load(Ordering::Relaxed));
+    let call = move || if over.load(Ordering::Relaxed) { Call::End } else { Call::GoOn };
+    let run = move || daemon.run(call, || Ok(written.clone()));
     Ok(thread::Builder::new().name("daemon".into()).spawn(run)?)
 }
 

@@ -20,8 +20,8 @@ use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
 use crate::daemon::references::References;
-use crate::daemon::serving::Service;
-use crate::daemon::{Daemon, Setup};
+use crate::daemon::serving::Listening;
+use crate::daemon::{Call, Daemon, Setup};
 use crate::state::{Machine, Store};
 use crate::{floor, leaps, page, talk};
 
@@ -40,7 +40,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     make_folders(&config, account.as_ref())?;
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
-    let service = serve(&config, arguments.simulated)?;
+    let listening = serve(&config, arguments.simulated)?;
     let references = References::open(&config, account.as_ref(), arguments.simulated);
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
@@ -51,22 +51,24 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         store: Store::new(&config.state.dir.join(NODE_FOLDER), Machine::here()),
         page: Some(publish(&config)?),
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
-        service,
+        service: listening.map(Listening::begin).transpose()?,
         references,
         statistics: config.statistics.dir.clone(),
         readiness: Some(readiness),
         level: config.log,
         config,
     })?;
-    daemon.run(|| is_over(&signals))?;
+    let path = arguments.config.clone();
+    daemon.run(|| call(&signals), || Config::load(path.as_deref()))?;
     Ok(Outcome::Yes)
 }
 
-fn is_over(signals: &SignalFlags) -> bool {
-    if signals.take(Signal::HangUp) {
-        eprintln!("info: the configuration is read at the start only: restart to apply a change");
+/// What the signals that have come ask for.
+fn call(signals: &SignalFlags) -> Call {
+    if signals.take(Signal::Terminate) || signals.take(Signal::Interrupt) {
+        return Call::End;
     }
-    signals.take(Signal::Terminate) || signals.take(Signal::Interrupt)
+    if signals.take(Signal::HangUp) { Call::Reload } else { Call::GoOn }
 }
 
 /// The leap seconds: of the file that is configured, else of the system's, else of this program. A file that cannot be
@@ -173,9 +175,9 @@ fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
     Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
 }
 
-fn serve(config: &Config, simulated: bool) -> anyhow::Result<Option<Service>> {
+fn serve(config: &Config, simulated: bool) -> anyhow::Result<Option<Listening>> {
     let Some(serve) = &config.serve else { return Ok(None) };
-    Ok(Some(Service::start(serve, random()?, simulated)?))
+    Ok(Some(Listening::at(serve, random()?, simulated)?))
 }
 
 fn publish(config: &Config) -> anyhow::Result<PageWriter> {

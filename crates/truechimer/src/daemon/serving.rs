@@ -4,6 +4,8 @@
 //! and the kernel shares the clients out among them: one client always meets the same worker. What they tell is the
 //! model's time, not the local clock's: it is right even while the clock is still being slewed.
 //!
+//! **Invariant:** nobody who answers may set the clock: the threads begin when the privileges are given up.
+//!
 //! **Invariant:** the daemon's loop waits for no worker, and no worker for the loop. They share what is told and what the
 //! operator wants, as a whole that is replaced and never changed ([`Post`]).
 
@@ -65,51 +67,95 @@ pub struct Service {
     alone: Option<Alone>,
 }
 
-impl Service {
-    /// Listens, and answers from now on that it does not know the time. Under a simulator (`is_alone`) the daemon's loop
-    /// answers itself.
+/// A server that is still to begin: it listens already, which may take privileges that nobody who answers has.
+pub struct Listening {
+    places: Vec<SocketAddr>,
+    crews: Crews,
+    policy: Arc<Policy>,
+    /// How many clients each desk remembers.
+    clients: usize,
+    secret: [u8; 16],
+}
+
+/// Who answers.
+enum Crews {
+    /// Threads, each at these sockets.
+    Workers(Vec<Vec<UdpSocket>>),
+    /// The daemon's loop itself, at these.
+    Alone(Vec<UdpSocket>),
+}
+
+impl Listening {
+    /// Listens. Under a simulator (`is_alone`) the daemon's loop answers itself.
     ///
     /// # Errors
-    /// A place cannot be listened at, or no thread be had.
-    pub fn start(serve: &Serve, secret: [u8; 16], is_alone: bool) -> Result<Self, ServiceError> {
+    /// A place cannot be listened at.
+    pub fn at(serve: &Serve, secret: [u8; 16], is_alone: bool) -> Result<Self, ServiceError> {
+        let policy = Arc::new(policy(serve)?);
+        let (places, crews, desks) = match is_alone {
+            true => {
+                let sockets = alone::listen(&serve.ntp)?;
+                (places_of(&sockets), Crews::Alone(sockets), 1)
+            }
+            false => {
+                let crews = crews(serve)?;
+                (places_of(&crews[0]), Crews::Workers(crews), serve.workers as usize)
+            }
+        };
+        Ok(Self { places, crews, policy, clients: serve.clients.div_ceil(desks), secret })
+    }
+
+    /// Where it listens, as far as the kernel tells.
+    pub fn places(&self) -> &[SocketAddr] {
+        &self.places
+    }
+
+    /// Answers from now on: at first that the time is not known.
+    ///
+    /// # Errors
+    /// No thread is to be had.
+    pub fn begin(self) -> Result<Service, ServiceError> {
+        let Self { places, crews, policy, clients, secret } = self;
         let now = clock::readings();
         let dial = Dial::unsynchronised(now.raw, Time::from_epoch(now.realtime.since_epoch()));
-        let post = Post { dial, policy: Arc::new(policy(serve)?), asleep: now.asleep };
+        let post = Post { dial, policy, asleep: now.asleep };
         let shared = Arc::new(Shared { post: ArcSwap::from_pointee(post), is_over: AtomicBool::new(false) });
-        let mut service = Self { places: Vec::new(), shared, hands: Vec::new(), alone: None };
-        if is_alone {
-            let alone = Alone::listen(&serve.ntp, Desk::new(serve.clients, secret))?;
-            service.places = places_of(alone.sockets());
-            service.alone = Some(alone);
-        } else {
-            service.hire(serve, secret)?;
+        let mut service = Service { places, shared, hands: Vec::new(), alone: None };
+        match crews {
+            Crews::Alone(sockets) => service.alone = Some(Alone::new(sockets, Desk::new(clients, secret))),
+            Crews::Workers(crews) => {
+                for sockets in crews {
+                    service.hire(sockets, Desk::new(clients, secret)).map_err(ServiceError::Thread)?;
+                }
+            }
         }
         Ok(service)
     }
+}
 
-    /// All sockets are bound before the first thread begins, because their order at a place is what clients are shared out
-    /// by, and because what is bound is bound with the privileges of the beginning.
-    fn hire(&mut self, serve: &Serve, secret: [u8; 16]) -> Result<(), ServiceError> {
-        let first = listen(&serve.ntp)?;
-        self.places = places_of(&first);
-        let more = (1..serve.workers).map(|_| listen(&self.places));
-        let crews: Vec<Vec<UdpSocket>> = std::iter::once(Ok(first)).chain(more).collect::<Result<_, _>>()?;
-        for socket in &crews[0] {
-            if let Err(error) = socket.steer_by_sender(serve.workers)
-                && serve.workers > 1
-            {
-                return Err(ServiceError::Share(error));
-            }
-        }
-        let share = serve.clients.div_ceil(crews.len());
-        for sockets in crews {
-            let (waker, wakeups) = wake::channel().map_err(ServiceError::Thread)?;
-            let desk = Arc::new(Mutex::new(Desk::new(share, secret)));
-            let worker = Worker::new(sockets, wakeups, Arc::clone(&self.shared), Arc::clone(&desk));
-            let thread = std::thread::Builder::new().name("ntp".to_owned());
-            let thread = thread.spawn(move || worker.run()).map_err(ServiceError::Thread)?;
-            self.hands.push(Hand { desk, waker, thread: Some(thread) });
-        }
+/// The sockets of all workers. Their order at a place is what clients are shared out by.
+fn crews(serve: &Serve) -> Result<Vec<Vec<UdpSocket>>, ServiceError> {
+    let first = listen(&serve.ntp)?;
+    let places = places_of(&first);
+    let mut crews = vec![first];
+    for _ in 1..serve.workers {
+        crews.push(listen(&places)?);
+    }
+    if serve.workers > 1 {
+        let share = |socket: &UdpSocket| socket.steer_by_sender(serve.workers).map_err(ServiceError::Share);
+        crews[0].iter().try_for_each(share)?;
+    }
+    Ok(crews)
+}
+
+impl Service {
+    fn hire(&mut self, sockets: Vec<UdpSocket>, desk: Desk) -> io::Result<()> {
+        let (waker, wakeups) = wake::channel()?;
+        let desk = Arc::new(Mutex::new(desk));
+        let worker = Worker::new(sockets, wakeups, Arc::clone(&self.shared), Arc::clone(&desk));
+        let thread = std::thread::Builder::new().name("ntp".to_owned());
+        let thread = Some(thread.spawn(move || worker.run())?);
+        self.hands.push(Hand { desk, waker, thread });
         Ok(())
     }
 

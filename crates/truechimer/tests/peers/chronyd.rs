@@ -60,8 +60,13 @@ impl Chronyd {
 
     /// A client of one server, that serves nobody.
     pub(crate) fn asking(peers: &Path, server: SocketAddr) -> Self {
+        Self::asking_with(peers, server, "iburst")
+    }
+
+    /// The same with options of the line `server`.
+    pub(crate) fn asking_with(peers: &Path, server: SocketAddr, options: &str) -> Self {
         let (address, port) = (server.ip(), server.port());
-        let lines = format!("server {address} port {port} minpoll 0 maxpoll 0 iburst\n");
+        let lines = format!("server {address} port {port} minpoll 0 maxpoll 0 {options}\n");
         let place = (Ipv4Addr::LOCALHOST, 0).into();
         Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
     }

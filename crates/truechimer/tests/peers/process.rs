@@ -92,10 +92,15 @@ impl Process {
 
     /// Asks it to end, and waits for that.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let killed = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &pid]).status().unwrap();
-        assert!(killed.success(), "process {pid} has gone already:\n{}", self.log());
+        self.signal("TERM");
         eventually(PATIENCE, "a process ends when asked to", || self.child.try_wait().unwrap())
+    }
+
+    /// Sends it a signal, by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -\"$1\" \"$2\"", "sh", name, &pid]).status().unwrap();
+        assert!(sent.success(), "process {pid} has gone already:\n{}", self.log());
     }
 
     /// Ends it without asking.

@@ -148,3 +148,123 @@ fn who_knows_no_time_says_so_to_who_asks() {
     assert_eq!(answer[0] >> 6, 3, "{answer:?}");
     daemon.terminate();
 }
+
+/// With `xleave` chronyd asks when the last answer left (RFC 9769).
+#[test]
+fn debians_chronyd_is_told_when_answers_left() {
+    let Some(peers) = place::peers() else { return };
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::serving(&peers)).collect();
+    let place = free_place();
+    let serve = format!("[serve]\nntp = [\"{place}\"]\nworkers = 2\n");
+    let home = Home::new(&Wishes { serve, ..Wishes::asking(servers.iter().map(|server| server.place)) });
+    let daemon = home.start();
+    daemon.truth().watch_until(PATIENCE, "synchronised", |sample| sample.status == Status::Synchronised);
+    let client = Chronyd::asking_with(&peers, place, "iburst xleave");
+    eventually(PATIENCE, "chronyd uses answers in interleaved mode", || {
+        // chronyc(1), ntpdata: whether the last answer was interleaved, authenticated, and who stamped it.
+        let report = client.report("ntpdata").into_iter().next()?;
+        let is_interleaved = report.windows(3).any(|row| *row == ["Yes", "No", "Kernel"]);
+        let server = daemon.status().server.expect("it serves");
+        (is_interleaved && server.interleaved > 3 && server.interleaved < server.answered).then_some(())
+    });
+    let tracking = client.report("tracking").into_iter().next().expect("it tracks");
+    assert!(number(&tracking, 5).is_some_and(|offset| offset.abs() < 1e-3), "{tracking:?}");
+    daemon.terminate();
+}
+
+/// Bad inputs 67 and 68: at the real server, by one host from many ports.
+#[test]
+fn bad_inputs_67_68_who_asks_too_often_is_answered_one_time_in_four_and_listed() {
+    let place = free_place();
+    let serve =
+        format!("[serve]\nntp = [\"{place}\"]\nlimit_interval = \"10s\"\nlimit_burst = 10\nworkers = 2\n");
+    let home = Home::new(&Wishes { serve, ..Wishes::asking([free_place()]) });
+    let daemon = home.start();
+    for number in 0..400 {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(&ntp::question(CLIENT, number), place).unwrap();
+    }
+    let (friend, other) = (asker("127.0.0.2"), asker("127.0.0.3"));
+    for socket in [&friend, &other] {
+        socket.send_to(&ntp::question(CLIENT, 1), place).unwrap();
+        assert!(answer_to(socket).is_some(), "nobody else is hindered");
+    }
+    let server = daemon.status().server.expect("it serves");
+    let limited = server.silent.iter().find(|(why, _)| why == "limited").expect("some are").1;
+    assert_eq!((server.answered, limited), (12 + server.leaked, 390 - server.leaked), "{server:?}");
+    assert!((60..140).contains(&server.leaked), "{server:?}");
+    let listed = daemon.command("clients").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let first: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(
+        (first[0], first[1], first[2]),
+        ("127.0.0.1", "400", limited.to_string().as_str()),
+        "{listed}"
+    );
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+    daemon.terminate();
+}
+
+#[test]
+fn a_reload_changes_whom_it_answers_and_loses_no_question() {
+    let place = free_place();
+    let wishes = |allow: &str| {
+        let serve = format!("[serve]\nntp = [\"{place}\"]\nallow = [{allow}]\nlimit_interval = \"0s\"\n");
+        Wishes { serve, ..Wishes::asking([free_place()]) }
+    };
+    let home = Home::new(&wishes("\"127.0.0.1/32\""));
+    let daemon = home.start();
+    let (always, later) = (asker("127.0.0.1"), asker("127.0.0.2"));
+    later.send_to(&ntp::question(CLIENT, 1), place).unwrap();
+    assert_eq!(answer_to(&later), None);
+    let config = std::fs::read_to_string(home.path("truechimer.toml")).unwrap();
+    for round in 0..20 {
+        let allowed = if round % 2 == 0 { "\"127.0.0.1/32\", \"127.0.0.2/32\"" } else { "\"127.0.0.1/32\"" };
+        let start = config.find("allow = ").expect("it is there");
+        let end = start + config[start..].find('\n').expect("a line");
+        let changed = format!("{}allow = [{allowed}]{}", &config[..start], &config[end..]);
+        std::fs::write(home.path("truechimer.toml"), changed).unwrap();
+        daemon.process.signal("HUP");
+        for number in 0..50 {
+            always.send_to(&ntp::question(CLIENT, number), place).unwrap();
+        }
+        for _ in 0..50 {
+            assert!(answer_to(&always).is_some(), "round {round}");
+        }
+    }
+    eventually(PATIENCE, "the last change holds", || {
+        let log = daemon.process.log();
+        (log.matches("the configuration was read again").count() > 0).then_some(())
+    });
+    std::fs::write(home.path("truechimer.toml"), config.replace("allow = ", "alow = ")).unwrap();
+    daemon.process.signal("HUP");
+    eventually(PATIENCE, "a mistake is told and changes nothing", || {
+        daemon.process.log().contains("all goes on as before").then_some(())
+    });
+    always.send_to(&ntp::question(CLIENT, 1), place).unwrap();
+    assert!(answer_to(&always).is_some());
+    daemon.terminate();
+}
+
+/// Law 5: whoever reads the network cannot set the clock. Capabilities are each thread's own.
+#[test]
+fn no_thread_of_the_server_may_do_anything_special() {
+    let place = free_place();
+    let serve = format!("[serve]\nntp = [\"{place}\"]\nworkers = 3\n");
+    let home = Home::new(&Wishes { serve, ..Wishes::asking([free_place()]) });
+    let daemon = home.start();
+    let threads = format!("/proc/{}/task", daemon.process.pid());
+    let all: Vec<String> = std::fs::read_dir(threads)
+        .unwrap()
+        .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap())
+        .collect();
+    assert!(all.len() >= 4, "one for the loop, three that answer");
+    for status in &all {
+        let capabilities = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
+            u64::from_str_radix(line.trim(), 16).expect("a number")
+        };
+        assert_eq!((capabilities("CapEff:"), capabilities("CapPrm:")), (0, 0), "{status}");
+    }
+    daemon.terminate();
+}

@@ -20,14 +20,19 @@ pub(super) struct Alone {
     desk: Desk,
 }
 
+/// A socket at each place.
+pub(super) fn listen(places: &[SocketAddr]) -> Result<Vec<UdpSocket>, ServiceError> {
+    let listen = |&place: &SocketAddr| {
+        let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
+        socket.enable_stamps(Stamps::Received);
+        Ok(socket)
+    };
+    places.iter().map(listen).collect()
+}
+
 impl Alone {
-    pub(super) fn listen(places: &[SocketAddr], desk: Desk) -> Result<Self, ServiceError> {
-        let listen = |&place: &SocketAddr| {
-            let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
-            socket.enable_stamps(Stamps::Received);
-            Ok(socket)
-        };
-        Ok(Self { sockets: places.iter().map(listen).collect::<Result<_, ServiceError>>()?, desk })
+    pub(super) fn new(sockets: Vec<UdpSocket>, desk: Desk) -> Self {
+        Self { sockets, desk }
     }
 
     pub(super) fn sockets(&self) -> &[UdpSocket] {
