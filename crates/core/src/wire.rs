@@ -4,6 +4,7 @@
 //! [`Malformed`], in time proportional to their number and without allocation. Nothing here decides whether a
 //! packet is believed.
 
+pub mod aead;
 pub mod daytime;
 pub mod extension;
 pub mod mac;
