@@ -9,6 +9,7 @@ pub mod daytime;
 pub mod extension;
 pub mod mac;
 pub mod ntp;
+pub mod nts;
 pub mod nts_ke;
 pub mod refclock;
 pub mod taiclock;
