@@ -8,6 +8,7 @@
 //! a rate stands in for the first half.
 
 pub mod access;
+pub mod cookie;
 pub mod ntp;
 pub mod ratelimit;
 pub mod taiclock;
