@@ -10,6 +10,7 @@
 pub mod access;
 pub mod cookie;
 pub mod ntp;
+pub mod nts;
 pub mod ratelimit;
 pub mod taiclock;
 pub mod time37;
