@@ -1,7 +1,7 @@
 //! The two ciphers that protect NTP by NTS: authenticated encryption with associated data (RFC 5116).
 //!
 //! A [`Cipher`] seals and opens in place, without allocation. What it was made from and what it made of that are wiped
-//! when it goes, and never shown. Tags are compared in constant time, by the libraries.
+//! when it goes, and never shown. Tags are compared in constant time.
 //!
 //! ```text
 //!   AES-SIV-CMAC-256 (RFC 5297)    | tag, 16 bytes | text         |    key 32 bytes, nonce 1 byte and more
@@ -17,8 +17,11 @@ use core::ops::Range;
 
 use aes::Aes128Enc;
 use aes_gcm_siv::{AeadInOut as _, AesGcmSiv, KeyInit};
-use aes_siv::siv::CmacSiv;
 use zeroize::Zeroizing;
+
+use self::siv::Siv;
+
+mod siv;
 
 /// How much longer what is sealed is than the text in it, in bytes.
 pub const TAG_LEN: usize = 16;
@@ -159,8 +162,12 @@ pub struct Forged;
 /// One key, ready to seal and to open.
 pub struct Cipher(Keyed);
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one question on the stack, and a box would be allocated"
+)]
 enum Keyed {
-    SivCmac256(CmacSiv<Aes128Enc>),
+    SivCmac256(Siv),
     GcmSiv128(AesGcmSiv<Aes128Enc>),
 }
 
@@ -172,7 +179,7 @@ impl Cipher {
 
     fn keyed(aead: Aead, key: &[u8; KEY_LEN_MAX]) -> Self {
         Self(match aead {
-            Aead::SivCmac256 => Keyed::SivCmac256(CmacSiv::new(key.into())),
+            Aead::SivCmac256 => Keyed::SivCmac256(Siv::new(key)),
             Aead::GcmSiv128 => {
                 let (key, _) = key.split_first_chunk::<16>().expect("16 bytes are not more than 32");
                 Keyed::GcmSiv128(AesGcmSiv::new(key.into()))
@@ -194,15 +201,15 @@ impl Cipher {
     /// The buffer has no room for a tag, or the nonce is as long as none of this cipher: no datagram can cause that.
     pub fn seal(&mut self, nonce: &[u8], associated: &[u8], sealed: &mut [u8]) {
         let (tag, text) = self.aead().split(sealed).expect("a buffer for sealing has room for the tag");
-        let made = match &mut self.0 {
-            Keyed::SivCmac256(siv) => siv.encrypt_inout_detached([associated, nonce], text.into()),
+        *tag = match &mut self.0 {
+            Keyed::SivCmac256(siv) => siv.seal(nonce, associated, text),
             Keyed::GcmSiv128(siv) => {
                 let nonce = nonce.try_into().expect("a nonce of 12 bytes");
-                siv.encrypt_inout_detached(nonce, associated, text.into())
+                let made = siv.encrypt_inout_detached(nonce, associated, text.into());
+                // RFC 8452 limits texts to more bytes than any buffer has.
+                made.expect("a text shorter than 2^36 bytes").into()
             }
         };
-        // RFC 5297 and RFC 8452 limit texts to more bytes than an address space has.
-        tag.copy_from_slice(&made.expect("a text shorter than 2^36 bytes"));
     }
 
     /// Opens in place, and gives the text.
@@ -216,17 +223,14 @@ impl Cipher {
         sealed: &'a mut [u8],
     ) -> Result<&'a mut [u8], Forged> {
         let (tag, text) = self.aead().split(sealed).ok_or(Forged)?;
-        let tag = (&*tag).into();
-        let opened = match &mut self.0 {
-            Keyed::SivCmac256(siv) => {
-                siv.decrypt_inout_detached([associated, nonce], (&mut *text).into(), tag)
-            }
+        let is_right = match &mut self.0 {
+            Keyed::SivCmac256(siv) => siv.open(nonce, associated, tag, text),
             Keyed::GcmSiv128(siv) => {
                 let nonce = nonce.try_into().map_err(|_| Forged)?;
-                siv.decrypt_inout_detached(nonce, associated, (&mut *text).into(), tag)
+                siv.decrypt_inout_detached(nonce, associated, (&mut *text).into(), (&*tag).into()).is_ok()
             }
         };
-        opened.map(|()| text).map_err(|_| Forged)
+        if is_right { Ok(text) } else { Err(Forged) }
     }
 }
 
