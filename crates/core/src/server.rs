@@ -9,10 +9,12 @@
 
 pub mod access;
 pub mod clients;
+pub mod cookie;
 pub mod desk;
 pub mod dial;
 pub mod interleaved;
 pub mod ntp;
+pub mod nts;
 pub mod ratelimit;
 pub mod taiclock;
 pub mod time37;

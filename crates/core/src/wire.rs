@@ -4,10 +4,13 @@
 //! [`Malformed`], in time proportional to their number and without allocation. Nothing here decides whether a
 //! packet is believed.
 
+pub mod aead;
 pub mod daytime;
 pub mod extension;
 pub mod mac;
 pub mod ntp;
+pub mod nts;
+pub mod nts_ke;
 pub mod refclock;
 pub mod taiclock;
 pub mod time37;

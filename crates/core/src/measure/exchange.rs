@@ -14,23 +14,29 @@
 //!
 //! The question tells nothing about us: all of it is zero but version, mode and 64 random bits where our time would
 //! stand. Whoever cannot see the question cannot guess them, so an answer that gives them back was made by
-//! somebody on the path.
+//! somebody on the path. A symmetric key or NTS shows that it was the server.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use rand_core::Rng;
+use rand_core::{CryptoRng, Rng};
 use truechimer_time::ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 use truechimer_time::{Rate, Span, Time, Utc};
 
+use self::guard::{Guard, Protection};
 use crate::moment::{Stamp, StampedBy};
-use crate::reason::reasons;
-use crate::wire::Malformed;
-use crate::wire::extension::{Seal, Trailer};
+use crate::source::nts::{Cookie, Outcome, Ticket};
+use crate::wire::aead::SessionKeys;
+use crate::wire::extension::Trailer;
 use crate::wire::mac::Key;
 use crate::wire::ntp::{Leap, Mode, Packet, reference_id_of};
+
+mod guard;
+mod refusal;
+
+pub use self::refusal::Refusal;
 
 /// How long an answer is waited for, if nothing else is said.
 pub const WINDOW: Span = Span::from_secs(3);
@@ -59,7 +65,7 @@ const COARSENESS_MAX: Span = Span::from_micros(15_625);
 #[derive(Debug)]
 pub struct Exchange {
     to: SocketAddr,
-    key: Option<Arc<Key>>,
+    guard: Guard,
     /// The random bits that stand where our time would: what the answer must give back.
     origin: NtpTimestamp,
     datagram: Vec<u8>,
@@ -217,13 +223,19 @@ impl fmt::Display for KissCode {
 impl Exchange {
     /// A question for this server, to be sealed with the key if there is one.
     pub fn start(rng: &mut impl Rng, to: SocketAddr, key: Option<Arc<Key>>) -> Self {
-        // Zero is what those say who do not know the question, so it is never ours.
-        let origin = NtpTimestamp::from_bits(rng.next_u64().max(1));
+        let origin = unguessable(rng);
         let mut datagram = question(origin).write().to_vec();
         if let Some(key) = &key {
             key.append(&mut datagram);
         }
-        Self { to, key, origin, datagram, state: State::Unsent }
+        Self { to, guard: key.map_or(Guard::None, Guard::Key), origin, datagram, state: State::Unsent }
+    }
+
+    /// A question for this server that NTS protects, at the cost of a cookie.
+    pub fn start_protected(rng: &mut impl CryptoRng, to: SocketAddr, ticket: Ticket) -> Self {
+        let origin = unguessable(rng);
+        let (protection, datagram) = Protection::of(&question(origin).write(), &ticket, rng);
+        Self { to, guard: Guard::Nts(protection), origin, datagram, state: State::Unsent }
     }
 
     /// Whom to ask.
@@ -231,7 +243,7 @@ impl Exchange {
         self.to
     }
 
-    /// What to send: 48 bytes, and the MAC if there is a key.
+    /// What to send: 48 bytes, and what seals or protects them.
     pub fn datagram(&self) -> &[u8] {
         &self.datagram
     }
@@ -251,10 +263,21 @@ impl Exchange {
         self.state == State::Answered
     }
 
+    /// What became of the protection, if NTS protects the question: to be told to the [source's
+    /// state](crate::source::nts::Nts::over) when the exchange is over, answered or not.
+    pub fn outcome(&mut self) -> Option<(Arc<SessionKeys>, Outcome)> {
+        match &mut self.guard {
+            Guard::None | Guard::Key(_) => None,
+            Guard::Nts(protection) => Some(protection.outcome()),
+        }
+    }
+
     /// Takes a datagram for the answer, if it is.
     ///
     /// # Errors
-    /// [`Refusal`], and nothing has changed: not what we expect, not for how long.
+    /// [`Refusal`], and nothing has changed: not what we expect, not for how long. Only the cookies of an answer that
+    /// NTS protects are kept, even if its time is of no use: it is the server's for certain, and they are what we paid
+    /// for.
     pub fn hear(
         &mut self,
         from: SocketAddr,
@@ -262,18 +285,22 @@ impl Exchange {
         datagram: &[u8],
         rules: &Rules,
     ) -> Result<Heard, Refusal> {
-        let packet = self.authentic(from, datagram)?;
+        let (packet, cookies) = self.authentic(from, datagram)?;
         let sent = self.awaiting(at, rules)?;
+        if let (Guard::Nts(protection), Some(cookies)) = (&mut self.guard, cookies) {
+            protection.keep(cookies);
+        }
         let heard = match kiss(&packet) {
-            Some(kiss) => Heard::Kiss(kiss),
+            Some(kiss) => Heard::Kiss(self.kissed(kiss)),
             None => Heard::Answer(Stamps { sent, heard: at, packet }.judge(rules)?),
         };
         self.state = State::Answered;
         Ok(heard)
     }
 
-    /// The packet, if our server made it and made it for this question. Says nothing about its content.
-    fn authentic(&self, from: SocketAddr, datagram: &[u8]) -> Result<Packet, Refusal> {
+    /// The packet, if our server made it and made it for this question, and the cookies in it. Says nothing about its
+    /// content.
+    fn authentic(&self, from: SocketAddr, datagram: &[u8]) -> Result<(Packet, Option<Vec<Cookie>>), Refusal> {
         if !same_end(from, self.to) {
             return Err(Refusal::WrongSender);
         }
@@ -285,25 +312,18 @@ impl Exchange {
         if packet.origin != self.origin {
             return Err(Refusal::BogusOrigin);
         }
-        self.is_sealed(Trailer::parse(datagram, packet.version)?.seal)?;
-        Ok(packet)
+        let trailer = Trailer::parse(datagram, packet.version)?;
+        let is_nak = kiss(&packet).is_some_and(|kiss| kiss.code == KissCode::NtsNak);
+        let cookies = self.guard.check(datagram, &trailer, is_nak)?;
+        Ok((packet, cookies))
     }
 
-    /// Is the answer sealed as the question was? The key is that of this server and no other: whoever holds another
-    /// key of ours may not speak for it (CVE-2016-1567).
-    fn is_sealed(&self, seal: Seal<'_>) -> Result<(), Refusal> {
-        match (&self.key, seal) {
-            (None, Seal::None) => Ok(()),
-            (None, Seal::Mac(_)) => Err(Refusal::UnaskedMac),
-            (Some(_), Seal::None) => Err(Refusal::MissingMac),
-            (_, Seal::CryptoNak) => Err(Refusal::CryptoNak),
-            (Some(key), Seal::Mac(mac)) if mac.key_id != key.id() => Err(Refusal::OtherKey),
-            (Some(key), Seal::Mac(mac)) if mac.digest.len() != key.kind().digest_len() => {
-                Err(Refusal::MacLength)
-            }
-            (Some(key), Seal::Mac(mac)) if !key.verify(mac.covered, mac.digest) => Err(Refusal::WrongMac),
-            (Some(_), Seal::Mac(_)) => Ok(()),
+    /// Notes what a kiss says about the protection of the question.
+    fn kissed(&mut self, kiss: Kiss) -> Kiss {
+        if let (Guard::Nts(protection), KissCode::NtsNak) = (&mut self.guard, kiss.code) {
+            protection.refuse();
         }
+        kiss
     }
 
     /// When the question left, if an answer to it may still come.
@@ -315,6 +335,11 @@ impl Exchange {
             State::Sent(sent) => Ok(sent),
         }
     }
+}
+
+/// Random bits that are not zero: that is what those say who do not know the question.
+fn unguessable(rng: &mut impl Rng) -> NtpTimestamp {
+    NtpTimestamp::from_bits(rng.next_u64().max(1))
 }
 
 /// A question that tells nothing about who asks.
@@ -445,111 +470,6 @@ impl Stamps {
             root_dispersion: packet.root_dispersion.span(),
             reference_id: packet.reference_id,
         })
-    }
-}
-
-reasons! {
-    /// Why a datagram is not used. Completes "cannot use this answer: ..".
-    Refusal {
-        /// Another address or port than the one that was asked.
-        WrongSender "wrong_sender" "it came from another address or port than was asked"
-        /// [`Malformed::Short`].
-        Short "short" "it is shorter than the 48 bytes of a header"
-        /// [`Malformed::Long`].
-        Long "long" "it is longer than any answer"
-        /// [`Malformed::MacLength`], or a digest that is as long as none of our key.
-        MacLength "mac_length" "its message authentication code has a length that none has"
-        /// [`Malformed::FieldShort`].
-        FieldShort "field_short" "an extension field claims less than 16 bytes"
-        /// [`Malformed::FieldUnaligned`].
-        FieldUnaligned "field_unaligned" "an extension field claims a length that is no multiple of four"
-        /// [`Malformed::FieldBeyondEnd`].
-        FieldBeyondEnd "field_beyond_end" "an extension field claims more bytes than there are"
-        /// [`Malformed::FieldsTooMany`].
-        FieldsTooMany "fields_too_many" "it has more extension fields than are read"
-        /// A version other than 1 to 4.
-        Version "version" "it is of a version that is not spoken here"
-        /// Mode 3: our own question, perhaps.
-        Reflected "reflected" "it is a question, perhaps our own thrown back"
-        /// Mode 1 or 2. We have no peers.
-        Symmetric "symmetric" "it is from a peer, and we have none"
-        /// Mode 5. We listen to nobody whom we did not ask.
-        Broadcast "broadcast" "it is a broadcast, and none is listened to"
-        /// Mode 0, 6 or 7.
-        NotAnAnswer "not_an_answer" "its mode is not that of an answer"
-        /// An origin timestamp of zero (CVE-2015-8138).
-        ZeroOrigin "zero_origin" "it answers no question at all"
-        /// Another origin timestamp than our random bits: forged, to an earlier question, or interleaved.
-        BogusOrigin "bogus_origin" "it answers another question than ours"
-        /// No MAC, though the question had one.
-        MissingMac "missing_mac" "it is not sealed, though a key is configured"
-        /// A MAC, though the question had none.
-        UnaskedMac "unasked_mac" "it is sealed, though no key is configured"
-        /// The server could not check the MAC of the question. Anybody on the path can say so.
-        CryptoNak "crypto_nak" "the server says that it does not know our key"
-        /// A MAC under another key id than that of this server's key.
-        OtherKey "other_key" "it is sealed with a key that is not this server's"
-        /// A MAC that the key did not make over these bytes.
-        WrongMac "wrong_mac" "its seal is broken"
-        /// It was heard before its question left.
-        Unsent "unsent" "its question has not been sent yet"
-        /// The question is answered already.
-        Duplicate "duplicate" "its question is answered already"
-        /// It came after the window.
-        Late "late" "it came too late"
-        /// Leap indicator 3.
-        LeapUnknown "leap_unknown" "the server says that its clock was never set"
-        /// Stratum 0 without a kiss code.
-        StratumZero "stratum_zero" "the server does not say how far it is from a reference clock"
-        /// Stratum 16 or more.
-        StratumTooHigh "stratum_too_high" "the server is unsynchronised: its stratum is 16 or more"
-        /// Root delay / 2 + root dispersion at the limit or beyond.
-        RootTooFar "root_too_far" "the server is too far from its reference clock"
-        /// Its reference id is that of our address (RFC 5905, section 7.3).
-        Loop "loop" "the server has its time from us"
-        /// We have asked our own server.
-        Ourselves "ourselves" "it is from our own server"
-        /// A receive timestamp of zero.
-        ZeroReceive "zero_receive" "it does not say when our question came"
-        /// A transmit timestamp of zero.
-        ZeroTransmit "zero_transmit" "it does not say when it left"
-        /// A time that has certainly passed.
-        BeforeFloor "before_floor" "the server's time is in the past for certain"
-        /// It left before its question came, by more than the server's clock is coarse.
-        Backwards "backwards" "it left the server before our question came there"
-        /// The server held the question for too long.
-        HeldTooLong "held_too_long" "the server held our question for too long"
-        /// The server held the question for longer than we waited.
-        NegativeDelay "negative_delay" "the server held our question for longer than we waited"
-        /// The delay is longer than anything can be learned from.
-        TooSlow "too_slow" "it was under way for too long"
-    }
-}
-
-impl Refusal {
-    /// Does the refused answer show that the server can be reached and knows the time? It is authentic and whole,
-    /// only there is nothing to be learned from it.
-    pub fn proves_reach(self) -> bool {
-        matches!(self, Self::TooSlow | Self::HeldTooLong | Self::Loop | Self::Ourselves)
-    }
-
-    /// Does the server have its time from us?
-    pub fn is_loop(self) -> bool {
-        matches!(self, Self::Loop | Self::Ourselves)
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        match malformed {
-            Malformed::Short => Self::Short,
-            Malformed::Long => Self::Long,
-            Malformed::MacLength => Self::MacLength,
-            Malformed::FieldShort => Self::FieldShort,
-            Malformed::FieldUnaligned => Self::FieldUnaligned,
-            Malformed::FieldBeyondEnd => Self::FieldBeyondEnd,
-            Malformed::FieldsTooMany => Self::FieldsTooMany,
-        }
     }
 }
 

@@ -85,6 +85,11 @@ impl<'a> Trailer<'a> {
     pub fn fields(&self) -> Fields<'a> {
         Fields { rest: self.fields }
     }
+
+    /// Those of them that lie in the first so many bytes behind the header.
+    pub fn fields_up_to(&self, end: usize) -> Fields<'a> {
+        Fields { rest: &self.fields[..end.min(self.fields.len())] }
+    }
 }
 
 /// How many bytes the extension fields take.
@@ -148,6 +153,24 @@ impl<'a> Field<'a> {
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Walks fields that follow one another and nothing else, to their end: those that NTS encrypts (RFC 8915,
+    /// section 5.6). No MAC can follow them, so the last one may be as short as any.
+    ///
+    /// # Errors
+    /// Any [`Malformed`], at the first byte that cannot be read on from.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut rest = bytes;
+        for _ in 0..FIELDS_MAX {
+            if rest.is_empty() {
+                return Ok(Self { rest: bytes });
+            }
+            (_, rest) = Field::split(rest)?;
+        }
+        if rest.is_empty() { Ok(Self { rest: bytes }) } else { Err(Malformed::FieldsTooMany) }
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -275,6 +298,26 @@ mod tests {
             prop_assert_eq!(trailer.fields().count(), lengths.len());
             prop_assert_eq!(matches!(trailer.seal, Seal::Mac(_)), mac > 0);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn fields_alone_are_walked_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(fields) = Fields::parse(&bytes) {
+                prop_assert_eq!(fields.map(|field| field.value.len() + 4).sum::<usize>(), bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn fields_alone_may_end_with_a_short_one() {
+        let count = |bytes: &[u8]| Fields::parse(bytes).map(Iterator::count);
+        assert_eq!(count(&[]), Ok(0));
+        assert_eq!(count(&[field(1, 104), field(2, 16)].concat()), Ok(2));
+        assert_eq!(count(&[field(1, 104), vec![0; 4]].concat()), Err(Malformed::FieldShort));
+        assert_eq!(count(&field(1, 104)[..100]), Err(Malformed::FieldBeyondEnd));
+        assert_eq!(count(&field(1, 16).repeat(FIELDS_MAX)), Ok(FIELDS_MAX));
+        assert_eq!(count(&field(1, 16).repeat(FIELDS_MAX + 1)), Err(Malformed::FieldsTooMany));
     }
 
     fn with(trailer: &[u8]) -> Vec<u8> {

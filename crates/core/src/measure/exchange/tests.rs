@@ -463,6 +463,7 @@ fn every_refusal_can_happen_and_none_changes_anything() {
     early.sent(SENT);
     hear(&mut early, &datagram).unwrap();
     seen.insert(hear(&mut early, &datagram).unwrap_err());
+    seen.extend(protected::every_refusal());
 
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), Refusal::ALL);
 }
@@ -596,9 +597,9 @@ fn right_answer(exchange: &Exchange) -> Vec<u8> {
 }
 
 fn seal_for(exchange: &Exchange, packet: Vec<u8>) -> Vec<u8> {
-    match &exchange.key {
-        Some(key) => sealed(packet, key),
-        None => packet,
+    match &exchange.guard {
+        Guard::Key(key) => sealed(packet, key),
+        Guard::None | Guard::Nts(_) => packet,
     }
 }
 
@@ -761,3 +762,5 @@ impl Case {
         ]
     }
 }
+
+mod protected;
