@@ -38,6 +38,8 @@ reasons! {
         NotAHost "not_a_host" "it came from an address that is no single host's"
         /// It came from an address that no prefix of the allow-list contains.
         NotAllowed "not_allowed" "it came from an address that is not served"
+        /// It is protected by NTS, and its fields cannot be used.
+        Unsound "unsound" "its NTS fields cannot be used"
         /// Its client has asked too often.
         Limited "limited" "its client has asked too often"
     }

@@ -35,6 +35,7 @@ pub mod clock;
 pub mod control;
 pub mod exchanges;
 pub mod keeper;
+pub mod key_exchange;
 pub mod references;
 pub mod reloading;
 pub mod resolver;

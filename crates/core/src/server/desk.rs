@@ -7,6 +7,8 @@
 
 use core::net::SocketAddr;
 
+use rand_chacha::ChaCha12Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 use truechimer_time::ntp::NtpTimestamp;
 use truechimer_time::{Mono, Raw, Time};
 
@@ -14,8 +16,11 @@ use super::access::AllowList;
 use super::clients::{Admission, Client, Clients, RateRule};
 use super::dial::Dial;
 use super::interleaved::{Departures, speaks_of_one};
-use super::{Silence, ntp};
-use crate::wire::HEADER_LEN;
+use super::{Silence, cookie, ntp, nts};
+use crate::wire::extension::Trailer;
+use crate::wire::ntp::Packet;
+use crate::wire::nts::{Flaw, Question as Protected};
+use crate::wire::{DATAGRAM_MAX, HEADER_LEN};
 
 /// What the operator wants.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +77,10 @@ pub struct Counters {
     pub interleaved: u64,
     /// Of these, in spite of having come too soon.
     pub leaked: u64,
+    /// Of these, protected by NTS.
+    pub protected: u64,
+    /// Of these, that a cookie is none of ours: the NTS NAK.
+    pub refused: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: [u64; Silence::ALL.len()],
     /// Answers that the kernel did not take.
@@ -84,9 +93,27 @@ impl Counters {
         self.answered += other.answered;
         self.interleaved += other.interleaved;
         self.leaked += other.leaked;
+        self.protected += other.protected;
+        self.refused += other.refused;
         self.unsent += other.unsent;
         self.silent.iter_mut().zip(other.silent).for_each(|(count, more)| *count += more);
         self
+    }
+}
+
+impl Counters {
+    /// Counts a protected answer, and gives its length.
+    fn count(&mut self, reply: nts::Reply) -> usize {
+        match reply {
+            nts::Reply::Sealed(len) => {
+                self.protected += 1;
+                len
+            }
+            nts::Reply::Nak(len) => {
+                self.refused += 1;
+                len
+            }
+        }
     }
 }
 
@@ -96,13 +123,30 @@ pub struct Desk {
     clients: Clients,
     departures: Departures,
     counters: Counters,
+    /// The keys of cookies, where NTS is served.
+    ring: Option<cookie::Ring>,
+    rng: ChaCha12Rng,
 }
 
 impl Desk {
-    /// A desk that remembers so many clients. The secret is drawn at birth.
-    pub fn new(clients: usize, secret: [u8; 16]) -> Self {
-        let clients = Clients::new(clients, secret);
-        Self { clients, departures: Departures::default(), counters: Counters::default() }
+    /// A desk that remembers so many clients. All its chance comes from the seed, which no other desk may have.
+    pub fn new(clients: usize, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let mut secret = [0; 16];
+        rng.fill_bytes(&mut secret);
+        Self {
+            clients: Clients::new(clients, secret),
+            departures: Departures::default(),
+            counters: Counters::default(),
+            ring: None,
+            rng,
+        }
+    }
+
+    /// From now on cookies are opened and made with these keys; without any, questions that NTS protects are answered as
+    /// if they were not.
+    pub fn take_ring(&mut self, ring: Option<cookie::Ring>) {
+        self.ring = ring;
     }
 
     /// Says what time it is, and what the operator wants, for all questions until it is said again.
@@ -111,7 +155,7 @@ impl Desk {
         self.clients.keep_to(policy.rate.as_ref());
     }
 
-    /// Answers a question, into a buffer that is no shorter than it.
+    /// Answers a question.
     ///
     /// # Errors
     /// [`Silence`] with its reason, which is counted.
@@ -119,7 +163,7 @@ impl Desk {
         &mut self,
         question: &Question<'_>,
         telling: &Telling<'_>,
-        reply: &mut [u8],
+        reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<Answer, Silence> {
         let outcome = self.judge(question, telling, reply);
         match &outcome {
@@ -133,7 +177,7 @@ impl Desk {
         &mut self,
         question: &Question<'_>,
         telling: &Telling<'_>,
-        reply: &mut [u8],
+        reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<Answer, Silence> {
         telling.policy.allowed.admit(question.from)?;
         let packet = ntp::question(question.bytes)?;
@@ -143,19 +187,51 @@ impl Desk {
             Admission::Limited => return Err(Silence::Limited),
         }
         let (received, left) = (telling.dial.read(question.received), telling.dial.read(question.leaves));
-        let header = match self.departures.spoken_of(&packet) {
-            Some(last_left) => {
-                self.counters.interleaved += 1;
-                ntp::reply_interleaved(telling.header, &packet, received, last_left)
-            }
-            None => ntp::reply(telling.header, &packet, received, left),
-        };
+        let header = self.header(&packet, telling, (received, left));
+        let len = self.seal(question.bytes, &packet, &header, reply)?;
         let wanted = speaks_of_one(&packet).then_some(received);
         if wanted.is_some() {
             self.departures.remember(received, left);
         }
-        reply[..HEADER_LEN].copy_from_slice(&header);
-        Ok(Answer { len: HEADER_LEN, wanted })
+        Ok(Answer { len, wanted })
+    }
+
+    fn header(
+        &mut self,
+        packet: &Packet,
+        telling: &Telling<'_>,
+        (received, left): (NtpTimestamp, NtpTimestamp),
+    ) -> [u8; HEADER_LEN] {
+        match self.departures.spoken_of(packet) {
+            Some(last_left) => {
+                self.counters.interleaved += 1;
+                ntp::reply_interleaved(telling.header, packet, received, last_left)
+            }
+            None => ntp::reply(telling.header, packet, received, left),
+        }
+    }
+
+    /// Protects an answer as its question was.
+    fn seal(
+        &mut self,
+        question: &[u8],
+        packet: &Packet,
+        header: &[u8; HEADER_LEN],
+        reply: &mut [u8; DATAGRAM_MAX],
+    ) -> Result<usize, Silence> {
+        if let Some(ring) = self.ring.as_mut().filter(|_| question.len() > HEADER_LEN) {
+            let trailer = Trailer::parse(question, packet.version).map_err(|_| Silence::Malformed)?;
+            let protected = match Protected::read(question, &trailer) {
+                Err(Flaw::Unprotected) => None,
+                read => Some(read.map_err(|_| Silence::Unsound)?),
+            };
+            if let Some(protected) = protected {
+                let sealed = nts::answer(&protected, header, ring, &mut self.rng, reply);
+                return Ok(self.counters.count(sealed.map_err(|_| Silence::Unsound)?));
+            }
+        }
+        reply[..HEADER_LEN].copy_from_slice(header);
+        Ok(HEADER_LEN)
     }
 
     /// When an answer has left, for the client that [`wanted`](Answer::wanted) to know.

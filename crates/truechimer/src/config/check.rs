@@ -52,6 +52,7 @@ pub(super) fn checked(texts: &Texts) -> Result<Config, ConfigError> {
 fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let defaults = default::config();
     let statistics = &written.statistics;
+    let state = plain(&written.state.dir).unwrap_or(defaults.state.dir);
     let (schedule, accuracy) = schedule(written)?;
     let intervals = default::intervals(schedule, accuracy);
     let sources = match &written.source {
@@ -70,11 +71,8 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         },
         classic: classic::classic(&written.classic, &sources)?,
         sources,
-        serve: written.serve.as_ref().map(serve::serve).transpose()?,
-        state: State {
-            dir: plain(&written.state.dir).unwrap_or(defaults.state.dir),
-            run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir),
-        },
+        serve: written.serve.as_ref().map(|written| serve::serve(written, &state)).transpose()?,
+        state: State { dir: state, run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir) },
         statistics: Statistics {
             dir: plain(&statistics.dir),
             max_size: within(&statistics.max_size, defaults.statistics.max_size, STATISTICS_SIZE)?,

@@ -44,7 +44,7 @@ pub use place::Place as SourcePlace;
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
 pub use reference::{Edge, RefIdError, Reference};
-pub use serve::{LISTEN_MAX, Serve, WORKERS_MAX};
+pub use serve::{LISTEN_MAX, Serve, ServeNts, WORKERS_MAX};
 pub use truechimer_core::server::access::{PREFIXES_MAX, Prefix, PrefixError};
 pub use words::{Account, AccountError, Host, HostError, Kind, Level, Target, WordError};
 

@@ -6,9 +6,9 @@ use truechimer_time::Span;
 use super::reference::{Offset, RefId};
 use super::written::{
     Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenLeap, WrittenLog,
-    WrittenSelect, WrittenServe, WrittenSource, WrittenState, WrittenStatistics,
+    WrittenSelect, WrittenServe, WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Classic, Config, Kind, Prefix, Reference, Serve, Source};
+use super::{Classic, Config, Kind, Prefix, Reference, Serve, ServeNts, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -96,6 +96,19 @@ fn written_serve(serve: &Serve) -> WrittenServe {
         limit_interval: spelled(serve.rate.map_or(Span::ZERO, |rule| rule.interval)),
         limit_burst: serve.rate.and_then(|rule| key(rule.burst.into())),
         max_bound: spelled(serve.max_bound),
+        nts: serve.nts.as_ref().and_then(|nts| key(written_nts(nts))),
+    }
+}
+
+fn written_nts(nts: &ServeNts) -> WrittenServeNts {
+    WrittenServeNts {
+        listen: key(nts.listen.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
+        certificate: nts.certificate.as_ref().map(|files| Spelling(files.certificate.clone())),
+        key: nts.certificate.as_ref().map(|files| Spelling(files.key.clone())),
+        server: nts.server.clone().and_then(spelled),
+        port: nts.port.and_then(|port| key(port.into())),
+        ring: Some(Spelling(nts.ring.clone())),
+        turn: spelled(nts.turn),
     }
 }
 

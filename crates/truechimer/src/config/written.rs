@@ -15,6 +15,7 @@ use truechimer_time::{Rate, Span};
 use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::{Rhythm, Scale};
 use truechimer_core::server::access::Prefix;
+use truechimer_core::wire::nts_ke::server_name::ServerName;
 
 use super::address::Address;
 use super::error::{ConfigError, Fault, Texts};
@@ -108,6 +109,20 @@ pub(super) struct WrittenServe {
     pub(super) limit_interval: Key<Spelling<Span>>,
     pub(super) limit_burst: Key<i64>,
     pub(super) max_bound: Key<Spelling<Span>>,
+    pub(super) nts: Key<WrittenServeNts>,
+}
+
+/// `[serve.nts]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenServeNts {
+    pub(super) listen: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
+    pub(super) certificate: Option<Spelling<PathBuf>>,
+    pub(super) key: Option<Spelling<PathBuf>>,
+    pub(super) server: Key<Spelling<ServerName>>,
+    pub(super) port: Key<i64>,
+    pub(super) ring: Option<Spelling<PathBuf>>,
+    pub(super) turn: Key<Spelling<Span>>,
 }
 
 /// `[classic]`

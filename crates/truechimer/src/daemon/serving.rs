@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 use truechimer_core::server::access::{AllowList, PrefixesTooMany};
 use truechimer_core::server::clients::Client;
 use truechimer_core::server::desk::{Counters, Desk, Policy};
@@ -27,6 +29,7 @@ use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
 use truechimer_sys::wake::{self, Waker};
 use truechimer_time::{Span, Time};
 
+use super::key_exchange::{self, KeyExchange, KeyExchangeError, Prepared, Published, RingBytes};
 use crate::config::Serve;
 
 mod alone;
@@ -49,6 +52,8 @@ struct Post {
 /// What the daemon's loop and its workers have in common.
 struct Shared {
     post: ArcSwap<Post>,
+    /// The keys of cookies, if NTS is served.
+    ring: Arc<ArcSwapOption<RingBytes>>,
     is_over: AtomicBool,
 }
 
@@ -65,6 +70,22 @@ pub struct Service {
     shared: Arc<Shared>,
     hands: Vec<Hand>,
     alone: Option<Alone>,
+    keys: Option<KeyExchange>,
+}
+
+impl Shared {
+    /// What the key exchange has to do with us.
+    fn published(self: &Arc<Self>) -> Published {
+        let shared = Arc::clone(self);
+        let is_synchronised = Arc::new(move || shared.post.load().dial.is_synchronised(clock::raw()));
+        Published { ring: Arc::clone(&self.ring), is_synchronised }
+    }
+}
+
+fn drawn(rng: &mut ChaCha20Rng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    rng.fill_bytes(&mut seed);
+    seed
 }
 
 /// A server that is still to begin: it listens already, which may take privileges that nobody who answers has.
@@ -74,7 +95,9 @@ pub struct Listening {
     policy: Arc<Policy>,
     /// How many clients each desk remembers.
     clients: usize,
-    secret: [u8; 16],
+    nts: Option<Prepared>,
+    /// All chance of the server.
+    rng: ChaCha20Rng,
 }
 
 /// Who answers.
@@ -89,8 +112,11 @@ impl Listening {
     /// Listens. Under a simulator (`is_alone`) the daemon's loop answers itself.
     ///
     /// # Errors
-    /// A place cannot be listened at.
-    pub fn at(serve: &Serve, secret: [u8; 16], is_alone: bool) -> Result<Self, ServiceError> {
+    /// A place cannot be listened at, or NTS cannot be prepared.
+    pub fn at(serve: &Serve, seed: [u8; 32], is_alone: bool) -> Result<Self, ServiceError> {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let nts = serve.nts.as_ref().filter(|_| !is_alone);
+        let nts = nts.map(|nts| Prepared::new(nts, drawn(&mut rng))).transpose()?;
         let policy = Arc::new(policy(serve)?);
         let (places, crews, desks) = match is_alone {
             true => {
@@ -102,7 +128,7 @@ impl Listening {
                 (places_of(&crews[0]), Crews::Workers(crews), serve.workers as usize)
             }
         };
-        Ok(Self { places, crews, policy, clients: serve.clients.div_ceil(desks), secret })
+        Ok(Self { places, crews, policy, clients: serve.clients.div_ceil(desks), nts, rng })
     }
 
     /// Where it listens, as far as the kernel tells.
@@ -115,17 +141,25 @@ impl Listening {
     /// # Errors
     /// No thread is to be had.
     pub fn begin(self) -> Result<Service, ServiceError> {
-        let Self { places, crews, policy, clients, secret } = self;
+        let Self { places, crews, policy, clients, nts, mut rng } = self;
         let now = clock::readings();
         let dial = Dial::unsynchronised(now.raw, Time::from_epoch(now.realtime.since_epoch()));
         let post = Post { dial, policy, asleep: now.asleep };
-        let shared = Arc::new(Shared { post: ArcSwap::from_pointee(post), is_over: AtomicBool::new(false) });
-        let mut service = Service { places, shared, hands: Vec::new(), alone: None };
+        let shared = Arc::new(Shared {
+            post: ArcSwap::from_pointee(post),
+            ring: Arc::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let keys = nts.map(|nts| nts.begin(shared.published())).transpose()?;
+        let mut service = Service { places, shared, hands: Vec::new(), alone: None, keys };
         match crews {
-            Crews::Alone(sockets) => service.alone = Some(Alone::new(sockets, Desk::new(clients, secret))),
+            Crews::Alone(sockets) => {
+                service.alone = Some(Alone::new(sockets, Desk::new(clients, drawn(&mut rng))));
+            }
             Crews::Workers(crews) => {
                 for sockets in crews {
-                    service.hire(sockets, Desk::new(clients, secret)).map_err(ServiceError::Thread)?;
+                    let desk = Desk::new(clients, drawn(&mut rng));
+                    service.hire(sockets, desk).map_err(ServiceError::Thread)?;
                 }
             }
         }
@@ -173,6 +207,9 @@ impl Service {
         let policy = Arc::new(policy(serve)?);
         let post = self.shared.post.load();
         self.shared.post.store(Arc::new(Post { dial: post.dial, policy, asleep: post.asleep }));
+        if let Some(keys) = &self.keys {
+            keys.reload();
+        }
         Ok(())
     }
 
@@ -195,6 +232,11 @@ impl Service {
         let mut sum = Counters::default();
         self.at_each_desk(|desk| sum = sum.plus(desk.counters()));
         sum
+    }
+
+    /// What became of those who came for keys, if any are given.
+    pub fn key_exchanges(&self) -> Option<&key_exchange::Counts> {
+        self.keys.as_ref().map(KeyExchange::counts)
     }
 
     /// Who asked, in no order.
@@ -258,6 +300,9 @@ pub enum ServiceError {
     /// The kernel does not share clients out by their address.
     #[error("cannot share clients out among several workers: {0}: set `[serve] workers = 1`")]
     Share(SocketError),
+    /// NTS cannot be served.
+    #[error("[serve.nts]: {0}")]
+    Nts(#[from] KeyExchangeError),
     /// No thread.
     #[error("cannot start a worker: {0}")]
     Thread(io::Error),

@@ -41,19 +41,18 @@ struct Scene {
 impl Scene {
     fn new(policy: Policy) -> Self {
         let dial = Dial::through(AT, NOON, Rate::ZERO, SERVED);
-        Self { desk: Desk::new(64, *b"a secret of ours"), policy, dial }
+        Self { desk: Desk::new(64, [7; 32]), policy, dial }
     }
 
     fn ask(&mut self, from: SocketAddr, bytes: &[u8], millis: i64) -> Result<(Vec<u8>, Answer), Silence> {
         let received = AT + Span::from_millis(millis);
         self.desk.begin(Time::from_epoch(Span::from_millis(millis)), &self.policy);
         let telling = Telling::at(received, &self.dial, &self.policy);
-        let mut reply = vec![0; bytes.len()];
+        let mut reply = [0; DATAGRAM_MAX];
         let leaves = received + Span::from_micros(30);
         let question = Question { bytes, from, received, leaves };
         let answer = self.desk.answer(&question, &telling, &mut reply)?;
-        reply.truncate(answer.len);
-        Ok((reply, answer))
+        Ok((reply[..answer.len].to_vec(), answer))
     }
 }
 

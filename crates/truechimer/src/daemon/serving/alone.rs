@@ -63,7 +63,7 @@ impl Alone {
         let came = came.map_or(now.raw, |stamp| stamp.at);
         self.desk.begin(now.mono, &post.policy);
         let question = Question { bytes, from: received.from, received: came, leaves: clock::raw() };
-        let mut reply = [0; DATAGRAM_MAX + 1];
+        let mut reply = [0; DATAGRAM_MAX];
         let telling = Telling::at(now.raw, &post.dial, &post.policy);
         let Ok(answer) = self.desk.answer(&question, &telling, &mut reply) else { return };
         let sent = self.sockets[index].send_to(&reply[..answer.len], received.from, received.destination);

@@ -8,6 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
+use truechimer_core::server::cookie::Ring;
 use truechimer_core::server::desk::{Desk, Question, Telling};
 use truechimer_core::server::dial::Dial;
 use truechimer_core::wire::DATAGRAM_MAX;
@@ -19,7 +21,7 @@ use truechimer_sys::wake::Wakeups;
 use truechimer_time::ntp::NtpTimestamp;
 use truechimer_time::{Raw, Span, Time};
 
-use super::{Post, Shared};
+use super::{Post, RingBytes, Shared};
 use crate::stamps;
 
 /// So many questions are taken at once: more are no cheaper, and the last of them waits for all the others.
@@ -40,6 +42,8 @@ pub(super) struct Worker {
     wakeups: Wakeups,
     shared: Arc<Shared>,
     desk: Arc<Mutex<Desk>>,
+    /// The keys of cookies that the desk has.
+    ring: Option<Arc<RingBytes>>,
     batch: Batch,
     /// How long the kernel takes to send one answer, as far as was seen.
     pace: Span,
@@ -61,7 +65,7 @@ impl Worker {
         let counter = |socket| Counter { socket, awaited: Awaited::default() };
         let counters = sockets.into_iter().map(counter).collect();
         let batch = Batch::new(BATCH, DATAGRAM_MAX + 1);
-        Self { counters, wakeups, shared, desk, batch, pace: Span::ZERO }
+        Self { counters, wakeups, shared, desk, ring: None, batch, pace: Span::ZERO }
     }
 
     /// Answers until it is told that it is over. What should panic here would be a mistake of ours: it costs one batch, is
@@ -112,17 +116,18 @@ impl Worker {
     }
 
     fn answer(&mut self, index: usize, come: usize) {
-        let Self { counters, desk, batch, shared, pace, .. } = self;
+        let Self { counters, desk, batch, shared, pace, ring, .. } = self;
         let counter = &mut counters[index];
         let post = shared.post.load();
         let (now, dial) = look_up(&post);
         let telling = Telling::at(now.raw, &dial, &post.policy);
         let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
         desk.begin(now.mono, &post.policy);
+        take_ring(&mut desk, ring, &shared.ring);
         let mut leaves = clock::raw();
         batch.answer(come, |_, asked, reply| {
             let question = question(asked, &now, leaves)?;
-            let answer = desk.answer(&question, &telling, reply).ok()?;
+            let answer = desk.answer(&question, &telling, reply.first_chunk_mut()?).ok()?;
             leaves += *pace;
             if let Some(name) = answer.wanted {
                 counter.awaited.push(name);
@@ -155,6 +160,22 @@ impl Worker {
                 desk.lock().unwrap_or_else(PoisonError::into_inner).has_left(name, left);
             }
         }
+    }
+}
+
+/// Gives the desk the newest keys of cookies, if it has others.
+fn take_ring(desk: &mut Desk, has: &mut Option<Arc<RingBytes>>, published: &ArcSwapOption<RingBytes>) {
+    let newest = published.load();
+    let is_same = match (&*has, &*newest) {
+        (Some(has), Some(newest)) => Arc::ptr_eq(has, newest),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if !is_same {
+        has.clone_from(&newest);
+        let ring =
+            newest.as_ref().map(|bytes| Ring::from_bytes(bytes).expect("a ring reads what it has written"));
+        desk.take_ring(ring);
     }
 }
 
