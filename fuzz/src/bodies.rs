@@ -28,8 +28,10 @@ use truechimer_time::leap::DAT_BYTES_MAX;
 use truechimer_time::{LeapTable, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 mod node;
+mod nts;
 
 pub use node::node;
+pub use nts::{cookie, key_exchange, protected};
 
 /// 2026-11-01, about: where the pivot and the server's clock stand.
 const NOW: Time<Utc> = Time::from_epoch(Span::from_secs(1_793_491_200));

@@ -67,3 +67,18 @@ fn records() {
 fn lives() {
     replay("node", bodies::node);
 }
+
+#[test]
+fn key_exchanges() {
+    replay("key_exchange", bodies::key_exchange);
+}
+
+#[test]
+fn cookies() {
+    replay("cookie", bodies::cookie);
+}
+
+#[test]
+fn protected_datagrams() {
+    replay("protected", bodies::protected);
+}
