@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use toml::Spanned;
 use truechimer_core::server::access::{PREFIXES_MAX, Prefix};
 use truechimer_core::server::clients::{CLIENTS_MAX, RateRule};
+use truechimer_core::server::keys::KEYS_MAX;
 use truechimer_time::Span;
 
-use super::check::{Flaw, Limits, count, within};
-use super::error::Fault;
-use super::written::{Key, Spelling, WrittenServe};
+use super::ServedKey;
+use super::check::{Flaw, Limits, count, key_id, within};
+use super::error::{Fault, Texts};
+use super::written::{Key, Spelling, WrittenServe, WrittenServeKey};
 
 /// The most places to listen at.
 pub const LISTEN_MAX: usize = 16;
@@ -42,10 +44,12 @@ pub struct Serve {
     pub rate: Option<RateRule>,
     /// With a bound beyond this the time is not told.
     pub max_bound: Span,
+    /// The keys under which questions may be sealed; no two with one id.
+    pub keys: Vec<ServedKey>,
 }
 
 /// What `[serve]` says.
-pub(super) fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
+pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts) -> Result<Serve, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
     let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
     let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
@@ -68,7 +72,32 @@ pub(super) fn serve(written: &Spanned<WrittenServe>) -> Result<Serve, Flaw> {
         clients: count(&written.clients, "`clients`", CLIENTS, CLIENTS_MIN..=CLIENTS_MAX)?,
         rate: rate(written)?,
         max_bound: within(&written.max_bound, Span::from_secs(1), BOUND)?,
+        keys: keys(written.key.as_deref().unwrap_or_default(), texts)?,
     })
+}
+
+fn keys(list: &[Spanned<WrittenServeKey>], texts: &Texts) -> Result<Vec<ServedKey>, Flaw> {
+    let mut keys: Vec<ServedKey> = Vec::with_capacity(list.len().min(KEYS_MAX));
+    for (index, written) in list.iter().enumerate() {
+        if index == KEYS_MAX {
+            return Err(Flaw(written.span(), Fault::TooMany { what: "keys", most: KEYS_MAX }));
+        }
+        let one = key(written)?;
+        if let Some(first) = keys.iter().position(|other| other.id == one.id) {
+            let first = texts.line(list[first].span());
+            return Err(Flaw(written.span(), Fault::SameKey { id: one.id, first }));
+        }
+        keys.push(one);
+    }
+    Ok(keys)
+}
+
+/// A key without a word about who may use it would be everybody's who knows it.
+fn key(table: &Spanned<WrittenServeKey>) -> Result<ServedKey, Flaw> {
+    let (span, written) = (table.span(), table.get_ref());
+    let Some(id) = &written.id else { return Err(Flaw(span, Fault::Missing("id"))) };
+    let Some(allow) = prefixes(&written.allow)? else { return Err(Flaw(span, Fault::Missing("allow"))) };
+    Ok(ServedKey { id: key_id(id, "id")?, allow })
 }
 
 fn rate(written: &WrittenServe) -> Result<Option<RateRule>, Flaw> {
