@@ -294,7 +294,7 @@ mod tests {
         }
     }
 
-    // The time that a comparison takes is left to `subtle`; here is that every byte takes part in it.
+    // How long a comparison takes is measured by the example `mac_timing`; here is that every byte takes part in it.
     #[test]
     fn bad_input_13_one_wrong_bit_anywhere_is_wrong() {
         for kind in KINDS {
