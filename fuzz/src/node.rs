@@ -278,6 +278,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         prefer: shape & 4 != 0 && index == 0,
         trust: shape & 128 != 0 && index == 1,
         require: shape & 64 != 0 && index == 2,
+        key: None,
         reference: reference(accuracy, index),
     };
     Policy {

@@ -1,10 +1,13 @@
 //! What the operator wants. Numbers only: reading files and finding names is somebody else's work.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use truechimer_time::{Rate, Span};
+
+use crate::wire::mac::Key;
 
 /// The most sources that one node keeps. Memory per source is bounded, and so is the vote.
 pub const SOURCES_MAX: usize = 32;
@@ -59,6 +62,8 @@ pub struct SourcePolicy {
     pub trust: bool,
     /// No selection without at least one source that is required and a truechimer, if any is required at all.
     pub require: bool,
+    /// What it shares with us: then it is asked sealed, and believed in nothing that is not sealed with this very key.
+    pub key: Option<Arc<Key>>,
     /// What is vouched for, if it is a reference clock of this machine. `None`: it is asked over the network.
     pub reference: Option<ReferencePolicy>,
 }

@@ -13,6 +13,7 @@ pub mod cookie;
 pub mod desk;
 pub mod dial;
 pub mod interleaved;
+pub mod keys;
 pub mod ntp;
 pub mod nts;
 pub mod ratelimit;
@@ -42,5 +43,13 @@ reasons! {
         Unsound "unsound" "its NTS fields cannot be used"
         /// Its client has asked too often.
         Limited "limited" "its client has asked too often"
+        /// A MAC under a key that is not served.
+        UnknownKey "unknown_key" "it is sealed with a key that is not served"
+        /// A MAC under a key that this address may not use (CVE-2015-7974).
+        ForeignKey "foreign_key" "it is sealed with a key that is not for its address"
+        /// A digest that is as long as none of its key.
+        MacLength "mac_length" "its message authentication code has a length that its key does not give"
+        /// A MAC that is not of this question under this key.
+        WrongMac "wrong_mac" "its seal is broken"
     }
 }

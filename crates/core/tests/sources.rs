@@ -217,6 +217,7 @@ impl Lab {
             burst: 4,
             prefer: false,
             trust: false,
+            key: None,
             reference: None,
             require: false,
         };

@@ -262,6 +262,7 @@ impl Scenario {
             prefer: server.wish.prefer,
             trust: server.wish.trust,
             require: server.wish.require,
+            key: server.key.clone(),
             reference: server.reference.map(|reference| reference.vouched),
         };
         Policy {

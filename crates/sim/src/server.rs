@@ -1,12 +1,19 @@
 //! A simulated time server, honest or not. It answers with the very function that our own server answers with.
 
+use std::sync::Arc;
+
 use truechimer_core::server::ntp::{Served, answer};
+use truechimer_core::wire::mac::Key;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::leap::LeapTable;
 use truechimer_time::{LeapKind, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
 use crate::reference::ReferenceSpec;
+
+pub mod sealing;
+
+pub use self::sealing::Sealing;
 
 /// What a server is like.
 #[derive(Clone, Debug)]
@@ -27,6 +34,10 @@ pub struct ServerSpec {
     pub stratum: u8,
     /// What else is wrong with it.
     pub quirk: Quirk,
+    /// The machine asks it with this key, and believes nothing that is not sealed with it.
+    pub key: Option<Arc<Key>>,
+    /// How its answers are sealed.
+    pub sealing: Sealing,
     /// It is no server, but a reference clock of the machine itself.
     pub reference: Option<ReferenceSpec>,
 }
@@ -91,6 +102,8 @@ impl Default for ServerSpec {
             dispersion: Span::from_micros(1),
             stratum: 1,
             quirk: Quirk::None,
+            key: None,
+            sealing: Sealing::Bare,
             reference: None,
         }
     }
@@ -129,7 +142,8 @@ impl Server {
             root_dispersion: self.spec.dispersion,
         };
         let reply = answer(question, self.clock(now), self.clock(leaves), &served).ok()?;
-        self.garbled(reply.to_vec(), now).map(|reply| (reply, leaves))
+        let reply = self.garbled(reply.to_vec(), now)?;
+        self.spec.sealing.seal(question, reply).map(|reply| (reply, leaves))
     }
 
     /// How often each of its answers is sent.

@@ -1,10 +1,15 @@
 //! Bad inputs that need a whole machine to be met: `docs/bad-inputs.md` has the list.
 
+use std::sync::Arc;
+
 use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::measure::exchange::Refusal;
+use truechimer_core::server::keys::{Grant, Ring};
 use truechimer_core::status::Status;
+use truechimer_core::wire::mac::{Key, KeyKind};
 use truechimer_sim::network::PathSpec;
 use truechimer_sim::scenario::{Change, Scenario};
-use truechimer_sim::server::ServerSpec;
+use truechimer_sim::server::{Sealing, ServerSpec};
 use truechimer_sim::world::{Outcome, World};
 use truechimer_time::{Civil, LeapTable, Rate, Span, Tai, Time, Utc};
 
@@ -18,6 +23,43 @@ fn bad_input_04_05_answers_after_the_window_are_never_samples() {
         run(Scenario { servers: four(&path, Span::ZERO), duration: hours(2), ..Scenario::default() });
     assert!(outcome.questions > 50, "they are asked all the same");
     assert_eq!((outcome.told.measured, outcome.told.updated, outcome.told.stepped), (0, 0, 0));
+}
+
+/// Whoever answers in the place of the servers knows the questions, but not their keys.
+#[test]
+fn bad_input_09_to_14_nothing_is_learned_from_who_does_not_have_the_key() {
+    let forged = [
+        (Sealing::Bare, Refusal::MissingMac),
+        (Sealing::CryptoNak, Refusal::CryptoNak),
+        (Sealing::With(key(7, KeyKind::Aes128, 2)), Refusal::WrongMac),
+        (Sealing::With(key(8, KeyKind::Aes128, 1)), Refusal::OtherKey),
+        (Sealing::With(key(7, KeyKind::Sha1, 1)), Refusal::MacLength),
+        (Sealing::Junk(16), Refusal::WrongMac),
+        (Sealing::Junk(15), Refusal::MacLength),
+        (Sealing::Junk(21), Refusal::MacLength),
+    ];
+    for (sealing, refusal) in forged {
+        let servers = sealed(&sealing, Span::from_secs(3));
+        let outcome = run(Scenario { servers, duration: hours(6), ..Scenario::default() });
+        assert_eq!((outcome.told.measured, outcome.told.stepped), (0, 0), "{sealing:?}");
+        assert_eq!(outcome.oracle.bounds_seen, 0, "{sealing:?}: no time is told");
+        let is_it = |event: &Event| matches!(event, Event::Refused { refusal: why, .. } if *why == refusal);
+        let (refused, asked) = (count(&outcome, is_it), outcome.questions as usize);
+        assert!(asked > 4 * 20 && refused > asked - 8, "{sealing:?}: {refused} of {asked}");
+    }
+}
+
+#[test]
+fn servers_that_seal_are_believed_like_others() {
+    for kind in [KeyKind::Aes128, KeyKind::Aes256, KeyKind::Sha256, KeyKind::Sha1, KeyKind::Md5] {
+        let key = key(7, kind, 1);
+        let grant = Grant::new(Arc::clone(&key), vec!["10.0.0.0/8".parse().expect("a prefix")]).expect("one");
+        let mut servers = sealed(&Sealing::Ring(Ring::new(vec![grant]).expect("one")), Span::ZERO);
+        servers.iter_mut().for_each(|server| server.key = Some(Arc::clone(&key)));
+        let outcome = run(Scenario { servers, duration: hours(12), ..Scenario::default() });
+        assert_settled(&outcome, "sealed");
+        assert_eq!(outcome.told.refused, 0, "{kind:?}");
+    }
 }
 
 #[test]
@@ -179,6 +221,18 @@ fn at(date: &str) -> Time<Tai> {
 fn four(path: &PathSpec, error: Span) -> Vec<ServerSpec> {
     let server = |operator| ServerSpec { operator, path: path.clone(), error, ..ServerSpec::default() };
     (0..4).map(server).collect()
+}
+
+/// Four servers that are asked with key 7.
+fn sealed(sealing: &Sealing, error: Span) -> Vec<ServerSpec> {
+    let ours = key(7, KeyKind::Aes128, 1);
+    let server = |server| ServerSpec { key: Some(Arc::clone(&ours)), sealing: sealing.clone(), ..server };
+    four(&PathSpec::default(), error).into_iter().map(server).collect()
+}
+
+fn key(id: u32, kind: KeyKind, secret: u8) -> Arc<Key> {
+    let (length, _) = kind.secret_lens();
+    Arc::new(Key::new(id, kind, vec![secret; length]).expect("the length is the kind's own"))
 }
 
 fn faults() -> [SteeringFault; 5] {

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use truechimer_core::wire::mac::KeyKind;
 use truechimer_time::Span;
 
-use crate::config::{Address, Spelled};
+use crate::config::{Address, KeyId, Spelled, kind_named};
 use crate::readiness::Supervised;
 
 /// The most exchanges with one server in one query.
@@ -187,6 +188,35 @@ pub enum ConfigVerb {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+}
+
+/// Make keys that servers and clients share
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Keys {
+    /// What to do with keys
+    #[command(subcommand)]
+    pub verb: KeysVerb,
+}
+
+/// What to do with keys.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum KeysVerb {
+    /// Print a line for a file of keys, with a secret that nobody else has
+    New {
+        /// The number by which both sides know the key
+        #[arg(value_name = "ID", default_value = "1")]
+        id: KeyId,
+        /// AES128, AES256 or SHA256; SHA1 and MD5 are for old peers only
+        #[arg(value_name = "TYPE", default_value = "AES128", value_parser = key_kind)]
+        kind: KeyKind,
+        /// The length of the secret, where the type leaves it open: 80 to 2048 in steps of 8
+        #[arg(value_name = "BITS")]
+        bits: Option<usize>,
+    },
+}
+
+fn key_kind(name: &str) -> Result<KeyKind, String> {
+    kind_named(name.as_bytes()).ok_or_else(|| "it must be AES128, AES256, SHA256, SHA1 or MD5".to_owned())
 }
 
 /// See it work: a wrong clock, four servers, one of them lying, nothing to set up
@@ -391,6 +421,7 @@ mod tests {
         Now(Now),
         Burst(Burst),
         Config(Config),
+        Keys(Keys),
         Demo(Demo),
         Sim(Sim),
         Applets(Applets),
@@ -423,6 +454,9 @@ mod tests {
             "config check x.toml",
             "config show",
             "config import /etc/clockspeed.conf",
+            "keys new",
+            "keys new 7 aes-256",
+            "keys new 7 SHA256 256",
             "demo --fast",
             "sim quiet-lan --seed 7",
             "sim matrix --seeds 3 --quick --jobs 4 --json",
@@ -457,6 +491,9 @@ mod tests {
             "sim years --budget 0",
             "sim matrix --plot /tmp",
             "sim matrix --jobs 0",
+            "keys",
+            "keys new 0",
+            "keys new 7 ROT13",
             "now extra",
         ] {
             assert!(parse(line).is_err(), "{line}");

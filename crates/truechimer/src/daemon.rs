@@ -23,7 +23,7 @@ use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
-use crate::config::{Config, ConfigError, Level};
+use crate::config::{Config, ConfigError, Keys, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::Store;
@@ -66,6 +66,8 @@ const SIMULATED_SLEEP_MAX: Span = Span::from_secs(1);
 pub struct Setup {
     /// The effective configuration.
     pub config: Config,
+    /// The keys that it refers to.
+    pub keys: Keys,
     /// The clock that is steered.
     pub clock: LocalClock,
     /// The leap seconds.
@@ -143,7 +145,7 @@ pub struct Daemon {
 impl Daemon {
     /// Brings a node to life.
     pub fn new(setup: Setup) -> io::Result<Self> {
-        let Setup { config, clock, leaps, seed, simulated, store, .. } = setup;
+        let Setup { config, keys, clock, leaps, seed, simulated, store, .. } = setup;
         let names = config.sources.iter().map(|source| source.address.to_string()).collect();
         let story = Storyteller::new(names, setup.level);
         let loaded = store.load();
@@ -154,7 +156,7 @@ impl Daemon {
         let learned = loaded.learned.clone();
         let head = Head { seed, now, rate, floor, leaps: leaps.clone(), learned, config: config.to_toml() };
         let birth = Birth {
-            policy: config.policy(),
+            policy: config.policy(&keys),
             seed,
             leaps: leaps.clone(),
             learned: loaded.learned,

@@ -14,7 +14,7 @@ use truechimer_core::node::{Action, Birth, Input, Node};
 use truechimer_core::record::{LINE_MAX, RecordError, parse_input};
 use truechimer_time::{LeapKind, LeapTable, Rate, Span, Time, Utc};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Keys, KeysError};
 use crate::daemon::statistics::{FORMAT, Head, line_of};
 
 /// The longest configuration line that is read.
@@ -38,6 +38,9 @@ pub enum ReplayError {
     /// Its configuration is none.
     #[error("its configuration: {0}")]
     Config(#[from] ConfigError),
+    /// Its sources were asked with keys, and without those their answers prove nothing.
+    #[error("its keys: {0}")]
+    Keys(#[from] KeysError),
     /// A line is damaged.
     #[error("line {line}: {error}")]
     Line {
@@ -262,7 +265,7 @@ fn parse_hour(word: &str) -> Option<Hour> {
 fn birth(head: &Head) -> Result<Node, ReplayError> {
     let config = Config::parse("the record's configuration", &head.config)?;
     let birth = Birth {
-        policy: config.policy(),
+        policy: config.policy(&Keys::load(&config)?),
         seed: head.seed,
         leaps: head.leaps.clone(),
         learned: head.learned.clone(),

@@ -129,6 +129,39 @@ fn a_reference_clock_says_what_it_wants() {
 }
 
 #[test]
+fn a_key_without_a_file_is_shown() {
+    assert_eq!(
+        message("[[source]]\naddress = \"a.example\"\nkey = 7\n"),
+        r#"truechimer.toml:3:7: a key is named here, but no file of keys
+   3 | key = 7
+     |       ^
+add for example: [keys] with file = "/etc/truechimer/keys""#
+    );
+}
+
+#[test]
+fn a_key_that_cannot_be_is_shown() {
+    let file = "[keys]\nfile = \"/k\"\n";
+    let serve = "[serve]\nntp = [\"127.0.0.1:123\"]\n";
+    let cases = [
+        ("[[source]]\naddress = \"a.example\"\nkey = 0".to_owned(), "key must be 1 to 4294967295"),
+        ("[[source]]\naddress = \"a.example\"\nkey = 4294967296".to_owned(), "key must be 1 to 4294967295"),
+        ("[[source]]\nkind = \"shm\"\naddress = \"2\"\nkey = 7".to_owned(), "a reference clock has no key"),
+        (format!("{serve}[[serve.key]]\nallow = []"), "`id` is missing here"),
+        (format!("{serve}[[serve.key]]\nid = 7"), "`allow` is missing here"),
+        (
+            format!("{serve}[[serve.key]]\nid = 7\nallow = []\n[[serve.key]]\nid = 7\nallow = []"),
+            "key 7 is served a second time",
+        ),
+        (format!("{serve}[[serve.key]]\nid = 7\nallow = [\"10.0.0.1/8\"]"), "did you mean 10.0.0.0/8?"),
+    ];
+    for (text, why) in cases {
+        let message = message(&format!("{file}{text}\n"));
+        assert!(message.contains(why), "{text}: {message}");
+    }
+}
+
+#[test]
 fn a_source_without_an_address_is_shown() {
     assert_eq!(
         message("[[source]]\nprefer = true\n"),

@@ -75,7 +75,7 @@ impl Node {
         match association.address() {
             Some(to) => {
                 association.schedule.asked(now.mono, scatter);
-                let exchange = Exchange::start(&mut self.rng, to, None);
+                let exchange = Exchange::start(&mut self.rng, to, association.policy.key.clone());
                 let id = ExchangeId(self.exchanges);
                 self.exchanges += 1;
                 let datagram = exchange.datagram().to_vec();

@@ -36,7 +36,7 @@ use super::clockview::Clockview;
 use super::messages::{Fatal, begin, ready, reason, warn};
 use crate::command::Outcome;
 use crate::command::run::leaps;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::floor::made;
 use crate::readiness::{Readiness, Supervised};
 use crate::ui::units;
@@ -123,9 +123,17 @@ impl Clockadjust {
     }
 }
 
+/// The configuration, if all of it can be done: a source that shall be believed in nothing unsealed is not asked unsealed.
 fn load(arguments: &Clockadjust) -> Result<Config, Fatal> {
-    Config::load(arguments.config.as_deref())
-        .map_err(|error| Fatal::failed(format!("configuration: {error}")))
+    let config = Config::load(arguments.config.as_deref())
+        .map_err(|error| Fatal::failed(format!("configuration: {error}")))?;
+    match config.sources.iter().find(|source| source.key.is_some()) {
+        Some(Source { address, .. }) => Err(Fatal::failed(format!(
+            "configuration: the source \"{address}\" has a key, and {NAME} asks without one: give it a configuration \
+             of its own (--config)"
+        ))),
+        None => Ok(config),
+    }
 }
 
 fn counts(config: &Config) -> Counts {

@@ -9,7 +9,7 @@ use truechimer_sys::{file, system};
 use crate::classic::clockadjust::whom::{Way, found, ways};
 use crate::cli::{self, ConfigVerb};
 use crate::command::Outcome;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Keys, KeysError};
 
 /// A majority that outvotes one liar needs three votes.
 const OPERATORS_WANTED: usize = 3;
@@ -21,22 +21,27 @@ const VARIABLES_BYTES_MAX: usize = 65_536;
 pub fn config(arguments: &cli::Config) -> anyhow::Result<Outcome> {
     match &arguments.verb {
         ConfigVerb::Check { file } => with(file.as_deref(), check),
-        ConfigVerb::Show { file } => with(file.as_deref(), |config| config.to_toml()),
+        ConfigVerb::Show { file } => with(file.as_deref(), |config| Ok(config.to_toml())),
         ConfigVerb::Import { file } => import(file),
     }
 }
 
-fn with(file: Option<&Path>, print: impl Fn(&Config) -> String) -> anyhow::Result<Outcome> {
-    match Config::load(file) {
-        Ok(config) => {
-            io::stdout().lock().write_all(print(&config).as_bytes())?;
-            Ok(Outcome::Yes)
-        }
-        Err(error) => {
-            writeln!(io::stderr(), "truechimer: configuration: {error}")?;
-            Ok(Outcome::No)
-        }
-    }
+fn with(
+    file: Option<&Path>,
+    print: impl Fn(&Config) -> Result<String, KeysError>,
+) -> anyhow::Result<Outcome> {
+    let complaint = match Config::load(file) {
+        Ok(config) => match print(&config) {
+            Ok(text) => {
+                io::stdout().lock().write_all(text.as_bytes())?;
+                return Ok(Outcome::Yes);
+            }
+            Err(error) => format!("keys: {error}"),
+        },
+        Err(error) => format!("configuration: {error}"),
+    };
+    writeln!(io::stderr(), "truechimer: {complaint}")?;
+    Ok(Outcome::No)
 }
 
 /// Prints what an older set-up would be here. The answer is no if something in it was not understood.
@@ -52,14 +57,16 @@ fn import(path: &Path) -> anyhow::Result<Outcome> {
     Ok(if imported.notes.is_empty() { Outcome::Yes } else { Outcome::No })
 }
 
-/// What can be said of a configuration that is right.
-fn check(config: &Config) -> String {
+/// What can be said of a configuration that is right, its file of keys included.
+fn check(config: &Config) -> Result<String, KeysError> {
+    let keys = Keys::load(config)?;
     let (sources, operators) = (config.sources.len(), config.operators());
     let mut text = format!("right: sources {sources}, operators {operators}\n");
     if operators < OPERATORS_WANTED {
         text += "note: fewer than three operators cannot outvote one that is wrong\n";
     }
-    text + &classic(config)
+    text += &keys.warning(config).map(|warning| format!("note: {warning}\n")).unwrap_or_default();
+    Ok(text + &classic(config))
 }
 
 /// Which part this host has where one is the master, and whether it can play it.

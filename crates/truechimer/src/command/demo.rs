@@ -18,7 +18,7 @@ use truechimer_time::{LeapTable, Span};
 use crate::cli;
 use crate::command::Outcome;
 use crate::command::run::seed;
-use crate::config::{Config, Level};
+use crate::config::{Config, Keys, Level};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::references::References;
@@ -115,6 +115,7 @@ fn start(
     let written = config.clone();
     let mut daemon = Daemon::new(Setup {
         config,
+        keys: Keys::default(),
         clock: LocalClock::User(user_clock(CLOCK_ERROR)),
         leaps: LeapTable::COMPILED,
         seed: seed()?,

@@ -15,7 +15,7 @@ use truechimer_time::{LeapTable, Span, Time};
 
 use crate::cli;
 use crate::command::Outcome;
-use crate::config::{Config, LEAP_FILE, Level, Target};
+use crate::config::{Config, Keys, LEAP_FILE, Level, Target};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
@@ -42,6 +42,8 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
     let listening = serve(&config, arguments.simulated)?;
     let references = References::open(&config, account.as_ref(), arguments.simulated);
+    // The keeper of the clock is another process by now, and never has the keys.
+    let keys = keys(&config)?;
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
         clock,
@@ -57,10 +59,20 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         readiness: Some(readiness),
         level: config.log,
         config,
+        keys,
     })?;
     let path = arguments.config.clone();
     daemon.run(|| call(&signals), || Config::load(path.as_deref()))?;
     Ok(Outcome::Yes)
+}
+
+/// The keys, read while we may still read them. Those for old peers only are told of, once.
+fn keys(config: &Config) -> anyhow::Result<Keys> {
+    let keys = Keys::load(config).context("keys")?;
+    if let Some(warning) = keys.warning(config).filter(|_| config.log >= Level::Warn) {
+        eprintln!("warn: {warning}");
+    }
+    Ok(keys)
 }
 
 /// What the signals that have come ask for.

@@ -11,7 +11,7 @@ use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
-use super::{Clock, Config, Source, State, Statistics, classic, default, reference, serve};
+use super::{Clock, Config, KeyId, Source, State, Statistics, classic, default, reference, serve};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -53,6 +53,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
     let defaults = default::config();
     let statistics = &written.statistics;
     let state = plain(&written.state.dir).unwrap_or(defaults.state.dir);
+    keys_have_a_file(written)?;
     let (schedule, accuracy) = schedule(written)?;
     let intervals = default::intervals(schedule, accuracy);
     let sources = match &written.source {
@@ -64,6 +65,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         schedule,
         temperature: plain(&written.temperature),
         user: written.user.as_ref().map_or(defaults.user, |user| user.get_ref().0.clone()),
+        keys_file: plain(&written.keys.file),
         clock: clock(&written.clock)?,
         trust: TrustPolicy {
             min_operators: min_operators(&written.select.min_operators, super::votes(&sources))?,
@@ -71,7 +73,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         },
         classic: classic::classic(&written.classic, &sources)?,
         sources,
-        serve: written.serve.as_ref().map(|written| serve::serve(written, &state)).transpose()?,
+        serve: written.serve.as_ref().map(|written| serve::serve(written, texts, &state)).transpose()?,
         state: State { dir: state, run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir) },
         statistics: Statistics {
             dir: plain(&statistics.dir),
@@ -128,12 +130,14 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
     let place = written.kind.as_ref().map_or(address.span(), Spanned::span);
     let address = &address.get_ref().0;
     reference::fits(kind, address).map_err(|why| Flaw(place, Fault::Wrong(why)))?;
+    let key = written.key.as_ref().map(|id| key_id(id, "key")).transpose()?;
     let by_default = reference::intervals(kind).unwrap_or(by_default);
     let (min_interval, max_interval) = intervals(written, address, (&span, by_default))?;
     let reference = reference::reference(table, kind)?;
     let burst = if reference.is_some() { 1 } else { default::BURST };
     Ok(Source {
         kind,
+        key,
         min_interval,
         max_interval,
         burst: count(&written.burst, "burst", burst, 0..=BURST_MAX)?,
@@ -144,6 +148,23 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
         address: address.clone(),
         reference,
     })
+}
+
+/// Whoever names a key says where it is.
+fn keys_have_a_file(written: &Written) -> Result<(), Flaw> {
+    let sources = written.source.iter().flatten().filter_map(|source| source.get_ref().key.as_ref());
+    let served = written.serve.iter().flat_map(|serve| serve.get_ref().key.iter().flatten());
+    let named = sources.map(Spanned::span).chain(served.map(Spanned::span)).next();
+    match (named, &written.keys.file) {
+        (Some(place), None) => Err(Flaw(place, Fault::NoKeysFile)),
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+pub(super) fn key_id(written: &Spanned<i64>, what: &'static str) -> Result<KeyId, Flaw> {
+    let id = u32::try_from(*written.get_ref()).ok().and_then(KeyId::new);
+    let limits = || format!("1 to {}", u32::MAX);
+    id.ok_or_else(|| Flaw(written.span(), Fault::OutOfLimits { what, limits: limits() }))
 }
 
 fn is_true(key: &Key<bool>) -> bool {

@@ -58,6 +58,7 @@ pub(super) fn config() -> Config {
         temperature: None,
         user: account(),
         sources: sources(),
+        keys_file: None,
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },
         trust: TrustPolicy::default(),
         serve: None,

@@ -152,6 +152,17 @@ pub enum Fault {
         /// Where it is named already: file and line.
         first: String,
     },
+    /// A key without a file in which it could be.
+    #[error("a key is named here, but no file of keys")]
+    NoKeysFile,
+    /// Two lists of those who may use one key.
+    #[error("key {id} is served a second time")]
+    SameKey {
+        /// Which.
+        id: super::KeyId,
+        /// Where it is already: file and line.
+        first: String,
+    },
     /// More of something than there is room for.
     #[error("more than {most} {what}")]
     TooMany {
@@ -177,7 +188,10 @@ impl Fault {
             Self::WritableByAll { .. } => Some(format!("take that right away: chmod o-w {file}")),
             Self::OwnedByOther { .. } => Some(format!("make it root's: chown root {file}")),
             Self::NotAFile => Some("name a file, or a link to one".to_owned()),
-            Self::SetTwice { first, .. } | Self::SameSource { first, .. } => {
+            Self::NoKeysFile => {
+                Some("add for example: [keys] with file = \"/etc/truechimer/keys\"".to_owned())
+            }
+            Self::SetTwice { first, .. } | Self::SameSource { first, .. } | Self::SameKey { first, .. } => {
                 Some(format!("first at {first}; remove one of the two"))
             }
             Self::NotYetSpoken(_) => Some("remove the source, or say kind = \"ntp\"".to_owned()),

@@ -16,7 +16,9 @@ mod classic;
 mod default;
 mod error;
 mod import;
+mod keys;
 mod merge;
+mod nts;
 mod place;
 mod quantity;
 mod read;
@@ -26,6 +28,7 @@ mod show;
 mod words;
 mod written;
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
@@ -40,17 +43,23 @@ pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
 pub use import::{Imported, Note, import};
+pub use keys::{KEYS_BYTES_MAX, Keys, KeysError, KeysFault, ServedKey};
+pub(crate) use keys::{kind_named, name_of};
+pub use nts::{NoServerName, ServeNts};
 pub use place::Place as SourcePlace;
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
 pub use reference::{Edge, RefIdError, Reference};
-pub use serve::{LISTEN_MAX, Serve, ServeNts, WORKERS_MAX};
+pub use serve::{LISTEN_MAX, Serve, WORKERS_MAX};
 pub use truechimer_core::server::access::{PREFIXES_MAX, Prefix, PrefixError};
 pub use words::{Account, AccountError, Host, HostError, Kind, Level, Target, WordError};
 
 /// How often the clocks are compared to see whether somebody else moves ours: a step shall be noticed within a
 /// second.
 const WATCH: Span = Span::from_millis(900);
+
+/// The number by which two sides know a key that they share.
+pub type KeyId = NonZeroU32;
 
 /// All that the operator decides, within limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +74,8 @@ pub struct Config {
     pub user: Account,
     /// Whom to ask; no two at the same address.
     pub sources: Vec<Source>,
+    /// Where the keys are that we share with sources and clients. They are [read](Keys::load) apart from the rest.
+    pub keys_file: Option<PathBuf>,
     /// Which clock, and what may be done to it.
     pub clock: Clock,
     /// What is taken for granted of the machine's oscillator (`[assume]`), and what an answer must be like to be
@@ -91,6 +102,8 @@ pub struct Source {
     pub address: SourcePlace,
     /// What it speaks.
     pub kind: Kind,
+    /// The key that it shares with us, if it shall be believed in nothing that is not sealed with it.
+    pub key: Option<KeyId>,
     /// Never ask more often than this, save in a burst.
     pub min_interval: Span,
     /// Never ask more rarely than this.
@@ -163,16 +176,24 @@ impl Config {
         show::toml(self)
     }
 
-    /// What the node needs of it.
-    pub fn policy(&self) -> Policy {
+    /// What the node needs of it, with the keys of the file that it names.
+    pub fn policy(&self, keys: &Keys) -> Policy {
         Policy {
-            sources: self.sources.iter().map(Source::policy).collect(),
+            sources: self.sources.iter().map(|source| source.policy(keys)).collect(),
             accuracy: self.accuracy,
             rhythm: self.schedule,
             clock: self.clock.policy,
             trust: self.trust,
             watch: WATCH,
         }
+    }
+
+    /// The keys that it refers to, and where.
+    fn keys_wanted(&self) -> impl Iterator<Item = (KeyId, String)> {
+        let source = |source: &Source| Some((source.key?, format!("the source \"{}\"", source.address)));
+        let served = self.serve.iter().flat_map(|serve| &serve.keys);
+        let served = served.map(|key| (key.id, "[[serve.key]]".to_owned()));
+        self.sources.iter().filter_map(source).chain(served)
     }
 
     /// How many operators have a vote. Fewer than three cannot outvote a liar.
@@ -209,6 +230,7 @@ impl Source {
             operator: address.operator(),
             address: SourcePlace::Network(address),
             kind: Kind::Ntp,
+            key: None,
             min_interval,
             max_interval,
             burst: default::BURST,
@@ -219,7 +241,7 @@ impl Source {
         }
     }
 
-    fn policy(&self) -> SourcePolicy {
+    fn policy(&self, keys: &Keys) -> SourcePolicy {
         SourcePolicy {
             name: self.address.to_string(),
             address: self.address.literal(),
@@ -230,6 +252,7 @@ impl Source {
             prefer: self.prefer,
             trust: self.trust,
             require: self.require,
+            key: self.key.and_then(|id| keys.key(id)),
             reference: self.reference.map(|reference| reference.vouched),
         }
     }

@@ -72,6 +72,7 @@ pub(super) fn intervals(kind: Kind) -> Option<(Span, Span)> {
 pub(super) fn reference(written: &Spanned<WrittenSource>, kind: Kind) -> Result<Option<Reference>, Flaw> {
     let Some(id) = id_of(kind) else { return foreign_keys(written, kind).map(|()| None) };
     let written = written.get_ref();
+    belongs(&written.key, false, "a reference clock has no key: remove `key`")?;
     belongs(&written.scale, kind == Kind::Phc, "`scale` is for kind = \"phc\": all others count UTC")?;
     belongs(&written.edge, kind == Kind::Pps, "`edge` is for kind = \"pps\"")?;
     let is_pulse = kind == Kind::Pps;

@@ -1,22 +1,19 @@
 //! `[serve]`: whom this machine tells the time.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 use truechimer_core::server::access::{PREFIXES_MAX, Prefix};
 use truechimer_core::server::clients::{CLIENTS_MAX, RateRule};
-use truechimer_core::server::cookie::TURN;
-use truechimer_core::wire::nts_ke;
-use truechimer_core::wire::nts_ke::server_name::ServerName;
+use truechimer_core::server::keys::KEYS_MAX;
 use truechimer_time::Span;
 
-use super::address::NTP_PORT;
-use super::check::{Flaw, Limits, count, within};
-use super::error::Fault;
-use super::quantity::Spelled;
-use super::written::{Key, Spelling, WrittenServe, WrittenServeNts};
-use crate::daemon::key_exchange::CertificateFiles;
+use super::ServedKey;
+use super::check::{Flaw, Limits, count, key_id, within};
+use super::error::{Fault, Texts};
+use super::nts::{ServeNts, serve_nts};
+use super::written::{Key, Spelling, WrittenServe, WrittenServeKey};
 
 /// The most places to listen at.
 pub const LISTEN_MAX: usize = 16;
@@ -31,12 +28,6 @@ const BOUND: Limits<Span> =
 const INTERVAL: Limits<Span> =
     Limits { what: "`limit_interval`", least: Span::ZERO, most: Span::from_secs(3_600) };
 const BURST_MAX: u32 = 1_000_000;
-const TURN_LIMITS: Limits<Span> =
-    Limits { what: "`turn`", least: Span::from_secs(60), most: Span::from_secs(30 * 86_400) };
-
-/// The file of the keys of cookies, below the folder of states: in the part that the daemon may write.
-const RING: &str = "node/cookies";
-
 /// `[serve]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serve {
@@ -56,47 +47,14 @@ pub struct Serve {
     pub max_bound: Span,
     /// NTS, if it is served.
     pub nts: Option<ServeNts>,
+    /// The keys under which questions may be sealed; no two with one id.
+    pub keys: Vec<ServedKey>,
 }
-
-/// `[serve.nts]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServeNts {
-    /// Where keys are given; nowhere, if another host does that.
-    pub listen: Vec<SocketAddr>,
-    /// Who we are.
-    pub certificate: Option<CertificateFiles>,
-    /// The host that gives the time to those who got keys here, if it is another one.
-    pub server: Option<ServerName>,
-    /// Its port, if that is not 123.
-    pub port: Option<u16>,
-    /// The file of the keys of cookies.
-    pub ring: PathBuf,
-    /// How long a key of cookies is used.
-    pub turn: Span,
-}
-
-impl Spelled for ServerName {
-    const KIND: &'static str = "a host that others can find, such as \"time.example.net\"";
-    type Error = NoServerName;
-
-    fn read(text: &str) -> Result<Self, NoServerName> {
-        Self::read(text.as_bytes()).ok_or(NoServerName)
-    }
-
-    fn write(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// Why a text is not sent to clients as the name of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is neither a name of the DNS nor the address of a single host that others can reach")]
-pub struct NoServerName;
 
 /// What `[serve]` says.
 ///
 /// `state` is the folder of what outlives a restart.
-pub(super) fn serve(written: &Spanned<WrittenServe>, state: &Path) -> Result<Serve, Flaw> {
+pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts, state: &Path) -> Result<Serve, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
     let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
     let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
@@ -118,40 +76,34 @@ pub(super) fn serve(written: &Spanned<WrittenServe>, state: &Path) -> Result<Ser
         clients: count(&written.clients, "`clients`", CLIENTS, CLIENTS_MIN..=CLIENTS_MAX)?,
         rate: rate(written)?,
         max_bound: within(&written.max_bound, Span::from_secs(1), BOUND)?,
+        keys: keys(written.key.as_deref().unwrap_or_default(), texts)?,
         nts: written.nts.as_ref().map(|nts| serve_nts(nts, &ntp, state)).transpose()?,
         ntp,
     })
 }
 
-fn serve_nts(written: &Spanned<WrittenServeNts>, ntp: &[SocketAddr], state: &Path) -> Result<ServeNts, Flaw> {
-    let (span, written) = (written.span(), written.get_ref());
-    let listen = match &written.listen {
-        Some(list) if list.get_ref().len() > LISTEN_MAX => {
-            return Err(Flaw(list.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
+fn keys(list: &[Spanned<WrittenServeKey>], texts: &Texts) -> Result<Vec<ServedKey>, Flaw> {
+    let mut keys: Vec<ServedKey> = Vec::with_capacity(list.len().min(KEYS_MAX));
+    for (index, written) in list.iter().enumerate() {
+        if index == KEYS_MAX {
+            return Err(Flaw(written.span(), Fault::TooMany { what: "keys", most: KEYS_MAX }));
         }
-        Some(list) => list.get_ref().iter().map(|place| place.get_ref().0).collect(),
-        None => ntp.iter().map(|place| SocketAddr::new(place.ip(), nts_ke::PORT)).collect::<Vec<_>>(),
-    };
-    let file = |written: &Option<Spelling<PathBuf>>| written.as_ref().map(|path| path.0.clone());
-    let certificate = match (file(&written.certificate), file(&written.key)) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
-        (None, None) if listen.is_empty() => None,
-        (None, _) => return Err(Flaw(span, Fault::Missing("certificate"))),
-        (_, None) => return Err(Flaw(span, Fault::Missing("key"))),
-    };
-    let ours = ntp.first().map(SocketAddr::port).filter(|port| *port != NTP_PORT);
-    let server = written.server.as_ref().map(|host| host.get_ref().0.clone());
-    Ok(ServeNts {
-        certificate,
-        port: match written.port {
-            Some(_) => Some(count(&written.port, "`port`", NTP_PORT, 1..=u16::MAX)?),
-            None => ours.filter(|_| server.is_none()),
-        },
-        server,
-        ring: file(&written.ring).unwrap_or_else(|| state.join(RING)),
-        turn: within(&written.turn, TURN, TURN_LIMITS)?,
-        listen,
-    })
+        let one = key(written)?;
+        if let Some(first) = keys.iter().position(|other| other.id == one.id) {
+            let first = texts.line(list[first].span());
+            return Err(Flaw(written.span(), Fault::SameKey { id: one.id, first }));
+        }
+        keys.push(one);
+    }
+    Ok(keys)
+}
+
+/// A key without a word about who may use it would be everybody's who knows it.
+fn key(table: &Spanned<WrittenServeKey>) -> Result<ServedKey, Flaw> {
+    let (span, written) = (table.span(), table.get_ref());
+    let Some(id) = &written.id else { return Err(Flaw(span, Fault::Missing("id"))) };
+    let Some(allow) = prefixes(&written.allow)? else { return Err(Flaw(span, Fault::Missing("allow"))) };
+    Ok(ServedKey { id: key_id(id, "id")?, allow })
 }
 
 fn rate(written: &WrittenServe) -> Result<Option<RateRule>, Flaw> {

@@ -5,10 +5,11 @@ use truechimer_time::Span;
 
 use super::reference::{Offset, RefId};
 use super::written::{
-    Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenLeap, WrittenLog,
-    WrittenSelect, WrittenServe, WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
+    Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenKeys, WrittenLeap,
+    WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey, WrittenServeNts, WrittenSource, WrittenState,
+    WrittenStatistics,
 };
-use super::{Classic, Config, Kind, Prefix, Reference, Serve, ServeNts, Source};
+use super::{Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -24,6 +25,7 @@ fn written(config: &Config) -> Written {
         source: Some(
             config.sources.iter().map(|source| Spanned::new(0..0, written_source(source))).collect(),
         ),
+        keys: WrittenKeys { file: config.keys_file.clone().map(Spelling) },
         clock: WrittenClock {
             target: spelled(clock.target),
             step_threshold: spelled(clock.policy.step_threshold),
@@ -61,6 +63,7 @@ fn written_source(source: &Source) -> WrittenSource {
     WrittenSource {
         address: spelled(source.address.clone()),
         kind: spelled(source.kind),
+        key: source.key.and_then(key_id),
         min_interval: spelled(source.min_interval),
         max_interval: spelled(source.max_interval),
         burst: key(i64::from(source.burst)),
@@ -96,6 +99,8 @@ fn written_serve(serve: &Serve) -> WrittenServe {
         limit_interval: spelled(serve.rate.map_or(Span::ZERO, |rule| rule.interval)),
         limit_burst: serve.rate.and_then(|rule| key(rule.burst.into())),
         max_bound: spelled(serve.max_bound),
+        key: (!serve.keys.is_empty())
+            .then(|| serve.keys.iter().map(|key| Spanned::new(0..0, written_served_key(key))).collect()),
         nts: serve.nts.as_ref().and_then(|nts| key(written_nts(nts))),
     }
 }
@@ -110,6 +115,14 @@ fn written_nts(nts: &ServeNts) -> WrittenServeNts {
         ring: Some(Spelling(nts.ring.clone())),
         turn: spelled(nts.turn),
     }
+}
+
+fn written_served_key(served: &ServedKey) -> WrittenServeKey {
+    WrittenServeKey { id: key_id(served.id), allow: prefixes(&served.allow) }
+}
+
+fn key_id(id: KeyId) -> Key<i64> {
+    key(i64::from(id.get()))
 }
 
 fn prefixes(list: &[Prefix]) -> Key<Vec<Spelling<Prefix>>> {

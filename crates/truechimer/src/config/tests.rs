@@ -73,9 +73,11 @@ fn every_key_is_shown_and_read_back() {
     let text = r#"
         accuracy = "250us"
         user = "_ntp"
+        keys.file = "/k"
         [[source]]
         address = "[2001:db8::1]:4123"
         kind = "ntp"
+        key = 4294967295
         min_interval = "16s"
         max_interval = "7884000s"
         burst = 0
@@ -99,6 +101,7 @@ fn every_key_is_shown_and_read_back() {
         [serve]
         ntp = ["127.0.0.1:123", "[::]:123"]
         allow = ["10.0.0.0/8", "2001:db8::/32"]
+        key = [{ id = 7, allow = ["10.0.0.7", "2001:db8::/64"] }, { id = 8, allow = [] }]
         [classic]
         home = "/h"
         kernel = "tai-10"
@@ -127,7 +130,10 @@ fn every_key_is_shown_and_read_back() {
     assert_eq!(config.clock.policy.max_slew, Rate::from_ppb(83_333_000));
     assert_eq!(config.clock.policy.step_threshold, Span::from_millis(1500));
     assert_eq!(config.trust.max_drift, Rate::from_ppb(1));
-    assert_eq!(config.serve.map(|serve| (serve.ntp.len(), serve.allow.len())), Some((2, 2)));
+    assert_eq!(config.sources[0].key.map(KeyId::get), Some(u32::MAX));
+    let served = |serve: Serve| (serve.ntp.len(), serve.allow.len(), serve.keys.len());
+    assert_eq!(config.serve.map(served), Some((2, 2, 2)));
+    assert_eq!(config.keys_file, Some(PathBuf::from("/k")));
     assert_eq!(config.leap_file, Some(PathBuf::from("/d")));
 }
 
@@ -156,7 +162,7 @@ fn the_schedule_is_shown_and_read_back() {
     for text in ["schedule = \"classic\"", "schedule = \"adaptive\"\naccuracy = \"1ms\""] {
         let config = parse(text).unwrap();
         assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
-        assert_eq!(config.policy().rhythm, config.schedule);
+        assert_eq!(config.policy(&Keys::default()).rhythm, config.schedule);
     }
 }
 
@@ -164,7 +170,7 @@ fn the_schedule_is_shown_and_read_back() {
 fn the_node_is_told_what_is_written() {
     let text = "[[source]]\naddress = \"192.0.2.1\"\noperator = \"x\"\nburst = 2\n\
                 [[source]]\naddress = \"ntp.example.net\"\n";
-    let policy = parse(text).unwrap().policy();
+    let policy = parse(text).unwrap().policy(&Keys::default());
     assert_eq!(policy.sources[0].name, "192.0.2.1:123");
     assert_eq!(policy.sources[0].address, Some("192.0.2.1:123".parse().unwrap()));
     assert_eq!((policy.sources[0].operator.as_str(), policy.sources[0].burst), ("x", 2));
@@ -185,7 +191,7 @@ fn reference_clocks_are_vouched_for_and_read_back() {
                 [[source]]\naddress = \"192.0.2.1\"\n";
     let config = parse(text).unwrap();
     assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
-    let policy = config.policy();
+    let policy = config.policy(&Keys::default());
     let vouched = |index: usize| policy.sources[index].reference.unwrap();
     assert_eq!(
         (vouched(0).scale, vouched(0).error, vouched(0).refine),

@@ -36,6 +36,7 @@ pub(super) struct Written {
     pub(super) temperature: Option<Spelling<PathBuf>>,
     pub(super) user: Key<Spelling<Account>>,
     pub(super) source: Option<Vec<toml::Spanned<WrittenSource>>>,
+    pub(super) keys: WrittenKeys,
     pub(super) clock: WrittenClock,
     pub(super) assume: WrittenAssume,
     pub(super) select: WrittenSelect,
@@ -53,6 +54,7 @@ pub(super) struct Written {
 pub(super) struct WrittenSource {
     pub(super) address: Key<Spelling<Place>>,
     pub(super) kind: Key<Spelling<Kind>>,
+    pub(super) key: Key<i64>,
     pub(super) min_interval: Key<Spelling<Span>>,
     pub(super) max_interval: Key<Spelling<Span>>,
     pub(super) burst: Key<i64>,
@@ -66,6 +68,13 @@ pub(super) struct WrittenSource {
     pub(super) offset: Key<Spelling<Offset>>,
     pub(super) refine: Key<bool>,
     pub(super) refid: Key<Spelling<RefId>>,
+}
+
+/// `[keys]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenKeys {
+    pub(super) file: Option<Spelling<PathBuf>>,
 }
 
 /// `[clock]`
@@ -110,6 +119,15 @@ pub(super) struct WrittenServe {
     pub(super) limit_burst: Key<i64>,
     pub(super) max_bound: Key<Spelling<Span>>,
     pub(super) nts: Key<WrittenServeNts>,
+    pub(super) key: Option<Vec<toml::Spanned<WrittenServeKey>>>,
+}
+
+/// `[[serve.key]]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenServeKey {
+    pub(super) id: Key<i64>,
+    pub(super) allow: Key<Vec<Spelling<Prefix>>>,
 }
 
 /// `[serve.nts]`

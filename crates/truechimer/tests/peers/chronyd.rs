@@ -45,6 +45,12 @@ impl Chronyd {
         Self::on_loopback(peers, serving_lines(), Vec::new())
     }
 
+    /// A server of this machine's clock that shares these keys with whoever has them.
+    pub(crate) fn sharing(peers: &Path, keys: &Path) -> Self {
+        let lines = format!("{}keyfile {}\n", serving_lines(), keys.display());
+        Self::on_loopback(peers, lines, Vec::new())
+    }
+
     /// A server whose clock is ahead by so many seconds: libfaketime shifts what it reads, and nothing else.
     pub(crate) fn ahead(peers: &Path, seconds: i32) -> Self {
         Self::on_loopback(peers, serving_lines(), shifted(peers, seconds))

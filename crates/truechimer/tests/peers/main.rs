@@ -30,6 +30,7 @@ mod control;
 mod foretold;
 mod hostile;
 mod keeping;
+mod keys;
 mod networks;
 mod querying;
 mod rdate;

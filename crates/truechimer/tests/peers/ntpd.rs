@@ -26,9 +26,19 @@ pub(crate) struct Ntpd {
 impl Ntpd {
     /// A server at 127.0.0.1 in that network.
     pub(crate) fn serving(peers: &Path, namespace: &Namespace) -> Self {
+        Self::start(peers, namespace, CONFIG)
+    }
+
+    /// The same, with the keys 1 to 5 of this file, at all addresses of that network's loopback.
+    pub(crate) fn sharing(peers: &Path, namespace: &Namespace, keys: &Path) -> Self {
+        let keys = format!("keys {}\ntrustedkey 1 2 3 4 5\n", keys.display());
+        Self::start(peers, namespace, &(CONFIG.to_owned() + &keys))
+    }
+
+    fn start(peers: &Path, namespace: &Namespace, lines: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("truechimer-ntpd-").tempdir().unwrap();
         let config = folder.path().join("ntp.conf");
-        fs::write(&config, CONFIG).unwrap();
+        fs::write(&config, lines).unwrap();
         let process = Process::start(&Launch {
             program: &peers.join("usr/sbin/ntpd"),
             arguments: ["-n".into(), "-c".into(), config.into()].into(),
