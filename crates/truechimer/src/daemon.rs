@@ -23,12 +23,13 @@ use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
-use crate::config::{Config, ConfigError, Keys, Level};
+use crate::config::{Config, Keys, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::Store;
 use crate::talk::{
-    ClientsReply, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, VERSION,
+    ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply,
+    VERSION,
 };
 
 pub mod clock;
@@ -48,6 +49,7 @@ use clock::LocalClock;
 use control::Control;
 use exchanges::Exchanges;
 use references::References;
+use reloading::Unread;
 use resolver::Resolver;
 use sensor::Sensor;
 use serving::Service;
@@ -202,7 +204,7 @@ impl Daemon {
     pub fn run(
         &mut self,
         call: impl Fn() -> Call,
-        reread: impl Fn() -> Result<Config, ConfigError>,
+        reread: impl Fn() -> Result<(Config, Keys), Unread>,
     ) -> io::Result<()> {
         self.tell_complaints();
         self.happen(Input::Wake);
@@ -481,6 +483,10 @@ fn server_counts(service: &Service) -> ServerCounts {
         answered: counters.answered,
         interleaved: counters.interleaved,
         leaked: counters.leaked,
+        sealed: counters.sealed,
+        protected: counters.protected,
+        refused: counters.refused,
+        key_exchanges: service.key_exchanges().map(KeyExchangeCounts::of),
         unsent: counters.unsent,
         silent: reasons
             .map(|reason| (reason.label().to_owned(), counters.silent[reason.index()]))

@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 use truechimer_core::discipline::holdover::Leaning;
@@ -14,6 +15,7 @@ use truechimer_core::server::clients::Client;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
+use crate::daemon::key_exchange::Counts;
 use crate::ui::{stamp, units};
 
 /// The version of these objects.
@@ -196,10 +198,42 @@ pub struct ServerCounts {
     /// Of these, although their clients asked too often.
     #[serde(default)]
     pub leaked: u64,
+    /// Of these, sealed by a symmetric key.
+    #[serde(default)]
+    pub sealed: u64,
+    /// Of these, protected by NTS.
+    #[serde(default)]
+    pub protected: u64,
+    /// Of these, that a cookie is none of ours.
+    #[serde(default)]
+    pub refused: u64,
+    /// What became of those who came for keys, where keys are given.
+    #[serde(default)]
+    pub key_exchanges: Option<KeyExchangeCounts>,
     /// Answers that the kernel did not take.
     pub unsent: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: Vec<(String, u64)>,
+}
+
+/// What became of those who came for keys of NTS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyExchangeCounts {
+    /// They got keys.
+    pub granted: u64,
+    /// They got none.
+    pub failed: u64,
+    /// They came too often.
+    pub limited: u64,
+}
+
+impl KeyExchangeCounts {
+    /// What was counted so far.
+    pub fn of(counts: &Counts) -> Self {
+        let [granted, failed, limited] =
+            [&counts.granted, &counts.failed, &counts.limited].map(|count| count.load(Ordering::Relaxed));
+        Self { granted, failed, limited }
+    }
 }
 
 /// Who asks us for the time.

@@ -16,8 +16,8 @@ use super::access::AllowList;
 use super::clients::{Admission, Client, Clients, RateRule};
 use super::dial::Dial;
 use super::interleaved::{Departures, speaks_of_one};
-use super::{Silence, cookie, ntp, nts};
-use crate::wire::extension::Trailer;
+use super::{Silence, cookie, keys, ntp, nts};
+use crate::wire::extension::{Seal, Trailer};
 use crate::wire::ntp::Packet;
 use crate::wire::nts::{Flaw, Question as Protected};
 use crate::wire::{DATAGRAM_MAX, HEADER_LEN};
@@ -29,6 +29,8 @@ pub struct Policy {
     pub allowed: AllowList,
     /// How often one may ask; `None`: as often as he likes.
     pub rate: Option<RateRule>,
+    /// The symmetric keys that are shared with clients.
+    pub keys: keys::Ring,
 }
 
 /// A question as it came.
@@ -77,6 +79,8 @@ pub struct Counters {
     pub interleaved: u64,
     /// Of these, in spite of having come too soon.
     pub leaked: u64,
+    /// Of these, sealed by a symmetric key.
+    pub sealed: u64,
     /// Of these, protected by NTS.
     pub protected: u64,
     /// Of these, that a cookie is none of ours: the NTS NAK.
@@ -93,6 +97,7 @@ impl Counters {
         self.answered += other.answered;
         self.interleaved += other.interleaved;
         self.leaked += other.leaked;
+        self.sealed += other.sealed;
         self.protected += other.protected;
         self.refused += other.refused;
         self.unsent += other.unsent;
@@ -188,7 +193,10 @@ impl Desk {
         }
         let (received, left) = (telling.dial.read(question.received), telling.dial.read(question.leaves));
         let header = self.header(&packet, telling, (received, left));
-        let len = self.seal(question.bytes, &packet, &header, reply)?;
+        let len = match question.bytes.len() {
+            HEADER_LEN => plain(&header, reply),
+            _ => self.seal((question, &packet), telling.policy, &header, reply)?,
+        };
         let wanted = speaks_of_one(&packet).then_some(received);
         if wanted.is_some() {
             self.departures.remember(received, left);
@@ -214,24 +222,28 @@ impl Desk {
     /// Protects an answer as its question was.
     fn seal(
         &mut self,
-        question: &[u8],
-        packet: &Packet,
+        (question, packet): (&Question<'_>, &Packet),
+        policy: &Policy,
         header: &[u8; HEADER_LEN],
         reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<usize, Silence> {
-        if let Some(ring) = self.ring.as_mut().filter(|_| question.len() > HEADER_LEN) {
-            let trailer = Trailer::parse(question, packet.version).map_err(|_| Silence::Malformed)?;
-            let protected = match Protected::read(question, &trailer) {
-                Err(Flaw::Unprotected) => None,
-                read => Some(read.map_err(|_| Silence::Unsound)?),
-            };
-            if let Some(protected) = protected {
-                let sealed = nts::answer(&protected, header, ring, &mut self.rng, reply);
-                return Ok(self.counters.count(sealed.map_err(|_| Silence::Unsound)?));
+        let trailer = Trailer::parse(question.bytes, packet.version).map_err(|_| Silence::Malformed)?;
+        if let Seal::Mac(mac) = trailer.seal {
+            let sealed = policy.keys.seal(question.from.ip(), &mac, header)?;
+            let bytes = sealed.as_bytes();
+            reply[..bytes.len()].copy_from_slice(bytes);
+            self.counters.sealed += 1;
+            return Ok(bytes.len());
+        }
+        let Some(ring) = &mut self.ring else { return Ok(plain(header, reply)) };
+        match Protected::read(question.bytes, &trailer) {
+            Err(Flaw::Unprotected) => Ok(plain(header, reply)),
+            Err(_) => Err(Silence::Unsound),
+            Ok(protected) => {
+                let answer = nts::answer(&protected, header, ring, &mut self.rng, reply);
+                answer.map(|reply| self.counters.count(reply)).map_err(|_| Silence::Unsound)
             }
         }
-        reply[..HEADER_LEN].copy_from_slice(header);
-        Ok(HEADER_LEN)
     }
 
     /// When an answer has left, for the client that [`wanted`](Answer::wanted) to know.
@@ -254,6 +266,11 @@ impl Desk {
     pub fn clients(&self) -> impl Iterator<Item = Client> + '_ {
         self.clients.iter()
     }
+}
+
+fn plain(header: &[u8; HEADER_LEN], reply: &mut [u8; DATAGRAM_MAX]) -> usize {
+    reply[..HEADER_LEN].copy_from_slice(header);
+    HEADER_LEN
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ fn start(
         level: Level::Error,
     })?;
     let call = move || if over.load(Ordering::Relaxed) { Call::End } else { Call::GoOn };
-    let run = move || daemon.run(call, || Ok(written.clone()));
+    let run = move || daemon.run(call, || Ok((written.clone(), Keys::default())));
     Ok(thread::Builder::new().name("daemon".into()).spawn(run)?)
 }
 

@@ -20,6 +20,7 @@ use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
 use crate::daemon::references::References;
+use crate::daemon::reloading;
 use crate::daemon::serving::Listening;
 use crate::daemon::{Call, Daemon, Setup};
 use crate::state::{Machine, Store};
@@ -40,10 +41,10 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     make_folders(&config, account.as_ref())?;
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
-    let listening = serve(&config, arguments.simulated)?;
     let references = References::open(&config, account.as_ref(), arguments.simulated);
     // The keeper of the clock is another process by now, and never has the keys.
     let keys = keys(&config)?;
+    let listening = serve(&config, &keys, arguments.simulated)?;
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
         clock,
@@ -62,7 +63,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         keys,
     })?;
     let path = arguments.config.clone();
-    daemon.run(|| call(&signals), || Config::load(path.as_deref()))?;
+    daemon.run(|| call(&signals), || reloading::read(path.as_deref()))?;
     Ok(Outcome::Yes)
 }
 
@@ -187,9 +188,9 @@ fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
     Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
 }
 
-fn serve(config: &Config, simulated: bool) -> anyhow::Result<Option<Listening>> {
+fn serve(config: &Config, keys: &Keys, simulated: bool) -> anyhow::Result<Option<Listening>> {
     let Some(serve) = &config.serve else { return Ok(None) };
-    Ok(Some(Listening::at(serve, random()?, simulated)?))
+    Ok(Some(Listening::at(serve, keys, random()?, simulated)?))
 }
 
 fn publish(config: &Config) -> anyhow::Result<PageWriter> {

@@ -4,23 +4,46 @@
 //! is told to need a restart, by name: a setting is never silently left out. A configuration that cannot be read, or not
 //! wholly used, changes nothing.
 
+use std::path::Path;
+
 use super::Daemon;
-use crate::config::{Config, ConfigError, Level, Serve};
+use crate::config::{Config, ConfigError, Keys, KeysError, Level, Serve};
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The keys that it refers to.
+    #[error("{0} (as the daemon's account, which is to read them at a reload)")]
+    Keys(#[from] KeysError),
+}
+
+/// The configuration as it is written now, and the keys that it refers to.
+///
+/// # Errors
+/// [`Unread`]
+pub fn read(path: Option<&Path>) -> Result<(Config, Keys), Unread> {
+    let config = Config::load(path)?;
+    let keys = Keys::load(&config)?;
+    Ok((config, keys))
+}
 
 impl Daemon {
     /// Takes what can be taken of a configuration, and says what was.
-    pub(super) fn reload(&mut self, read: Result<Config, ConfigError>) {
+    pub(super) fn reload(&mut self, read: Result<(Config, Keys), Unread>) {
         match read {
-            Ok(config) => self.apply(config),
+            Ok((config, keys)) => self.apply(config, &keys),
             Err(error) => self.story.say(Level::Error, &format!("{error}\nall goes on as before")),
         }
         self.tell_supervisor();
     }
 
-    fn apply(&mut self, new: Config) {
+    fn apply(&mut self, new: Config, keys: &Keys) {
         let serve = taken(self.config.serve.as_ref(), new.serve.as_ref());
         if let (Some(service), Some(serve)) = (&self.service, &serve)
-            && let Err(error) = service.instruct(serve)
+            && let Err(error) = service.instruct(serve, keys)
         {
             self.story.say(Level::Error, &format!("{error}: all goes on as before"));
             return;
@@ -44,13 +67,17 @@ impl Daemon {
 /// What is served from now on: where and by how many stays as it is.
 fn taken(old: Option<&Serve>, new: Option<&Serve>) -> Option<Serve> {
     let (old, new) = (old?, new.or(old)?);
-    Some(Serve { ntp: old.ntp.clone(), workers: old.workers, clients: old.clients, ..new.clone() })
+    let (ntp, nts) = (old.ntp.clone(), old.nts.clone());
+    Some(Serve { ntp, nts, workers: old.workers, clients: old.clients, ..new.clone() })
 }
 
 /// The parts in which two configurations differ.
 fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
     let places = |config: &Config| {
-        config.serve.as_ref().map(|serve| (serve.ntp.clone(), serve.workers, serve.clients))
+        config
+            .serve
+            .as_ref()
+            .map(|serve| (serve.ntp.clone(), serve.nts.clone(), serve.workers, serve.clients))
     };
     let parts = [
         ("accuracy", now.accuracy != new.accuracy),
@@ -60,7 +87,8 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[[source]]", now.sources != new.sources),
         ("[clock]", now.clock != new.clock),
         ("[assume] or [select]", now.trust != new.trust),
-        ("[serve] ntp, workers or clients", places(now) != places(new)),
+        ("[serve] ntp, nts, workers or clients", places(now) != places(new)),
+        ("[keys]", now.keys_file != new.keys_file),
         ("[state]", now.state != new.state),
         ("[statistics]", now.statistics != new.statistics),
         ("[log]", now.log != new.log),
@@ -87,7 +115,10 @@ mod tests {
         assert_eq!((serve.ntp[0].port(), serve.workers, serve.allow.len()), (123, 1, 1));
         let now = Config { serve: Some(serve), ..old };
         // An accuracy makes the default sources' longest interval another one.
-        assert_eq!(differences(&now, &new), ["accuracy", "[[source]]", "[serve] ntp, workers or clients"]);
+        assert_eq!(
+            differences(&now, &new),
+            ["accuracy", "[[source]]", "[serve] ntp, nts, workers or clients"]
+        );
     }
 
     #[test]
@@ -95,6 +126,6 @@ mod tests {
         let (with, without) = (config("[serve]\nntp = [\"127.0.0.1:123\"]\n"), config(""));
         assert_eq!(taken(with.serve.as_ref(), None), with.serve);
         assert_eq!(taken(None, with.serve.as_ref()), None);
-        assert_eq!(differences(&with, &without), ["[serve] ntp, workers or clients"]);
+        assert_eq!(differences(&with, &without), ["[serve] ntp, nts, workers or clients"]);
     }
 }

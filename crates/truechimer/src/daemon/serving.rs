@@ -30,7 +30,7 @@ use truechimer_sys::wake::{self, Waker};
 use truechimer_time::{Span, Time};
 
 use super::key_exchange::{self, KeyExchange, KeyExchangeError, Prepared, Published, RingBytes};
-use crate::config::Serve;
+use crate::config::{Keys, Serve};
 
 mod alone;
 mod worker;
@@ -113,11 +113,11 @@ impl Listening {
     ///
     /// # Errors
     /// A place cannot be listened at, or NTS cannot be prepared.
-    pub fn at(serve: &Serve, seed: [u8; 32], is_alone: bool) -> Result<Self, ServiceError> {
+    pub fn at(serve: &Serve, keys: &Keys, seed: [u8; 32], is_alone: bool) -> Result<Self, ServiceError> {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let nts = serve.nts.as_ref().filter(|_| !is_alone);
         let nts = nts.map(|nts| Prepared::new(nts, drawn(&mut rng))).transpose()?;
-        let policy = Arc::new(policy(serve)?);
+        let policy = Arc::new(policy(serve, keys)?);
         let (places, crews, desks) = match is_alone {
             true => {
                 let sockets = alone::listen(&serve.ntp)?;
@@ -203,8 +203,8 @@ impl Service {
     ///
     /// # Errors
     /// The configuration cannot be used; the old one stands.
-    pub fn instruct(&self, serve: &Serve) -> Result<(), ServiceError> {
-        let policy = Arc::new(policy(serve)?);
+    pub fn instruct(&self, serve: &Serve, keys: &Keys) -> Result<(), ServiceError> {
+        let policy = Arc::new(policy(serve, keys)?);
         let post = self.shared.post.load();
         self.shared.post.store(Arc::new(Post { dial: post.dial, policy, asleep: post.asleep }));
         if let Some(keys) = &self.keys {
@@ -286,9 +286,9 @@ fn places_of(sockets: &[UdpSocket]) -> Vec<SocketAddr> {
     sockets.iter().filter_map(|socket| socket.local_address().ok()).collect()
 }
 
-fn policy(serve: &Serve) -> Result<Policy, ServiceError> {
+fn policy(serve: &Serve, keys: &Keys) -> Result<Policy, ServiceError> {
     let allowed = AllowList::new(&serve.allow, &serve.deny).map_err(ServiceError::Allow)?;
-    Ok(Policy { allowed, rate: serve.rate })
+    Ok(Policy { allowed, rate: serve.rate, keys: keys.ring(&serve.keys) })
 }
 
 /// Why nothing can be served.

@@ -77,6 +77,18 @@ impl Chronyd {
         Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
     }
 
+    /// A client that asks by NTS, of a server of this machine by the name `localhost`: where keys are given, and whom it
+    /// trusts to say so.
+    pub(crate) fn asking_by_nts(peers: &Path, keys: SocketAddr, authority: &Path) -> Self {
+        let lines = format!(
+            "server localhost nts ntsport {} minpoll 0 maxpoll 0 iburst\nntstrustedcerts {}\nnosystemcert\n",
+            keys.port(),
+            authority.display()
+        );
+        let place = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
+    }
+
     fn on_loopback(peers: &Path, lines: String, environment: Vec<(&'static str, OsString)>) -> Self {
         let place = (Ipv4Addr::LOCALHOST, free_port()).into();
         let chronyd = Self::start(peers, Kind { lines, environment, namespace: None, place });

@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod article;
+mod authority;
 mod booted;
 mod chronyd;
 mod daemon;
@@ -37,3 +38,4 @@ mod rdate;
 mod references;
 mod services;
 mod serving;
+mod serving_nts;

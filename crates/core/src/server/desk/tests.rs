@@ -1,7 +1,12 @@
 use super::*;
+use crate::measure::exchange::Exchange;
 use crate::server::ntp::Served;
 use crate::server::ntp::tests::question;
+use crate::source::nts::{Cookie, Nts};
+use crate::wire::aead::{Aead, SessionKeys};
+use crate::wire::mac::{Key, KeyKind};
 use crate::wire::ntp::{Leap, Mode, Packet};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use proptest::prelude::*;
@@ -24,7 +29,7 @@ const SERVED: Served = Served {
 fn policy() -> Policy {
     let everybody = ["0.0.0.0/0", "::/0"].map(|prefix| prefix.parse().unwrap());
     let rate = RateRule { interval: Span::from_secs(1), burst: 8 };
-    Policy { allowed: AllowList::new(&everybody, &[]).unwrap(), rate: Some(rate) }
+    Policy { allowed: AllowList::new(&everybody, &[]).unwrap(), rate: Some(rate), ..Policy::default() }
 }
 
 fn client() -> SocketAddr {
@@ -95,7 +100,7 @@ fn bad_input_68_random_ports_are_one_client() {
 #[test]
 fn who_is_not_allowed_leaves_no_trace() {
     let allowed = AllowList::new(&["10.0.0.0/8".parse().unwrap()], &[]).unwrap();
-    let mut scene = Scene::new(Policy { allowed, rate: None });
+    let mut scene = Scene::new(Policy { allowed, ..Policy::default() });
     assert_eq!(scene.ask(client(), &question(4, Mode::Client), 0), Err(Silence::NotAllowed));
     assert_eq!(scene.desk.clients().count(), 0);
 }
@@ -124,6 +129,49 @@ fn a_client_that_speaks_of_the_last_answer_is_told_when_it_left() {
     assert_eq!(scene.desk.counters().interleaved, 2);
     let (late, _) = ask(&mut scene, second.origin, (51, 52), 4_000);
     assert_eq!(late.origin.to_bits(), 52, "of no answer of ours");
+}
+
+/// RFC 8573: a question that is sealed by a key of its asker's gets an answer sealed by the same.
+#[test]
+fn a_sealed_question_is_answered_under_its_key_and_no_other() {
+    let key = |id| Arc::new(Key::new(id, KeyKind::Aes128, vec![id as u8; 16]).unwrap());
+    let grant = |id, prefix: &str| keys::Grant::new(key(id), vec![prefix.parse().unwrap()]).unwrap();
+    let ring = keys::Ring::new(vec![grant(7, "198.51.100.0/24"), grant(8, "10.0.0.0/8")]).unwrap();
+    let mut scene = Scene::new(Policy { keys: ring, rate: None, ..policy() });
+    let sealed = |id| {
+        let mut bytes = question(4, Mode::Client);
+        key(id).append(&mut bytes);
+        bytes
+    };
+    let (reply, _) = scene.ask(client(), &sealed(7), 5).unwrap();
+    assert_eq!((reply.len(), key(7).verify(&reply[..48], &reply[52..])), (68, true));
+    assert_eq!(scene.ask(client(), &sealed(8), 6), Err(Silence::ForeignKey), "that is another's");
+    assert_eq!(scene.ask(client(), &sealed(9), 7), Err(Silence::UnknownKey));
+    let (plain, _) = scene.ask(client(), &question(4, Mode::Client), 8).unwrap();
+    assert_eq!((plain.len(), scene.desk.counters().sealed), (48, 1));
+}
+
+/// From the key exchange's cookie to the sealed answer, through the desk; and without NTS as if there were none.
+#[test]
+fn a_protected_question_is_answered_protected_where_there_are_keys_of_cookies() {
+    let mut rng = ChaCha12Rng::from_seed([9; 32]);
+    let mut ring = cookie::Ring::new(NOON, &mut rng);
+    let session = SessionKeys::new(Aead::SivCmac256, &[1; 32], &[2; 32]).unwrap();
+    let mut bytes = vec![0; cookie::len(Aead::SivCmac256)];
+    ring.seal(&session, &mut rng, &mut bytes);
+    let mut client_side = Nts::new();
+    client_side.agreed(session, [Cookie::new(&bytes).unwrap()]);
+    let exchange = Exchange::start_protected(&mut rng, client(), client_side.ticket().unwrap());
+    let mut scene = Scene::new(Policy { rate: None, ..policy() });
+    let (unprotected, _) = scene.ask(client(), exchange.datagram(), 0).unwrap();
+    assert_eq!(unprotected.len(), 48, "who has no keys of cookies knows nothing of NTS");
+    scene.desk.take_ring(Some(ring));
+    let (reply, _) = scene.ask(client(), exchange.datagram(), 1).unwrap();
+    assert!(48 < reply.len() && reply.len() <= exchange.datagram().len());
+    assert_eq!(scene.desk.counters().protected, 1);
+    scene.desk.take_ring(Some(cookie::Ring::new(NOON, &mut rng)));
+    let (nak, _) = scene.ask(client(), exchange.datagram(), 2).unwrap();
+    assert_eq!((&nak[12..16], scene.desk.counters().refused), (&b"NTSN"[..], 1));
 }
 
 proptest! {
