@@ -16,7 +16,7 @@
 //!   else        malformed
 //! ```
 //!
-//! Versions 1 to 3 have no extension fields.
+//! Versions 1 to 3 have no extension fields, and a MAC there may also have 36 bytes.
 
 use super::{DATAGRAM_MAX, HEADER_LEN, Malformed};
 
@@ -27,6 +27,8 @@ const FIELD_MIN: usize = 16;
 const LAST_FIELD_MIN: usize = 28;
 const KEY_ID_LEN: usize = 4;
 const MAC_LENGTHS: [usize; 2] = [20, 24];
+/// Without extension fields a MAC may be longer: chronyd asks in version 3 where a digest of SHA-256 has all its 32 bytes.
+const MAC_LENGTH_WHOLE: usize = 36;
 
 /// What follows the header of one datagram, walked to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub enum Seal<'a> {
 pub struct Mac<'a> {
     /// Which of the keys that the two sides share; zero names none.
     pub key_id: u32,
-    /// 16 or 20 bytes.
+    /// 16 or 20 bytes; in version 3 also 32.
     pub digest: &'a [u8],
     /// What the digest was made over: all bytes before the key id.
     pub covered: &'a [u8],
@@ -78,7 +80,8 @@ impl<'a> Trailer<'a> {
         let length = if version < 4 { 0 } else { fields_length(trailer)? };
         let (fields, rest) = trailer.split_at(length);
         let covered = &datagram[..HEADER_LEN + length];
-        Ok(Self { fields, seal: Seal::parse(rest, covered)? })
+        let longest = if version < 4 { Some(MAC_LENGTH_WHOLE) } else { None };
+        Ok(Self { fields, seal: Seal::parse(rest, covered, longest)? })
     }
 
     /// The extension fields in their order.
@@ -105,11 +108,11 @@ fn fields_length(trailer: &[u8]) -> Result<usize, Malformed> {
 }
 
 impl<'a> Seal<'a> {
-    fn parse(rest: &'a [u8], covered: &'a [u8]) -> Result<Self, Malformed> {
+    fn parse(rest: &'a [u8], covered: &'a [u8], longest: Option<usize>) -> Result<Self, Malformed> {
         match rest.split_first_chunk::<KEY_ID_LEN>() {
             None if rest.is_empty() => Ok(Self::None),
             Some(([0, 0, 0, 0], [])) => Ok(Self::CryptoNak),
-            Some((id, digest)) if MAC_LENGTHS.contains(&rest.len()) => {
+            Some((id, digest)) if MAC_LENGTHS.contains(&rest.len()) || longest == Some(rest.len()) => {
                 Ok(Self::Mac(Mac { key_id: u32::from_be_bytes(*id), digest, covered }))
             }
             _ => Err(Malformed::MacLength),
@@ -231,7 +234,7 @@ mod tests {
         for length in (1..28).filter(|length| ![4, 20, 24].contains(length)) {
             assert_eq!(Trailer::parse(&with(&vec![0; length]), 4), Err(Malformed::MacLength), "{length}");
         }
-        for length in (1..200).filter(|length| ![4, 20, 24].contains(length)) {
+        for length in (1..200).filter(|length| ![4, 20, 24, 36].contains(length)) {
             assert_eq!(Trailer::parse(&with(&vec![0; length]), 3), Err(Malformed::MacLength), "{length}");
         }
     }

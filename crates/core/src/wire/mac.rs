@@ -25,11 +25,14 @@ use super::HEADER_LEN;
 /// The longest digest that a version 4 packet carries, in bytes.
 pub const DIGEST_MAX: usize = 20;
 
+/// The longest that one of version 3 carries: chronyd asks so where a digest would have to be cut.
+const DIGEST_WHOLE: usize = 32;
+
 /// A key id, in bytes.
 const KEY_ID_LEN: usize = 4;
 
 /// The longest packet of a header and a MAC, in bytes.
-pub const SEALED_MAX: usize = HEADER_LEN + KEY_ID_LEN + DIGEST_MAX;
+pub const SEALED_MAX: usize = HEADER_LEN + KEY_ID_LEN + DIGEST_WHOLE;
 
 /// The longest secret of the hashing kinds, in bytes.
 pub const SECRET_MAX: usize = 256;
@@ -57,7 +60,12 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// How many bytes its digests have on the wire.
+    /// May a digest have so many bytes? In version 3 it may be whole.
+    pub const fn takes(self, digest_len: usize) -> bool {
+        digest_len == self.digest_len() || matches!(self, Self::Sha256) && digest_len == DIGEST_WHOLE
+    }
+
+    /// How many bytes its digests have on the wire of version 4.
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Aes128 | Self::Aes256 | Self::Md5 => 16,
@@ -150,7 +158,12 @@ impl Key {
 
     /// The header of a packet with its MAC behind it. Nothing is allocated.
     pub fn seal(&self, header: &[u8; HEADER_LEN]) -> Sealed {
-        let digest = self.digest(header);
+        self.seal_like(header, self.kind.digest_len())
+    }
+
+    /// The same, with a digest of as many bytes as another one has that is right ([`verify`](Self::verify)).
+    pub fn seal_like(&self, header: &[u8; HEADER_LEN], digest_len: usize) -> Sealed {
+        let digest = self.digest(header).of_length(digest_len);
         let mut bytes = [0; SEALED_MAX];
         let (packet, mac) = bytes.split_at_mut(HEADER_LEN);
         let (id, rest) = mac.split_at_mut(KEY_ID_LEN);
@@ -163,7 +176,7 @@ impl Key {
     /// Is this the digest of these bytes under this key? Takes the same time wherever the digest is wrong; a
     /// digest of the wrong length is wrong.
     pub fn verify(&self, covered: &[u8], digest: &[u8]) -> bool {
-        self.digest(covered).as_bytes().ct_eq(digest).into()
+        self.digest(covered).of_length(digest.len()).as_bytes().ct_eq(digest).into()
     }
 
     fn digest(&self, bytes: &[u8]) -> Digest {
@@ -218,16 +231,21 @@ impl Sealed {
 
 /// A digest as it goes on the wire.
 struct Digest {
-    bytes: [u8; DIGEST_MAX],
+    bytes: [u8; DIGEST_WHOLE],
+    whole: usize,
     length: usize,
 }
 
 impl Digest {
     fn cut(whole: &[u8], kind: KeyKind) -> Self {
-        let length = kind.digest_len();
-        let mut bytes = [0; DIGEST_MAX];
-        bytes[..length].copy_from_slice(&whole[..length]);
-        Self { bytes, length }
+        let mut bytes = [0; DIGEST_WHOLE];
+        bytes[..whole.len()].copy_from_slice(whole);
+        Self { bytes, whole: whole.len(), length: kind.digest_len() }
+    }
+
+    /// The whole of it where so many bytes are wanted; else as it goes on the wire of version 4.
+    fn of_length(self, wanted: usize) -> Self {
+        if wanted == self.whole { Self { length: self.whole, ..self } } else { self }
     }
 
     fn as_bytes(&self) -> &[u8] {

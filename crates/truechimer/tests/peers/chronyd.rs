@@ -89,6 +89,11 @@ impl Chronyd {
         Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
     }
 
+    /// A client that asks under a key of its file.
+    pub(crate) fn asking_under(peers: &Path, server: SocketAddr, key: u32, keys: &Path) -> Self {
+        Self::asking_with(peers, server, &format!("iburst key {key}\nkeyfile {}", keys.display()))
+    }
+
     fn on_loopback(peers: &Path, lines: String, environment: Vec<(&'static str, OsString)>) -> Self {
         let place = (Ipv4Addr::LOCALHOST, free_port()).into();
         let chronyd = Self::start(peers, Kind { lines, environment, namespace: None, place });

@@ -20,7 +20,7 @@ use crate::daemon::{Daemon, Home, Wishes};
 use crate::namespace::Namespace;
 use crate::ntp;
 use crate::ntpd::Ntpd;
-use crate::place::{self, eventually, truechimer};
+use crate::place::{self, eventually, free_place, truechimer};
 use crate::process::harmless;
 
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -281,4 +281,31 @@ fn bad_input_126_a_daemon_does_not_start_with_keys_that_others_can_read() {
         assert!(said.contains("is open to others than its owner (mode 0644)"), "{arguments:?}: {said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
+}
+
+#[test]
+fn debians_chronyd_believes_us_with_each_type_of_key_and_with_no_other() {
+    let Some(peers) = place::peers() else { return };
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::serving(&peers)).collect();
+    let (ours, place) = (KeysFile::new(CHRONYDS), free_place());
+    let granted: String =
+        (1..=5).map(|id| format!("[[serve.key]]\nid = {id}\nallow = [\"127.0.0.1/32\"]\n")).collect();
+    let serve = format!("[keys]\nfile = {:?}\n[serve]\nntp = [\"{place}\"]\n{granted}", ours.path);
+    let home = Home::new(&Wishes { serve, ..Wishes::asking(servers.iter().map(|server| server.place)) });
+    let daemon = home.start();
+    daemon.truth().watch_until(PATIENCE, "synchronised", |sample| sample.status == Status::Synchronised);
+    let clients: Vec<Chronyd> =
+        (1..=5).map(|id| Chronyd::asking_under(&peers, place, id, &ours.path)).collect();
+    let others = KeysFile::new("1 AES128 HEX:FF0102030405060708090A0B0C0D0E0F\n6 MD5 hunter3\n");
+    let strangers = [1, 6].map(|id| Chronyd::asking_under(&peers, place, id, &others.path));
+    let is_selected =
+        |client: &Chronyd| client.report("sources").first().is_some_and(|source| source[1] == "*");
+    eventually(PATIENCE, "all five select us", || clients.iter().all(is_selected).then_some(()));
+    let server = daemon.status().server.expect("it serves");
+    assert!(server.sealed >= 5 && server.sealed == server.answered, "{server:?}");
+    for why in ["wrong_mac", "unknown_key"] {
+        assert!(server.silent.iter().any(|(reason, count)| reason == why && *count > 0), "{why}: {server:?}");
+    }
+    assert!(!strangers.iter().any(is_selected));
+    daemon.terminate();
 }

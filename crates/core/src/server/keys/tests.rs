@@ -25,6 +25,18 @@ fn a_sealed_question_has_an_answer_under_its_own_key() {
     }
 }
 
+/// As chronyd asks with a key of SHA-256: in version 3, where nothing has to be cut.
+#[test]
+fn a_whole_digest_is_answered_by_a_whole_one() {
+    let key = key(7, KeyKind::Sha256, 1);
+    let ring = ring(&[(&key, "10.0.0.0/8")]);
+    let question = key.seal_like(&[0x1b; HEADER_LEN], 32);
+    let Seal::Mac(mac) = Trailer::parse(question.as_bytes(), 3).unwrap().seal else { panic!("it has a MAC") };
+    assert_eq!((mac.digest.len(), Trailer::parse(question.as_bytes(), 4).is_err()), (32, true));
+    let answer = ring.seal(near(), &mac, &ANSWER).unwrap();
+    assert_eq!((answer.as_bytes().len(), key.verify(&ANSWER, &answer.as_bytes()[52..])), (84, true));
+}
+
 #[test]
 fn extension_fields_are_covered_and_not_sent_back() {
     let key = key(7, KeyKind::Aes128, 1);
