@@ -37,6 +37,8 @@ reasons! {
         PortZero "port_zero" "it came from port 0"
         /// It came from a multicast, broadcast or unspecified address, where nobody single listens.
         NotAHost "not_a_host" "it came from an address that is no single host's"
+        /// It was sent to a broadcast address or a group: whoever asks so asks for many answers.
+        ToMany "to_many" "it was sent to many hosts at once"
         /// It came from an address that no prefix of the allow-list contains.
         NotAllowed "not_allowed" "it came from an address that is not served"
         /// It is protected by NTS, and its fields cannot be used.

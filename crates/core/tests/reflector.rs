@@ -119,7 +119,7 @@ fn bad_input_63_ten_million_answers_are_not_longer_than_their_questions() {
     for number in 0..wanted {
         patterns.write(&mut bytes);
         let from = SocketAddr::from(((number as u32 | 1 << 24).to_be_bytes(), 123));
-        let question = Question { bytes: &bytes, from, received: NOW, leaves: NOW };
+        let question = Question { bytes: &bytes, from, received: NOW, leaves: NOW, to_many: false };
         if let Ok(answer) = desk.answer(&question, &telling, &mut reply) {
             assert!(answer.len <= bytes.len(), "{number}: {} bytes for {bytes:02x?}", answer.len);
             assert_eq!(reply[0] & 0b111, 4, "{number}");

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod fifo;
 pub mod file;
 pub mod inlet;
+pub mod memory;
 pub mod notify;
 pub mod peer;
 pub mod phc;

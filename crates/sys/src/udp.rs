@@ -270,6 +270,19 @@ impl Destination {
         Some(Self { address: Ipv6Addr::from(*address).into(), interface: u32::from_ne_bytes(*interface) })
     }
 
+    /// Was a datagram with this beside it sent to many hosts? An address that is not the one to reply from is that of a
+    /// broadcast or of a group (ip(7), `IP_PKTINFO`).
+    fn is_of_many(message: ControlMessage<'_>) -> bool {
+        match (message.level, message.kind, message.data) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO, &[_, _, _, _, s0, s1, s2, s3, h0, h1, h2, h3, ..]) => {
+                let (reply_from, in_header) = (Ipv4Addr::new(s0, s1, s2, s3), Ipv4Addr::new(h0, h1, h2, h3));
+                in_header.is_multicast() || in_header.is_broadcast() || in_header != reply_from
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[first, ..]) => first == 0xff,
+            _another_message => false,
+        }
+    }
+
     /// Asks for this address as the source. The way back is left to the routes, except for link-local addresses,
     /// which mean nothing without their interface.
     fn name_in<const MAX: usize>(self, beside: &mut Control<MAX>) {

@@ -18,7 +18,9 @@ use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
 use truechimer_core::policy::TrustPolicy;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
+use truechimer_core::status::Status;
 use truechimer_sys::clock as clocks;
+use truechimer_sys::memory;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
@@ -363,8 +365,12 @@ impl Daemon {
         self.story.tell(event);
         let status = self.node.status();
         self.record(|recorder| recorder.event(event, status));
-        if let Event::StatusChanged { .. } = event {
+        if let Event::StatusChanged { to, .. } = event {
             self.tell_supervisor();
+            if *to == Status::Synchronised {
+                // The start is over: arguments, configuration, keys.
+                memory::let_go_of_code();
+            }
         }
     }
 

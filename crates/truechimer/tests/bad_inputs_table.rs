@@ -7,13 +7,12 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The numbers that the table has to have a row for.
-const WANTED: [RangeInclusive<u32>; 14] = [
+const WANTED: [RangeInclusive<u32>; 13] = [
     1..=24,
     28..=28,
     38..=57,
-    59..=66,
-    74..=74,
-    77..=81,
+    58..=74,
+    76..=81,
     89..=98,
     105..=107,
     116..=116,

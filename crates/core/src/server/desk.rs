@@ -44,6 +44,8 @@ pub struct Question<'a> {
     pub received: Time<Raw>,
     /// When its answer leaves, as far as that can be foreseen.
     pub leaves: Time<Raw>,
+    /// It was sent to a broadcast address or a group.
+    pub to_many: bool,
 }
 
 /// What is told in one go: the same for all questions that are answered together.
@@ -184,6 +186,9 @@ impl Desk {
         telling: &Telling<'_>,
         reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<Answer, Silence> {
+        if question.to_many {
+            return Err(Silence::ToMany);
+        }
         telling.policy.allowed.admit(question.from)?;
         let packet = ntp::question(question.bytes)?;
         match self.clients.admit(question.from.ip()) {

@@ -56,6 +56,8 @@ pub struct Asked<'a> {
     pub from: SocketAddr,
     /// When it came, by `CLOCK_REALTIME`, as the kernel saw it.
     pub stamp: Option<Time<Local>>,
+    /// It was sent to a broadcast address or a group.
+    pub to_many: bool,
 }
 
 /// What to send back from the buffer of the answer.
@@ -212,6 +214,7 @@ impl Slot {
             truncated: self.truncated,
             from: self.from.to_std()?,
             stamp: self.beside.messages().find_map(stamp::received),
+            to_many: self.beside.messages().any(Destination::is_of_many),
         })
     }
 

@@ -1,18 +1,19 @@
 //! A load for servers: asks as fast as they answer, or at a rate, in the names of many clients, and counts what is lost.
 //!
 //! ```text
-//! load ask PLACE [clients=NETWORK/BITS] [window=N | rate=N] [seconds=S] [bytes=N]
+//! load ask PLACE [clients=NETWORK/BITS] [window=N | rate=N] [seconds=S] [nts=PORT ca=FILE]
 //!                                  questions to a place. `clients`: from each address of a network in turn, which must be
 //!                                  this machine's (`ip route add local NETWORK/BITS dev lo`). `window`: so many are on
 //!                                  their way at most (closed loop; 256 by default). `rate`: so many a second, whether they
-//!                                  are answered or not (open loop). Prints `asked answered lost rate` and what is wrong
-//!                                  with answers
+//!                                  are answered or not (open loop). `nts`: protected by keys that are given at this port
+//!                                  of the same host to who trusts this authority; the host's certificate is for
+//!                                  `localhost`. Prints `asked answered lost rate` and what is wrong with answers
 //! load echo PLACE [stamps]         gives everything back, in batches as our server takes them; `stamps`: with the
 //!                                  kernel's stamps of arrival. The least that any server costs
 //! ```
 //!
 //! A question that has no answer after 0.2 s is lost. Answers are held against what a client would accept: mode 4, our
-//! transmit timestamp given back.
+//! transmit timestamp given back; of protected ones only that they are mode 4 and longer than a header.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
@@ -25,6 +26,8 @@ use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::udp::batch::{Batch, Reply};
 use truechimer_sys::udp::{Destination, Stamps, UdpSocket};
 use truechimer_time::Span;
+
+mod protected;
 
 /// As many as our server takes at once.
 const BATCH: usize = 32;
@@ -83,7 +86,8 @@ struct Load {
     window: u64,
     rate: Option<u64>,
     seconds: f64,
-    bytes: usize,
+    /// Protected questions, one after the other; else plain ones.
+    protected: Vec<Vec<u8>>,
     /// Questions so far, answers so far, and answers that no client would accept.
     asked: u64,
     answered: u64,
@@ -98,11 +102,12 @@ impl Load {
             window: 256,
             rate: None,
             seconds: 3.0,
-            bytes: 48,
+            protected: Vec::new(),
             asked: 0,
             answered: 0,
             wrong: 0,
         };
+        let (mut port, mut authority) = (None, None);
         for option in options {
             let (name, value) = option.split_once('=').with_context(|| format!("{option}: NAME=VALUE"))?;
             match name {
@@ -110,9 +115,13 @@ impl Load {
                 "window" => load.window = value.parse()?,
                 "rate" => load.rate = Some(value.parse()?),
                 "seconds" => load.seconds = value.parse()?,
-                "bytes" => load.bytes = value.parse::<usize>()?.clamp(48, DATAGRAM_MAX),
-                _ => bail!("{name}: clients, window, rate, seconds or bytes"),
+                "nts" => port = Some(value.parse()?),
+                "ca" => authority = Some(value),
+                _ => bail!("{name}: clients, window, rate, seconds, nts or ca"),
             }
+        }
+        if let (Some(port), Some(authority)) = (port, authority) {
+            load.protected = protected::questions(SocketAddr::new(place.ip(), port), authority.as_ref())?;
         }
         Ok(load)
     }
@@ -182,12 +191,16 @@ impl Load {
                 let host = first + (number.wrapping_mul(2_654_435_769) % u64::from(size)) as u32;
                 Destination { address: IpAddr::V4(host.into()), interface: 0 }
             });
-            let bytes = self.bytes;
+            let protected = (number as usize).checked_rem(self.protected.len()).map(|at| &self.protected[at]);
             batch.compose(index, self.place, from, |question| {
-                question[..bytes].fill(0);
+                if let Some(bytes) = protected {
+                    question[..bytes.len()].copy_from_slice(bytes);
+                    return bytes.len();
+                }
+                question[..48].fill(0);
                 question[0] = 4 << 3 | 3;
                 question[40..48].copy_from_slice(&stamp(number));
-                bytes
+                48
             });
         }
         batch.send(count, socket);
@@ -197,12 +210,15 @@ impl Load {
     fn hear(&mut self, socket: &UdpSocket, batch: &mut Batch) -> anyhow::Result<()> {
         loop {
             let come = batch.receive(socket)?;
-            let asked = self.asked;
+            let (asked, is_protected) = (self.asked, !self.protected.is_empty());
             let (mut right, mut wrong) = (0, 0);
             batch.answer(come, |_, answer, _| {
                 let is_right = answer.bytes.len() >= 48
                     && answer.bytes[0] & 0b111 == 4
-                    && number_of(&answer.bytes[24..32]).is_some_and(|number| number < asked);
+                    && match is_protected {
+                        true => answer.bytes.len() > 48 && &answer.bytes[12..16] != b"NTSN",
+                        false => number_of(&answer.bytes[24..32]).is_some_and(|number| number < asked),
+                    };
                 *(if is_right { &mut right } else { &mut wrong }) += 1;
                 None
             });

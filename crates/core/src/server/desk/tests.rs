@@ -41,12 +41,13 @@ struct Scene {
     desk: Desk,
     policy: Policy,
     dial: Dial,
+    to_many: bool,
 }
 
 impl Scene {
     fn new(policy: Policy) -> Self {
         let dial = Dial::through(AT, NOON, Rate::ZERO, SERVED);
-        Self { desk: Desk::new(64, [7; 32]), policy, dial }
+        Self { desk: Desk::new(64, [7; 32]), policy, dial, to_many: false }
     }
 
     fn ask(&mut self, from: SocketAddr, bytes: &[u8], millis: i64) -> Result<(Vec<u8>, Answer), Silence> {
@@ -55,7 +56,7 @@ impl Scene {
         let telling = Telling::at(received, &self.dial, &self.policy);
         let mut reply = [0; DATAGRAM_MAX];
         let leaves = received + Span::from_micros(30);
-        let question = Question { bytes, from, received, leaves };
+        let question = Question { bytes, from, received, leaves, to_many: self.to_many };
         let answer = self.desk.answer(&question, &telling, &mut reply)?;
         Ok((reply[..answer.len].to_vec(), answer))
     }
@@ -95,6 +96,12 @@ fn bad_input_68_random_ports_are_one_client() {
     assert_eq!(answered, 8 + counters.leaked);
     assert!((180..320).contains(&counters.leaked), "{counters:?}");
     assert_eq!(counters.silent[Silence::Limited.index()], 1_000 - answered);
+}
+
+#[test]
+fn bad_input_76_who_asks_many_is_not_answered() {
+    let mut scene = Scene { to_many: true, ..Scene::new(policy()) };
+    assert_eq!(scene.ask(client(), &question(4, Mode::Client), 0), Err(Silence::ToMany));
 }
 
 #[test]

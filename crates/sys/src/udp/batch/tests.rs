@@ -115,6 +115,25 @@ fn datagrams_of_our_own_leave_from_the_address_that_is_named() {
 }
 
 #[test]
+fn bad_input_76_what_was_sent_to_many_says_so() {
+    let server = UdpSocket::bind_shared((Ipv4Addr::UNSPECIFIED, 0).into()).unwrap();
+    let port = server.local_address().unwrap().port();
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_broadcast(true).unwrap();
+    // Loopback's own broadcast address (RFC 1122, section 3.2.1.3).
+    for (place, is_to_many) in [("127.0.0.1", false), ("127.255.255.255", true), ("127.9.9.9", false)] {
+        client.send_to(b"question", (place, port)).unwrap();
+        let mut batch = Batch::new(4, 64);
+        wait(&server);
+        assert_eq!(batch.receive(&server).unwrap(), 1);
+        batch.answer(1, |_, asked, _| {
+            assert_eq!(asked.to_many, is_to_many, "{place}");
+            None
+        });
+    }
+}
+
+#[test]
 fn only_the_wished_for_leave_a_stamp() {
     let server = UdpSocket::bind_shared(ANY_PORT.parse().unwrap()).unwrap();
     assert_eq!(server.enable_stamps(Stamps::Wished), Stamps::Wished);

@@ -62,7 +62,8 @@ impl Alone {
         let came = received.stamp.and_then(|stamp| stamps::to_raw(stamp, &now));
         let came = came.map_or(now.raw, |stamp| stamp.at);
         self.desk.begin(now.mono, &post.policy);
-        let question = Question { bytes, from: received.from, received: came, leaves: clock::raw() };
+        let leaves = clock::raw();
+        let question = Question { bytes, from: received.from, received: came, leaves, to_many: false };
         let mut reply = [0; DATAGRAM_MAX];
         let telling = Telling::at(now.raw, &post.dial, &post.policy);
         let Ok(answer) = self.desk.answer(&question, &telling, &mut reply) else { return };

@@ -126,7 +126,7 @@ impl Worker {
         take_ring(&mut desk, ring, &shared.ring);
         let mut leaves = clock::raw();
         batch.answer(come, |_, asked, reply| {
-            let question = question(asked, &now, leaves)?;
+            let question = question(asked, &now, leaves);
             let answer = desk.answer(&question, &telling, reply.first_chunk_mut()?).ok()?;
             leaves += *pace;
             if let Some(name) = answer.wanted {
@@ -190,10 +190,10 @@ fn look_up(post: &Post) -> (Readings, Dial) {
     (now, dial)
 }
 
-fn question<'a>(asked: &Asked<'a>, now: &Readings, leaves: Time<Raw>) -> Option<Question<'a>> {
+fn question<'a>(asked: &Asked<'a>, now: &Readings, leaves: Time<Raw>) -> Question<'a> {
     let came = asked.stamp.and_then(|stamp| stamps::to_raw(stamp, now));
     let received = came.map_or(now.raw, |stamp| stamp.at);
-    Some(Question { bytes: asked.bytes, from: asked.from, received, leaves })
+    Question { bytes: asked.bytes, from: asked.from, received, leaves, to_many: asked.to_many }
 }
 
 /// The mean of the last batches, of which the newest counts for an eighth.
