@@ -20,6 +20,8 @@ use truechimer_core::record::{LINE_MAX, input_line, parse_input};
 use truechimer_core::server::ntp::answer;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
+use truechimer_core::source::nts::{Agreement, NoKeys};
+use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_sim::kernel::Kernel;
 use truechimer_time::{LeapTable, Local, Rate, Raw, Span, Time, Utc};
@@ -202,6 +204,13 @@ impl Life {
                 let addresses = vec![address(source.0), address(source.0 + 100)];
                 self.inputs.push_back(Input::Resolved { source, addresses });
             }
+            Action::Agree { source, when } => {
+                assert!(NOW - Span::from_secs(86_400) <= when, "no certificate of the past is believed");
+                let agreement = Agreement::stand_in(Aead::SivCmac256, [100; 8], vec![address(source.0)]);
+                let is_granted = self.inputs.len().is_multiple_of(2);
+                let outcome = if is_granted { Ok(agreement) } else { Err(NoKeys::Late) };
+                self.inputs.push_back(Input::Agreed { source, outcome });
+            }
             Action::Send { exchange, to, datagram } => {
                 self.open.push((exchange, to, datagram));
                 self.inputs.push_back(Input::Sent { exchange, at: self.stamped() });
@@ -279,6 +288,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         trust: shape & 128 != 0 && index == 1,
         require: shape & 64 != 0 && index == 2,
         key: None,
+        nts: shape & 128 != 0 && index == 1,
         reference: reference(accuracy, index),
     };
     Policy {

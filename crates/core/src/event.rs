@@ -13,6 +13,7 @@ use crate::discipline::select::NoMajority;
 use crate::discipline::servo::Verdict;
 use crate::measure::exchange::{Kiss, Refusal};
 use crate::measure::reference::Misreading;
+use crate::source::nts::NoKeys;
 use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
@@ -69,6 +70,20 @@ pub enum Event {
         source: SourceId,
         /// What it asks for.
         kiss: Kiss,
+    },
+    /// A key exchange has given keys to ask a source with.
+    Agreed {
+        /// Which.
+        source: SourceId,
+        /// How many cookies came with them.
+        cookies: usize,
+    },
+    /// A key exchange has led to nothing. Told again when that has another reason, or was over meanwhile.
+    NotAgreed {
+        /// For which source.
+        source: SourceId,
+        /// Why.
+        why: NoKeys,
     },
     /// A sample was taken.
     Measured(Measurement),

@@ -22,15 +22,17 @@ use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
 use crate::event::{Event, SteeringFault};
 use crate::learned::Learned;
-use crate::measure::exchange::Here;
+use crate::measure::exchange::{Here, Proof};
 use crate::measure::reference::{Misreading, Reading};
 use crate::moment::{Moment, Stamp};
 use crate::policy::{Policy, Rhythm, SOURCES_MAX, SourcePolicy};
 use crate::source::SourceId;
 use crate::source::association::{Association, ExchangeId};
+use crate::source::nts::{Agreement, NoKeys};
 use crate::source::pace::Pace;
 use crate::status::Status;
 
+mod agreeing;
 mod asking;
 mod deciding;
 mod foretelling;
@@ -59,6 +61,13 @@ pub enum Input {
         source: SourceId,
         /// Where it can be asked.
         addresses: Vec<SocketAddr>,
+    },
+    /// A key exchange is over.
+    Agreed {
+        /// For which source.
+        source: SourceId,
+        /// What it has led to, or why to nothing.
+        outcome: Result<Agreement, NoKeys>,
     },
     /// A question is going to leave from here. Said where we serve others, who might be the ones that are asked.
     Here {
@@ -91,6 +100,20 @@ pub enum Input {
         at: Stamp,
         /// What.
         datagram: Vec<u8>,
+    },
+    /// A datagram came on the socket of an exchange that NTS protects, and whoever had the keys has looked into it. So a
+    /// record tells of it, which has no keys: see [`Node::recorded`].
+    Vouched {
+        /// Which exchange.
+        exchange: ExchangeId,
+        /// Where from.
+        from: SocketAddr,
+        /// When.
+        at: Stamp,
+        /// What.
+        datagram: Vec<u8>,
+        /// What NTS showed of it.
+        proof: Proof,
     },
     /// A reference clock was read.
     Read {
@@ -131,6 +154,13 @@ pub enum Order {
 pub enum Action {
     /// Look up the name of a source, and come back with [`Input::Resolved`].
     Resolve(SourceId),
+    /// Agree with the key exchange server of a source on keys for NTS, and come back with [`Input::Agreed`].
+    Agree {
+        /// Which source.
+        source: SourceId,
+        /// When a certificate has to be valid: the best that is known of the time, and never before the floor.
+        when: Time<Utc>,
+    },
     /// Send a datagram from a fresh socket, connected to `to`, with a random port; come back with [`Input::Sent`].
     Send {
         /// The number of the exchange.
@@ -195,6 +225,8 @@ pub struct Node {
     status: Status,
     clock: watching::ClockWatch,
     published_until: Time<Mono>,
+    /// What NTS showed of the datagram that was heard last.
+    proof: Option<Proof>,
     actions: VecDeque<Action>,
 }
 
@@ -221,6 +253,7 @@ impl Node {
             selected: voting::Selection::default(),
             status: Status::Unknown,
             published_until: now.mono,
+            proof: None,
             actions: VecDeque::new(),
         };
         for index in 0..node.associations.len() {
@@ -234,14 +267,21 @@ impl Node {
 
     /// Something happened at `now`.
     pub fn handle(&mut self, now: &Moment, input: Input) {
+        self.proof = None;
         self.watch_clock(now, &input);
         match input {
             Input::Wake => {}
             Input::Resolved { source, addresses } => self.resolved(now, source, &addresses),
+            Input::Agreed { source, outcome } => self.agreed(now, source, outcome),
             Input::Here { exchange, here } => self.leaves_from(exchange, here),
             Input::Sent { exchange, at } => self.sent(exchange, at),
             Input::Unsent { exchange, errno } => self.unsent(now, exchange, errno),
-            Input::Heard { exchange, from, at, datagram } => self.heard(now, exchange, (from, at), &datagram),
+            Input::Heard { exchange, from, at, datagram } => {
+                self.heard(now, exchange, (from, at), (&datagram, None));
+            }
+            Input::Vouched { exchange, from, at, datagram, proof } => {
+                self.heard(now, exchange, (from, at), (&datagram, Some(&proof)));
+            }
             Input::Read { source, reading } => self.read_of(now, source, reading),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
             Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
@@ -251,6 +291,20 @@ impl Node {
         self.end_slew_if_due(now);
         self.publish_if_due(now);
         assert!(self.actions.len() <= ACTIONS_MAX, "actions are polled after each happening");
+    }
+
+    /// The happening that was handled last, as a record may tell of it: without keys and cookies, but with what they
+    /// showed. A node of the same birth that is told so does the same.
+    pub fn recorded(&self, input: Input) -> Input {
+        match (input, &self.proof) {
+            (Input::Agreed { source, outcome }, _) => {
+                Input::Agreed { source, outcome: outcome.map(|agreement| agreement.without_secrets()) }
+            }
+            (Input::Heard { exchange, from, at, datagram }, Some(proof)) => {
+                Input::Vouched { exchange, from, at, datagram, proof: proof.clone() }
+            }
+            (other, _) => other,
+        }
     }
 
     /// What to do next, if anything.

@@ -64,6 +64,9 @@ pub struct SourcePolicy {
     pub require: bool,
     /// What it shares with us: then it is asked sealed, and believed in nothing that is not sealed with this very key.
     pub key: Option<Arc<Key>>,
+    /// It is asked by NTS: under keys that a key exchange agrees on, and never otherwise. The exchange also tells where
+    /// it is.
+    pub nts: bool,
     /// What is vouched for, if it is a reference clock of this machine. `None`: it is asked over the network.
     pub reference: Option<ReferencePolicy>,
 }

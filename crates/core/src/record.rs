@@ -7,10 +7,15 @@
 //! ```text
 //! i mono raw local asleep width  wake
 //! i ..                           resolved source address[,address]..|-
+//! i ..                           agreed source aead length[,length].. address[,address]..
+//! i ..                           agreed source not why
 //! i ..                           here exchange address own|other
 //! i ..                           sent exchange raw kernel|program
 //! i ..                           unsent exchange errno
 //! i ..                           heard exchange from raw kernel|program hex
+//! i ..                           vouched exchange from raw kernel|program hex own length[,length]..|-
+//! i ..                           vouched exchange from raw kernel|program hex nak
+//! i ..                           vouched exchange from raw kernel|program hex not why
 //! i ..                           read source clock raw shown raw blur
 //! i ..                           read source pulse raw phase blur
 //! i ..                           read source told raw utc blur leap
@@ -43,6 +48,7 @@ use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
 
+mod protected;
 mod reading;
 
 /// The longest line that is read. The longest that is written holds one datagram in hex.
@@ -65,6 +71,10 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
             write!(line, "resolved {} ", source.0)?;
             write_list(line, addresses)
         }
+        Input::Agreed { source, outcome } => {
+            write!(line, "agreed {} ", source.0)?;
+            protected::write_outcome(line, outcome)
+        }
         Input::Here { exchange, here } => {
             let whose = if here.is_own_server { "own" } else { "other" };
             write!(line, "here {} {} {whose}", exchange.0, here.address)
@@ -76,6 +86,11 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
         Input::Heard { exchange, from, at, datagram } => {
             write!(line, "heard {} {from} {} {} ", exchange.0, at.at, stamper(at.by))?;
             write_hex(line, datagram)
+        }
+        Input::Vouched { exchange, from, at, datagram, proof } => {
+            write!(line, "vouched {} {from} {} {} ", exchange.0, at.at, stamper(at.by))?;
+            write_hex(line, datagram)?;
+            protected::write_proof(line, proof)
         }
         Input::Read { source, reading } => {
             write!(line, "read {} ", source.0)?;
@@ -274,6 +289,7 @@ impl<'a> Columns<'a> {
             "resolved" => {
                 Input::Resolved { source: SourceId(self.parse("source")?), addresses: self.list()? }
             }
+            "agreed" => Input::Agreed { source: SourceId(self.parse("source")?), outcome: self.agreement()? },
             "here" => Input::Here { exchange: ExchangeId(self.parse("exchange")?), here: self.here()? },
             "sent" => Input::Sent { exchange: ExchangeId(self.parse("exchange")?), at: self.stamp()? },
             "unsent" => {
@@ -284,6 +300,13 @@ impl<'a> Columns<'a> {
                 from: self.parse("from")?,
                 at: self.stamp()?,
                 datagram: self.hex()?,
+            },
+            "vouched" => Input::Vouched {
+                exchange: ExchangeId(self.parse("exchange")?),
+                from: self.parse("from")?,
+                at: self.stamp()?,
+                datagram: self.hex()?,
+                proof: self.proof()?,
             },
             "read" => Input::Read { source: SourceId(self.parse("source")?), reading: self.reading()? },
             "steered" => Input::Steered { command: self.command()?, outcome: self.outcome()? },
@@ -390,6 +413,7 @@ mod tests {
             Input::Read { source: SourceId(4), reading: Err(Misreading::NotANumber) },
         ]
         .into_iter()
+        .chain(protected::samples())
         .chain(reading::samples().map(|reading| Input::Read { source: SourceId(31), reading: Ok(reading) }))
         .chain([Input::Ordered(Order::Burst), Input::Ordered(Order::Rest), Input::Ordered(Order::Step)])
         .collect()

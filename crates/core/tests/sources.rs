@@ -218,6 +218,7 @@ impl Lab {
             prefer: false,
             trust: false,
             key: None,
+            nts: false,
             reference: None,
             require: false,
         };
@@ -286,7 +287,7 @@ impl Lab {
     fn act(&mut self, action: Action, answers: &impl Fn(usize) -> bool) -> Vec<Input> {
         let at = Stamp { at: moment(self.seconds).raw, by: StampedBy::Program };
         match action {
-            Action::Read(_) => panic!("there are no reference clocks here"),
+            Action::Read(_) | Action::Agree { .. } => panic!("there are servers without NTS alone here"),
             Action::Resolve(source) => {
                 self.lookups += 1;
                 let name = self.twin.filter(|&(twin, _)| twin == source.0).map_or(source.0, |(_, of)| of);

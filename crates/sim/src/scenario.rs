@@ -263,6 +263,7 @@ impl Scenario {
             trust: server.wish.trust,
             require: server.wish.require,
             key: server.key.clone(),
+            nts: server.nts.is_some(),
             reference: server.reference.map(|reference| reference.vouched),
         };
         Policy {

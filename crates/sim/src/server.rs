@@ -1,8 +1,10 @@
 //! A simulated time server, honest or not. It answers with the very function that our own server answers with.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use truechimer_core::server::ntp::{Served, answer};
+use truechimer_core::source::nts::{Agreement, NoKeys};
 use truechimer_core::wire::mac::Key;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::leap::LeapTable;
@@ -11,9 +13,13 @@ use truechimer_time::{LeapKind, NtpPrecision, Rate, Span, Tai, Time, Utc};
 use crate::network::PathSpec;
 use crate::reference::ReferenceSpec;
 
+pub mod protecting;
 pub mod sealing;
 
+pub use self::protecting::{Forgery, NtsSpec, Trouble};
 pub use self::sealing::Sealing;
+
+use self::protecting::Protector;
 
 /// What a server is like.
 #[derive(Clone, Debug)]
@@ -38,6 +44,8 @@ pub struct ServerSpec {
     pub key: Option<Arc<Key>>,
     /// How its answers are sealed.
     pub sealing: Sealing,
+    /// It speaks NTS, and the machine asks it by that alone.
+    pub nts: Option<NtsSpec>,
     /// It is no server, but a reference clock of the machine itself.
     pub reference: Option<ReferenceSpec>,
 }
@@ -104,6 +112,7 @@ impl Default for ServerSpec {
             quirk: Quirk::None,
             key: None,
             sealing: Sealing::Bare,
+            nts: None,
             reference: None,
         }
     }
@@ -113,22 +122,33 @@ impl Default for ServerSpec {
 const RESIDENCE: Span = Span::from_micros(30);
 
 /// A server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Server {
     spec: ServerSpec,
+    protector: Option<Protector>,
     start: Time<Tai>,
     leaps: LeapTable,
     asked: u64,
 }
 
 impl Server {
-    /// A server whose ramp starts at `start`.
-    pub fn new(spec: ServerSpec, start: Time<Tai>) -> Self {
-        Self { spec, start, leaps: LeapTable::COMPILED, asked: 0 }
+    /// A server whose ramp starts at `start`; what it draws by chance comes from the seed.
+    pub fn new(spec: ServerSpec, start: Time<Tai>, seed: u64) -> Self {
+        let leaps = LeapTable::COMPILED;
+        let protector = spec.nts.map(|nts| Protector::new(nts, leaps.utc_of_tai(start).time, seed));
+        Self { spec, protector, start, leaps, asked: 0 }
     }
 
-    /// The answer to a question that arrives at `now`, and when it leaves; `None` if there is none.
-    pub fn answer(&mut self, question: &[u8], now: Time<Tai>) -> Option<(Vec<u8>, Time<Tai>)> {
+    /// A key exchange at `now`, after which it is asked at this address.
+    pub fn agree(&mut self, now: Time<Tai>, address: SocketAddr) -> Result<Agreement, NoKeys> {
+        let (passed, utc) = (now - self.start, self.leaps.utc_of_tai(now).time);
+        self.protector
+            .as_mut()
+            .map_or(Err(NoKeys::NotReached), |protector| protector.agree(passed, utc, address))
+    }
+
+    /// What comes back for a question that arrives at `now`, and when it leaves.
+    pub fn answers(&mut self, question: &[u8], now: Time<Tai>) -> (Vec<Vec<u8>>, Time<Tai>) {
         self.asked += 1;
         let leaves = now + RESIDENCE;
         let served = Served {
@@ -141,9 +161,16 @@ impl Server {
             root_delay: Span::ZERO,
             root_dispersion: self.spec.dispersion,
         };
-        let reply = answer(question, self.clock(now), self.clock(leaves), &served).ok()?;
-        let reply = self.garbled(reply.to_vec(), now)?;
-        self.spec.sealing.seal(question, reply).map(|reply| (reply, leaves))
+        let reply = answer(question, self.clock(now), self.clock(leaves), &served).ok();
+        let reply = reply.and_then(|reply| self.garbled(reply.to_vec(), now));
+        let replies = match (&mut self.protector, reply) {
+            (_, None) => Vec::new(),
+            (None, Some(reply)) => self.spec.sealing.seal(question, reply).into_iter().collect(),
+            (Some(protector), Some(reply)) => {
+                protector.answers(now - self.start, self.leaps.utc_of_tai(now).time, question, &reply)
+            }
+        };
+        (replies, leaves)
     }
 
     /// How often each of its answers is sent.

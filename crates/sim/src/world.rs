@@ -14,6 +14,7 @@ use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::{Action, Birth, Input, Node};
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
+use truechimer_core::source::nts::{Agreement, NoKeys};
 use truechimer_time::leap::{LeapTable, UtcReading};
 use truechimer_time::{Local, Mono, Rate, Raw, Span, Tai, Time};
 
@@ -37,6 +38,9 @@ const STRIDE_MIN: Span = Span::from_nanos(100);
 
 const SECOND: Span = Span::from_secs(1);
 
+/// So long a key exchange takes.
+const AGREEING: Span = Span::from_millis(80);
+
 /// Nearer to an edge of the bound than this, the truth is watched each second.
 const MARGIN: Span = Span::from_micros(2);
 
@@ -48,6 +52,7 @@ const SLACK: Rate = Rate::from_ppb(500);
 enum Plan {
     AtServer { server: usize, exchange: ExchangeId, question: Vec<u8> },
     AtClient { server: usize, exchange: ExchangeId, answer: Vec<u8> },
+    Agreed { source: SourceId, outcome: Result<Agreement, NoKeys> },
     Change(Change),
 }
 
@@ -93,6 +98,8 @@ pub struct Outcome {
     pub oracle: Oracle,
     /// Questions sent.
     pub questions: u64,
+    /// Key exchanges begun: when, and with which server.
+    pub agreed: Vec<(Span, usize)>,
     /// How often the node was told something, be it only that time has passed.
     pub happenings: u64,
     /// All that the node told, counted.
@@ -147,6 +154,8 @@ impl Told {
             }
             Event::Addressed { .. }
             | Event::NotFound { .. }
+            | Event::Agreed { .. }
+            | Event::NotAgreed { .. }
             | Event::Reachable { .. }
             | Event::Unreachable { .. }
             | Event::SameServer { .. }
@@ -178,7 +187,8 @@ impl World {
         let now = kernel.read(raw);
         let path = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("path {index}"));
-            (Server::new(spec.clone(), start), Path::new(spec.path.clone(), start, chance))
+            let server = Server::new(spec.clone(), start, seed ^ index as u64);
+            (server, Path::new(spec.path.clone(), start, chance))
         };
         let reference = |(index, spec): (usize, &crate::server::ServerSpec)| {
             let chance = Stream::new(seed, &format!("reference {index}"));
@@ -344,6 +354,7 @@ impl World {
                 let (from, at) = (address(server), self.stamp());
                 self.tell_node(Input::Heard { exchange, from, at, datagram: answer });
             }
+            Some(Plan::Agreed { source, outcome }) => self.tell_node(Input::Agreed { source, outcome }),
             Some(Plan::Change(change)) => self.change(change),
         }
     }
@@ -354,11 +365,13 @@ impl World {
 
     fn serve(&mut self, server: usize, exchange: ExchangeId, question: &[u8]) {
         let now = self.now;
-        let (host, path) = &mut self.servers[server];
-        let Some((answer, leaves)) = host.answer(question, now) else { return };
-        let arrivals: Vec<Span> = (0..host.copies()).flat_map(|_| path.copies(Way::Back, now)).collect();
-        for delay in arrivals {
-            self.plan(leaves + delay, Plan::AtClient { server, exchange, answer: answer.clone() });
+        let (answers, leaves) = self.servers[server].0.answers(question, now);
+        for answer in answers {
+            let (host, path) = &mut self.servers[server];
+            let arrivals: Vec<Span> = (0..host.copies()).flat_map(|_| path.copies(Way::Back, now)).collect();
+            for delay in arrivals {
+                self.plan(leaves + delay, Plan::AtClient { server, exchange, answer: answer.clone() });
+            }
         }
     }
 
@@ -380,6 +393,7 @@ impl World {
             Action::Resolve(source) => {
                 self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
             }
+            Action::Agree { source, .. } => self.agree(source),
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
             Action::Read(source) => self.read(source),
             Action::Close(_) => {}
@@ -402,6 +416,14 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The connection takes a moment, and is not cut with the way of the datagrams.
+    fn agree(&mut self, source: SourceId) {
+        let server = source.index();
+        self.outcome.agreed.push((self.now - self.start, server));
+        let outcome = self.servers[server].0.agree(self.now, address(server));
+        self.plan(self.now + AGREEING, Plan::Agreed { source, outcome });
     }
 
     fn read(&mut self, source: SourceId) {

@@ -34,6 +34,7 @@ use crate::talk::{
     VERSION,
 };
 
+pub mod agreeing;
 pub mod clock;
 pub mod control;
 pub mod exchanges;
@@ -47,6 +48,7 @@ pub mod serving;
 pub mod statistics;
 pub mod story;
 
+use agreeing::{Agreeing, End};
 use clock::LocalClock;
 use control::Control;
 use exchanges::Exchanges;
@@ -103,6 +105,7 @@ pub struct Setup {
 enum Token {
     Exchange(ExchangeId),
     Resolver,
+    Agreeing,
     Reference(SourceId),
     Service(usize),
     Control,
@@ -128,6 +131,7 @@ pub struct Daemon {
     trust: TrustPolicy,
     exchanges: Exchanges,
     resolver: Resolver,
+    agreeing: Agreeing,
     sensor: Option<Sensor>,
     references: References,
     page: Option<PageWriter>,
@@ -183,6 +187,7 @@ impl Daemon {
                 setup.service.as_ref().map(|service| service.places().to_vec()).unwrap_or_default(),
             ),
             resolver: Resolver::new(names_and_ports(&config), simulated),
+            agreeing: Agreeing::new(&config, simulated)?,
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
             references: setup.references,
             page: setup.page,
@@ -234,6 +239,9 @@ impl Daemon {
         if let Some(fd) = self.resolver.fd() {
             self.poll.add(fd, Interest::Read, Token::Resolver);
         }
+        if let Some(fd) = self.agreeing.fd() {
+            self.poll.add(fd, Interest::Read, Token::Agreeing);
+        }
         self.references.register(&mut self.poll, Token::Reference);
         if let Some(service) = &self.service {
             service.register(&mut self.poll, Token::Service);
@@ -264,6 +272,12 @@ impl Daemon {
                         self.happen(input);
                     }
                 }
+                Token::Agreeing => {
+                    for end in self.agreeing.ends() {
+                        let input = self.end_of(end);
+                        self.happen(input);
+                    }
+                }
                 Token::Reference(source) => {
                     let reading = self.references.hear(source);
                     self.tell_complaints();
@@ -287,6 +301,7 @@ impl Daemon {
             self.node.handle(&now, input);
             let actions: Vec<Action> = std::iter::from_fn(|| self.node.poll()).collect();
             if let Some(input) = kept.filter(|input| *input != Input::Wake || !actions.is_empty()) {
+                let input = self.node.recorded(input);
                 self.record(|recorder| recorder.input(&now, &input));
             }
             for action in actions {
@@ -304,6 +319,12 @@ impl Daemon {
                     self.inputs.push_back(Input::Resolved { source, addresses: Vec::new() });
                 }
             },
+            Action::Agree { source, when } => {
+                if let Some(end) = self.agreeing.begin(source, when) {
+                    let input = self.end_of(end);
+                    self.inputs.push_back(input);
+                }
+            }
             Action::Send { exchange, to, datagram } => {
                 let inputs = self.exchanges.send(exchange, to, &datagram);
                 self.inputs.extend(inputs);
@@ -318,6 +339,14 @@ impl Daemon {
             Action::Publish(publication) => self.publish(&publication),
             Action::Tell(event) => self.tell(&event),
         }
+    }
+
+    /// The end of a key exchange. The node tells what is news; the rest is for developers.
+    fn end_of(&self, End { source, outcome, detail }: End) -> Input {
+        if let Some(detail) = detail {
+            self.story.say(Level::Debug, &format!("key exchange of {}: {detail}", self.story.name(source)));
+        }
+        Input::Agreed { source, outcome }
     }
 
     fn steer(&mut self, command: Steering) {

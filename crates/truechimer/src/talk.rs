@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 use truechimer_core::discipline::holdover::Leaning;
-use truechimer_core::node::report::{Report, SourceReport, Standing};
+use truechimer_core::node::report::{NtsReport, Report, SourceReport, Standing};
 use truechimer_core::server::clients::Client;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
@@ -122,6 +122,9 @@ pub struct StatusReply {
     pub assumptions: Assumptions,
     /// Sources that agree, that do not, and all.
     pub sources: SourceCounts,
+    /// Sources that are asked by NTS, if there are any. Replies of older daemons have none.
+    #[serde(default)]
+    pub nts: Option<NtsCounts>,
     /// The stratum that is served to others; 16: unsynchronised.
     pub stratum: u8,
     /// What the sources are asked.
@@ -183,6 +186,23 @@ pub struct SourceCounts {
     pub truechimers: usize,
     /// They do not.
     pub falsetickers: usize,
+}
+
+/// How many sources are asked by NTS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NtsCounts {
+    /// All that are configured so.
+    pub configured: usize,
+    /// There are cookies to ask them with.
+    pub keyed: usize,
+}
+
+impl NtsCounts {
+    fn of(sources: &[SourceReport]) -> Option<Self> {
+        let protected = || sources.iter().filter_map(|source| source.nts.as_ref());
+        let keyed = protected().filter(|nts| nts.cookies > 0).count();
+        Some(protected().count()).filter(|count| *count > 0).map(|configured| Self { configured, keyed })
+    }
 }
 
 /// What the server has done.
@@ -285,6 +305,26 @@ pub struct SourcesReply {
     pub sources: Vec<SourceReply>,
 }
 
+/// What is known of the protection of a source by NTS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NtsReply {
+    /// The cipher that was agreed on, if any was.
+    pub cipher: Option<String>,
+    /// So many questions can be asked before new cookies come.
+    pub cookies: usize,
+    /// So many key exchanges have led to nothing.
+    pub failures: u32,
+    /// So often our cookie was refused.
+    pub naks: u32,
+}
+
+impl NtsReply {
+    fn of(nts: &NtsReport) -> Self {
+        let NtsReport { aead, cookies, failures, naks } = *nts;
+        Self { cipher: aead.map(|aead| aead.to_string()), cookies, failures, naks }
+    }
+}
+
 /// What is thought of one source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceReply {
@@ -294,6 +334,9 @@ pub struct SourceReply {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
+    /// How NTS protects it, if it is asked by that. Replies of older daemons have none.
+    #[serde(default)]
+    pub nts: Option<NtsReply>,
     /// `*` truechimer, `-` on probation, `x` falseticker, `~` undecided, `?` nothing that counts.
     pub mark: char,
     /// The same in a word or two.
@@ -364,6 +407,7 @@ impl StatusReply {
                 truechimers: count("truechimer"),
                 falsetickers: count("falseticker"),
             },
+            nts: NtsCounts::of(&report.sources),
             stratum: if report.served.synchronised { report.served.stratum } else { 16 },
             traffic: TrafficReply::of(report.sources.iter().filter(|source| !source.is_reference)),
             rms: report.rms.map(Span::as_seconds),
@@ -396,6 +440,7 @@ fn why(standing: Standing) -> Option<String> {
         Standing::OnProbation { answers } => format!("believed after {answers} more answers that agree"),
         Standing::TooVague { distance } => format!("may be off by {}", units::span(distance)),
         Standing::SameServer { of } => format!("as source {} of the list", of.index() + 1),
+        Standing::Keyless { why } => why.to_string(),
         Standing::Loop => "it has its time from us".to_owned(),
         Standing::Truechimer
         | Standing::Undecided
@@ -414,6 +459,7 @@ impl SourceReply {
             name: source.name.clone(),
             operator: source.operator.clone(),
             address: source.address,
+            nts: source.nts.as_ref().map(NtsReply::of),
             mark: source.standing.mark(),
             standing: source.standing.word().to_owned(),
             why: why(source.standing),

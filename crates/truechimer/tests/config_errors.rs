@@ -82,10 +82,10 @@ fn a_number_without_a_unit_is_asked_for_one() {
 #[test]
 fn a_kind_that_is_not_spoken_says_so() {
     assert_eq!(
-        message("[[source]]\naddress = \"a.example\"\nkind = \"nts\"\n"),
-        r#"truechimer.toml:3:8: this version does not speak `nts` yet
-   3 | kind = "nts"
-     |        ^^^^^
+        message("[[source]]\naddress = \"a.example\"\nkind = \"time\"\n"),
+        r#"truechimer.toml:3:8: this version does not speak `time` yet
+   3 | kind = "time"
+     |        ^^^^^^
 remove the source, or say kind = "ntp""#
     );
     assert_eq!(
@@ -94,6 +94,16 @@ remove the source, or say kind = "ntp""#
    3 | kind = "ntpp"
      |        ^^^^^^"#
     );
+}
+
+#[test]
+fn what_belongs_to_nts_is_said_of_nothing_else() {
+    let with_key = "[keys]\nfile = \"/k\"\n[[source]]\naddress = \"a.example\"\nkind = \"nts\"\nkey = 7\n";
+    assert!(message(with_key).contains("a source is asked with a key or by NTS, not both: remove `key`"));
+    let without = "[[source]]\naddress = \"a.example\"\nca = \"/etc/ca.pem\"\n";
+    assert!(message(without).contains("`ca` is for kind = \"nts\""));
+    let relative = "[[source]]\naddress = \"a.example\"\nkind = \"nts\"\nca = \"ca.pem\"\n";
+    assert!(message(relative).contains("ca.pem"));
 }
 
 #[test]

@@ -36,6 +36,7 @@ use crate::wire::ntp::{Leap, Mode, Packet, reference_id_of};
 mod guard;
 mod refusal;
 
+pub use self::guard::Proof;
 pub use self::refusal::Refusal;
 
 /// How long an answer is waited for, if nothing else is said.
@@ -272,7 +273,8 @@ impl Exchange {
         }
     }
 
-    /// Takes a datagram for the answer, if it is.
+    /// Takes a datagram for the answer, if it is. A refusal of the cookie by NTS is heard and does not end the exchange:
+    /// whoever sees the question can say that, so the true answer is still waited for (RFC 8915, section 5.7).
     ///
     /// # Errors
     /// [`Refusal`], and nothing has changed: not what we expect, not for how long. Only the cookies of an answer that
@@ -285,22 +287,48 @@ impl Exchange {
         datagram: &[u8],
         rules: &Rules,
     ) -> Result<Heard, Refusal> {
-        let (packet, cookies) = self.authentic(from, datagram)?;
+        self.hear_known((from, at), datagram, None, rules)
+    }
+
+    /// The same for a datagram out of a record: what NTS shows of it is not looked for, but known.
+    ///
+    /// # Errors
+    /// As [`Exchange::hear`].
+    pub fn hear_known(
+        &mut self,
+        (from, at): (SocketAddr, Stamp),
+        datagram: &[u8],
+        known: Option<&Proof>,
+        rules: &Rules,
+    ) -> Result<Heard, Refusal> {
+        let (packet, cookies) = self.authentic(from, datagram, known)?;
         let sent = self.awaiting(at, rules)?;
-        if let (Guard::Nts(protection), Some(cookies)) = (&mut self.guard, cookies) {
-            protection.keep(cookies);
+        match (&mut self.guard, cookies) {
+            (Guard::Nts(protection), Some(cookies)) => protection.keep(cookies),
+            (Guard::Nts(protection), None) => return refused(protection, &packet),
+            (Guard::None | Guard::Key(_), _) => {}
         }
         let heard = match kiss(&packet) {
-            Some(kiss) => Heard::Kiss(self.kissed(kiss)),
+            Some(kiss) => Heard::Kiss(kiss),
             None => Heard::Answer(Stamps { sent, heard: at, packet }.judge(rules)?),
         };
         self.state = State::Answered;
         Ok(heard)
     }
 
+    /// What NTS showed of the datagram that was heard last, if it came to that. Told once.
+    pub fn proof(&mut self) -> Option<Proof> {
+        self.guard.proof()
+    }
+
     /// The packet, if our server made it and made it for this question, and the cookies in it. Says nothing about its
     /// content.
-    fn authentic(&self, from: SocketAddr, datagram: &[u8]) -> Result<(Packet, Option<Vec<Cookie>>), Refusal> {
+    fn authentic(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+        known: Option<&Proof>,
+    ) -> Result<(Packet, Option<Vec<Cookie>>), Refusal> {
         if !same_end(from, self.to) {
             return Err(Refusal::WrongSender);
         }
@@ -314,16 +342,8 @@ impl Exchange {
         }
         let trailer = Trailer::parse(datagram, packet.version)?;
         let is_nak = kiss(&packet).is_some_and(|kiss| kiss.code == KissCode::NtsNak);
-        let cookies = self.guard.check(datagram, &trailer, is_nak)?;
+        let cookies = self.guard.check(datagram, &trailer, (is_nak, known))?;
         Ok((packet, cookies))
-    }
-
-    /// Notes what a kiss says about the protection of the question.
-    fn kissed(&mut self, kiss: Kiss) -> Kiss {
-        if let (Guard::Nts(protection), KissCode::NtsNak) = (&mut self.guard, kiss.code) {
-            protection.refuse();
-        }
-        kiss
     }
 
     /// When the question left, if an answer to it may still come.
@@ -377,6 +397,15 @@ fn is_an_answer(packet: &Packet) -> Result<(), Refusal> {
         Mode::SymmetricActive | Mode::SymmetricPassive => Err(Refusal::Symmetric),
         Mode::Broadcast => Err(Refusal::Broadcast),
         Mode::Reserved | Mode::Control | Mode::Private => Err(Refusal::NotAnAnswer),
+    }
+}
+
+/// The server, or somebody who has seen the question, says that our cookie is none: heard once.
+fn refused(protection: &mut Protection, packet: &Packet) -> Result<Heard, Refusal> {
+    match kiss(packet).filter(|kiss| kiss.code == KissCode::NtsNak) {
+        Some(kiss) if protection.refuse() => Ok(Heard::Kiss(kiss)),
+        Some(_) => Err(Refusal::Duplicate),
+        None => Err(Refusal::Unprotected),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Action, Node};
 use crate::discipline::estimator::Reception;
 use crate::discipline::oscillator::RateLimits;
 use crate::event::{Event, Measurement};
-use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Refusal, Rules, WINDOW};
+use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Proof, Refusal, Rules, WINDOW};
 use crate::measure::sample::Sample;
 use crate::moment::{Moment, Stamp};
 use crate::source::SourceId;
@@ -21,7 +21,7 @@ use crate::source::schedule::RATE_LIMIT;
 use crate::status::Status;
 
 /// A name that could not be looked up is tried again after this.
-const RESOLVE_AGAIN: Span = Span::from_secs(16);
+pub(super) const RESOLVE_AGAIN: Span = Span::from_secs(16);
 
 /// So near a leap second, a clock that is right to a tick or so may be on its other side.
 const LEAP_DOUBT: Span = Span::from_millis(1_500);
@@ -61,29 +61,41 @@ impl Node {
     /// kernel takes stamps was set. No source is to blame.
     pub(super) fn abandon_exchanges(&mut self) {
         for association in &mut self.associations {
-            let underway = association.underway.take();
+            let underway = association.let_go();
             self.actions.extend(underway.map(|underway| Action::Close(underway.id)));
         }
     }
 
     fn ask(&mut self, now: &Moment, index: usize) {
         if self.associations[index].same_as.is_some() {
-            return self.look_up(now, index, SAME_SERVER_REST);
+            return match self.associations[index].nts {
+                Some(_) => self.seek_another(now, index, SAME_SERVER_REST),
+                None => self.look_up(now, index, SAME_SERVER_REST),
+            };
         }
         let scatter = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
-        let association = &mut self.associations[index];
+        let association = &self.associations[index];
+        if association.nts.is_some() {
+            return self.ask_protected(now, index, scatter);
+        }
         match association.address() {
             Some(to) => {
-                association.schedule.asked(now.mono, scatter);
                 let exchange = Exchange::start(&mut self.rng, to, association.policy.key.clone());
-                let id = ExchangeId(self.exchanges);
-                self.exchanges += 1;
-                let datagram = exchange.datagram().to_vec();
-                association.underway = Some(Underway { id, exchange, ends: now.mono + WINDOW });
-                self.actions.push_back(Action::Send { exchange: id, to, datagram });
+                self.begin(now, index, scatter, exchange);
             }
             None => self.look_up(now, index, RESOLVE_AGAIN),
         }
+    }
+
+    /// Sends the question of an exchange.
+    pub(super) fn begin(&mut self, now: &Moment, index: usize, scatter: f64, exchange: Exchange) {
+        let id = ExchangeId(self.exchanges);
+        self.exchanges += 1;
+        let (to, datagram) = (exchange.to(), exchange.datagram().to_vec());
+        let association = &mut self.associations[index];
+        association.schedule.asked(now.mono, scatter);
+        association.underway = Some(Underway { id, exchange, ends: now.mono + WINDOW });
+        self.actions.push_back(Action::Send { exchange: id, to, datagram });
     }
 
     /// Looks its name up, if it has one, and comes back to it after a while.
@@ -98,7 +110,7 @@ impl Node {
 
     /// The exchange of a source is over.
     fn end(&mut self, now: &Moment, index: usize, answered: bool) {
-        let Some(underway) = self.associations[index].underway.take() else { return };
+        let Some(underway) = self.associations[index].let_go() else { return };
         self.actions.push_back(Action::Close(underway.id));
         if self.polled(now, index, answered) {
             self.replace(index);
@@ -156,7 +168,7 @@ impl Node {
         self.moved(index);
     }
 
-    fn moved(&mut self, index: usize) {
+    pub(super) fn moved(&mut self, index: usize) {
         self.tell_address(index);
         self.compare_addresses(self.associations[index].id);
     }
@@ -173,6 +185,9 @@ impl Node {
         let index = source.index();
         let addresses = self.free_first(source, addresses);
         let Some(association) = self.associations.get_mut(index) else { return };
+        if association.nts.is_some() {
+            return;
+        }
         if addresses.is_empty() {
             association.is_resolving = false;
             let is_news = !core::mem::replace(&mut association.is_lost, true);
@@ -216,15 +231,20 @@ impl Node {
         now: &Moment,
         exchange: ExchangeId,
         (from, at): (SocketAddr, Stamp),
-        datagram: &[u8],
+        (datagram, known): (&[u8], Option<&Proof>),
     ) {
         let Some(index) = self.whose(exchange) else { return };
         let rules = Rules { here: self.associations[index].here, ..self.rules() };
         let Some(underway) = &mut self.associations[index].underway else { return };
-        match underway.exchange.hear(from, at, datagram, &rules) {
+        let heard = underway.exchange.hear_known((from, at), datagram, known, &rules);
+        self.proof = underway.exchange.proof();
+        match heard {
             Ok(Heard::Answer(answer)) => {
                 self.end(now, index, true);
                 self.answered(now, index, answer);
+            }
+            Ok(Heard::Kiss(kiss)) if kiss.code == KissCode::NtsNak && self.is_protected(index) => {
+                self.denied(index, kiss);
             }
             Ok(Heard::Kiss(kiss)) => self.kissed(now, index, kiss),
             Err(refusal) => self.refuse(now, index, refusal),

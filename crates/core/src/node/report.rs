@@ -16,8 +16,10 @@ use crate::server::dial::Dial;
 use crate::server::ntp::{PRECISION, Served};
 use crate::source::SourceId;
 use crate::source::association::Association;
+use crate::source::nts::NoKeys;
 use crate::source::schedule::Traffic;
 use crate::status::Status;
+use crate::wire::aead::Aead;
 use crate::wire::ntp::{Leap, reference_id_of};
 
 /// What the kernel and the readers of the page are told.
@@ -103,6 +105,8 @@ pub struct SourceReport {
     pub address: Option<SocketAddr>,
     /// It is a reference clock of this machine, which is read and not asked.
     pub is_reference: bool,
+    /// What is known of its protection, if it is asked by NTS.
+    pub nts: Option<NtsReport>,
     /// What it is to the vote.
     pub standing: Standing,
     /// Which of the last eight polls it answered.
@@ -134,6 +138,19 @@ impl SourceReport {
     pub fn questions_per_day(&self) -> f64 {
         86_400.0 / self.interval.as_seconds()
     }
+}
+
+/// What is known of the protection of a source by NTS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NtsReport {
+    /// The cipher, if keys have been agreed on.
+    pub aead: Option<Aead>,
+    /// How many questions can be asked before new cookies come.
+    pub cookies: usize,
+    /// How many key exchanges have led to nothing.
+    pub failures: u32,
+    /// How often our cookie was refused.
+    pub naks: u32,
 }
 
 /// Some of the last answer.
@@ -181,6 +198,11 @@ pub enum Standing {
     Unreachable,
     /// Its name has no address.
     NotFound,
+    /// There are no keys to ask it with.
+    Keyless {
+        /// Why not.
+        why: NoKeys,
+    },
     /// It has its time from us, or is ourselves.
     Loop,
     /// It is the same server as another source.
@@ -202,6 +224,7 @@ impl Standing {
             | Self::TooVague { .. }
             | Self::Unreachable
             | Self::NotFound
+            | Self::Keyless { .. }
             | Self::Loop
             | Self::SameServer { .. } => '?',
         }
@@ -218,6 +241,7 @@ impl Standing {
             Self::TooVague { .. } => "too vague",
             Self::Unreachable => "unreachable",
             Self::NotFound => "not found",
+            Self::Keyless { .. } => "no keys",
             Self::Loop => "loop",
             Self::SameServer { .. } => "same server",
         }
@@ -327,6 +351,12 @@ impl Node {
             operator: association.policy.operator.clone(),
             address: association.address(),
             is_reference: association.policy.reference.is_some(),
+            nts: association.nts.as_ref().map(|keyring| NtsReport {
+                aead: keyring.nts.aead(),
+                cookies: keyring.nts.cookies(),
+                failures: keyring.failures,
+                naks: keyring.naks,
+            }),
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),
@@ -362,6 +392,9 @@ impl Node {
             return self.standing_at_the_vote(association);
         }
         let limits = self.oscillator.limits(now.raw);
+        if let (None, Some(why)) = (association.same_as, association.keyless()) {
+            return Standing::Keyless { why };
+        }
         match (association.same_as, association.distance(now.raw, limits)) {
             (Some(of), _) => Standing::SameServer { of },
             (None, _) if association.is_loop => Standing::Loop,

@@ -91,10 +91,12 @@ impl Node {
         match input {
             Input::Wake => {}
             Input::Resolved { .. }
+            | Input::Agreed { .. }
             | Input::Here { .. }
             | Input::Sent { .. }
             | Input::Unsent { .. }
             | Input::Heard { .. }
+            | Input::Vouched { .. }
             | Input::Read { .. }
             | Input::Steered { .. }
             | Input::Temperature { .. }

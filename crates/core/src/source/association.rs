@@ -11,6 +11,7 @@ use truechimer_time::{Mono, Raw, Span, Time};
 
 use super::SourceId;
 use super::credit::Credit;
+use super::nts::{NoKeys, Nts};
 use super::reach::Reach;
 use super::schedule::Schedule;
 use crate::discipline::bracket::Bracket;
@@ -50,6 +51,21 @@ pub struct Underway {
     pub ends: Time<Mono>,
 }
 
+/// What we have to do with the key exchange of a source.
+#[derive(Debug, Default)]
+pub struct Keyring {
+    /// Keys and cookies.
+    pub nts: Nts,
+    /// A key exchange is under way.
+    pub is_agreeing: bool,
+    /// Why the last key exchange has led to nothing, if so.
+    pub trouble: Option<NoKeys>,
+    /// How many key exchanges have led to nothing.
+    pub failures: u32,
+    /// How often the source, or somebody who has seen our question, has refused a cookie.
+    pub naks: u32,
+}
+
 /// One source and our relation to it.
 #[derive(Debug)]
 pub struct Association {
@@ -67,6 +83,8 @@ pub struct Association {
     pub underway: Option<Underway>,
     /// It is a reference clock, and is being read.
     pub is_being_read: bool,
+    /// What NTS needs, if it is asked so.
+    pub nts: Option<Keyring>,
     /// What it said last.
     pub last: Option<LastWord>,
     /// How many datagrams were refused, by reason.
@@ -168,6 +186,7 @@ impl Association {
             reach: Reach::default(),
             underway: None,
             is_being_read: false,
+            nts: policy.nts.then(Keyring::default),
             last: None,
             refusals: [0; REFUSALS],
             misreadings: [0; MISREADINGS],
@@ -178,7 +197,7 @@ impl Association {
             same_as: None,
             here: None,
             credit: Credit::default(),
-            addresses: policy.address.into_iter().collect(),
+            addresses: policy.address.filter(|_| !policy.nts).into_iter().collect(),
             current: 0,
             turns: 0,
             estimator: None,
@@ -227,12 +246,29 @@ impl Association {
         true
     }
 
-    /// Forgets the address too: its name is looked up again before it is asked.
+    /// Forgets the address too: its name is looked up again before it is asked, or keys are agreed on anew.
     pub fn dismiss_address(&mut self) {
-        if self.policy.address.is_none() {
+        if self.policy.address.is_none() || self.policy.nts {
             self.addresses.clear();
             self.forget();
         }
+        if let Some(keyring) = &mut self.nts {
+            keyring.nts.forget();
+        }
+    }
+
+    /// Ends the exchange under way, and takes what came of its protection.
+    pub fn let_go(&mut self) -> Option<Underway> {
+        let mut underway = self.underway.take()?;
+        if let (Some(keyring), Some((keys, outcome))) = (&mut self.nts, underway.exchange.outcome()) {
+            keyring.nts.over(&keys, outcome);
+        }
+        Some(underway)
+    }
+
+    /// Why there is no asking it, if there are no keys for that and the last try to get some has failed.
+    pub fn keyless(&self) -> Option<NoKeys> {
+        self.nts.as_ref().filter(|keyring| keyring.nts.cookies() == 0)?.trouble
     }
 
     /// Forgets what it said, for instance because the counter was interrupted.
@@ -254,7 +290,8 @@ impl Association {
 
     /// Has it said anything yet, or been given the time to do so?
     pub fn is_awaited(&self) -> bool {
-        let is_gone = self.is_absent || self.is_lost || self.is_loop || self.same_as.is_some();
+        let is_found = !self.is_absent && !self.is_lost && self.keyless().is_none();
+        let is_gone = !is_found || self.is_loop || self.same_as.is_some();
         self.bracket.is_none() && !is_gone && self.reach.polls() < POLLS_OF_GRACE
     }
 

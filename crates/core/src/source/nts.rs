@@ -15,13 +15,16 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 
 use truechimer_time::{Mono, Span, Time};
 
+use crate::reason::reasons;
 use crate::wire::HEADER_LEN;
-use crate::wire::aead::SessionKeys;
+use crate::wire::aead::{Aead, KEY_LEN_MAX, SessionKeys};
 use crate::wire::nts::{UNIQUE_ID_LEN, authenticator_len, field_len};
 use crate::wire::nts_ke::{COOKIE_MAX, COOKIES_MAX};
 
@@ -45,6 +48,11 @@ impl Cookie {
         (1..=COOKIE_MAX).contains(&bytes.len()).then(|| Self(bytes.to_vec()))
     }
 
+    /// One of so many bytes that no server has made.
+    pub(crate) fn stand_in(len: usize) -> Option<Self> {
+        (1..=COOKIE_MAX).contains(&len).then(|| Self(vec![0; len]))
+    }
+
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -55,6 +63,65 @@ impl fmt::Debug for Cookie {
     /// Its length alone: who has seen a cookie can recognise who sends it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cookie({} bytes)", self.0.len())
+    }
+}
+
+/// What a key exchange has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The keys.
+    pub keys: SessionKeys,
+    /// Cookies for them: one to eight.
+    pub cookies: Vec<Cookie>,
+    /// Where the time is to be asked for with them. At least one place.
+    pub servers: Vec<SocketAddr>,
+}
+
+impl Agreement {
+    /// The same as far as a record may tell of it: keys and cookies of as many bytes, and none of them true.
+    pub fn without_secrets(&self) -> Self {
+        let cookies = self.cookies.iter().map(|cookie| cookie.as_bytes().len());
+        Self::stand_in(self.keys.aead(), cookies, self.servers.clone())
+    }
+
+    /// One that stands for another of this cipher, with cookies of these lengths. With it nothing can be proved to a
+    /// server, nor a server's answer opened.
+    pub fn stand_in(aead: Aead, cookies: impl IntoIterator<Item = usize>, servers: Vec<SocketAddr>) -> Self {
+        let key = &[0; KEY_LEN_MAX][..aead.key_len()];
+        let keys = SessionKeys::new(aead, key, key).expect("it is as long as the keys of the cipher are");
+        Self { keys, cookies: cookies.into_iter().filter_map(Cookie::stand_in).collect(), servers }
+    }
+}
+
+reasons! {
+    /// Why a key exchange has led to no keys. Completes "no keys: ..".
+    NoKeys {
+        /// The name of the key exchange server, or of the NTP server that it names, cannot be looked up.
+        NotFound "not_found" "a name has no address"
+        /// Nobody takes the connection.
+        NotReached "not_reached" "no connection can be made"
+        /// The connection broke.
+        Broken "broken" "the connection has ended too early"
+        /// Not all was said within the limit of time.
+        Late "late" "the key exchange takes too long"
+        /// The server speaks no TLS 1.3, or something is wrong with how it does.
+        Tls "tls" "the other side does not speak TLS 1.3 as it must"
+        /// The server does not agree to speak `ntske/1`.
+        Protocol "protocol" "the other side does not speak the protocol of key exchanges"
+        /// The certificate is not valid any more.
+        Expired "expired" "the certificate has expired by the best that is known of the time"
+        /// The certificate is not valid yet.
+        NotYetValid "not_yet_valid" "the certificate is not valid yet by the best that is known of the time"
+        /// The certificate is somebody else's.
+        OtherName "other_name" "the certificate is for another name"
+        /// Nobody whom we trust vouches for the certificate.
+        UnknownIssuer "unknown_issuer" "the certificate is from an authority that is not trusted here"
+        /// Something else is wrong with the certificate.
+        Certificate "certificate" "the certificate cannot be used"
+        /// What the server said in the end grants no keys.
+        Answer "answer" "the answer grants no keys that can be used"
+        /// No thread, no socket, no certificates of authorities.
+        Ourselves "ourselves" "this machine cannot ask for them"
     }
 }
 
@@ -141,6 +208,21 @@ impl Nts {
         let jar = cookies.into_iter().take(COOKIES_MAX).collect();
         self.session = Some(Session { keys: Arc::new(keys), jar });
         self.doubt = Doubt::None;
+    }
+
+    /// The keys are of no use any more, because the server is not: new ones are wanted.
+    pub fn forget(&mut self) {
+        (self.session, self.doubt) = (None, Doubt::None);
+    }
+
+    /// Is the server not known to deny its own cookies?
+    pub fn is_undoubted(&self) -> bool {
+        self.doubt == Doubt::None
+    }
+
+    /// The cipher that was agreed on.
+    pub fn aead(&self) -> Option<Aead> {
+        self.session.as_ref().map(|session| session.keys.aead())
     }
 
     /// How many cookies are left.

@@ -17,6 +17,7 @@ use core::ops::Range;
 
 use aes::Aes128Enc;
 use aes_gcm_siv::{AeadInOut as _, AesGcmSiv, KeyInit};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use self::siv::Siv;
@@ -141,6 +142,16 @@ impl SessionKeys {
         Cipher::keyed(self.aead, &self.s2c)
     }
 }
+
+impl PartialEq for SessionKeys {
+    /// In constant time, whatever they are.
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = self.c2s.ct_eq(other.c2s.as_slice()) & self.s2c.ct_eq(other.s2c.as_slice());
+        self.aead == other.aead && is_same.into()
+    }
+}
+
+impl Eq for SessionKeys {}
 
 impl fmt::Debug for SessionKeys {
     /// Everything but the keys.

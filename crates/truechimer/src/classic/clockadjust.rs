@@ -36,7 +36,7 @@ use super::clockview::Clockview;
 use super::messages::{Fatal, begin, ready, reason, warn};
 use crate::command::Outcome;
 use crate::command::run::leaps;
-use crate::config::{Config, Source};
+use crate::config::{Config, Kind, Source};
 use crate::floor::made;
 use crate::readiness::{Readiness, Supervised};
 use crate::ui::units;
@@ -127,7 +127,11 @@ impl Clockadjust {
 fn load(arguments: &Clockadjust) -> Result<Config, Fatal> {
     let config = Config::load(arguments.config.as_deref())
         .map_err(|error| Fatal::failed(format!("configuration: {error}")))?;
-    match config.sources.iter().find(|source| source.key.is_some()) {
+    match config.sources.iter().find(|source| source.key.is_some() || source.kind == Kind::Nts) {
+        Some(Source { address, kind: Kind::Nts, .. }) => Err(Fatal::failed(format!(
+            "configuration: the source \"{address}\" is asked by NTS, and {NAME} asks without: give it a configuration of \
+             its own (--config)"
+        ))),
         Some(Source { address, .. }) => Err(Fatal::failed(format!(
             "configuration: the source \"{address}\" has a key, and {NAME} asks without one: give it a configuration \
              of its own (--config)"

@@ -10,7 +10,7 @@ use crate::cli;
 use crate::command::Outcome;
 use crate::command::ask::ask;
 use crate::daemon::story::forecast_words;
-use crate::talk::{Reply, Request, SourceReply, SourcesReply, StatusReply, TrafficReply};
+use crate::talk::{NtsReply, Reply, Request, SourceReply, SourcesReply, StatusReply, TrafficReply};
 use crate::ui::colour::{Colours, Mood};
 use crate::ui::table::{Side, Table};
 use crate::ui::units;
@@ -79,6 +79,12 @@ fn status_text(status: &StatusReply) -> String {
         );
     }
     line("sources", sources_words(status));
+    if let Some(nts) = status.nts {
+        line(
+            "protected",
+            format!("{} of {} sources that are asked by NTS have keys", nts.keyed, nts.configured),
+        );
+    }
     line("traffic", traffic_words(status));
     let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
     if !status.forecast.is_empty() {
@@ -184,9 +190,15 @@ fn cells(source: &SourceReply) -> [String; 12] {
 
 fn what_it_is(source: &SourceReply) -> String {
     let why = source.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let nts = source.nts.as_ref().map(nts_words).unwrap_or_default();
     let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
     match reasons.is_empty() {
-        true => format!("{}{why}", source.standing),
-        false => format!("{}{why}; refused: {}", source.standing, reasons.join(", ")),
+        true => format!("{}{why}{nts}", source.standing),
+        false => format!("{}{why}{nts}; refused: {}", source.standing, reasons.join(", ")),
     }
+}
+
+/// That it is protected, once there are keys.
+fn nts_words(nts: &NtsReply) -> String {
+    nts.cipher.as_ref().map(|_| format!("; NTS, {} cookies", nts.cookies)).unwrap_or_default()
 }

@@ -38,6 +38,14 @@ impl Address {
         }
     }
 
+    /// The same host at another port.
+    pub(super) fn with_port(self, other: impl FnOnce(u16) -> u16) -> Self {
+        match self {
+            Self::Name { host, port } => Self::Name { host, port: other(port) },
+            Self::Literal(place) => Self::Literal(SocketAddr::new(place.ip(), other(place.port()))),
+        }
+    }
+
     /// The place, if no name need be looked up.
     pub fn literal(&self) -> Option<SocketAddr> {
         match self {

@@ -1,6 +1,7 @@
 //! From what is written to what holds: defaults filled in, every value within its limits.
 
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 
 use toml::Spanned;
 use truechimer_core::policy::{ClockPolicy, Rhythm, SOURCES_MAX, TrustPolicy};
@@ -131,6 +132,8 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
     let address = &address.get_ref().0;
     reference::fits(kind, address).map_err(|why| Flaw(place, Fault::Wrong(why)))?;
     let key = written.key.as_ref().map(|id| key_id(id, "key")).transpose()?;
+    let ca = authorities(written, kind)?;
+    let address = &if kind == Kind::Nts { address.clone().of_key_exchange() } else { address.clone() };
     let by_default = reference::intervals(kind).unwrap_or(by_default);
     let (min_interval, max_interval) = intervals(written, address, (&span, by_default))?;
     let reference = reference::reference(table, kind)?;
@@ -138,6 +141,7 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
     Ok(Source {
         kind,
         key,
+        ca,
         min_interval,
         max_interval,
         burst: count(&written.burst, "burst", burst, 0..=BURST_MAX)?,
@@ -148,6 +152,19 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
         address: address.clone(),
         reference,
     })
+}
+
+/// Who vouches for a key exchange server. What it protects is protected by the keys of the exchange and no others.
+fn authorities(written: &WrittenSource, kind: Kind) -> Result<Option<PathBuf>, Flaw> {
+    let wrong = |span, why: &str| Err(Flaw(span, Fault::Wrong(why.to_owned())));
+    match (kind == Kind::Nts, &written.key, &written.ca) {
+        (true, Some(key), _) => {
+            wrong(key.span(), "a source is asked with a key or by NTS, not both: remove `key`")
+        }
+        (true, None, ca) => Ok(ca.as_ref().map(|path| path.get_ref().0.clone())),
+        (false, _, Some(ca)) => wrong(ca.span(), "`ca` is for kind = \"nts\""),
+        (false, _, None) => Ok(None),
+    }
 }
 
 /// Whoever names a key says where it is.
@@ -174,10 +191,8 @@ fn is_true(key: &Key<bool>) -> bool {
 fn kind(written: &Key<Spelling<Kind>>) -> Result<Kind, Flaw> {
     let Some(written) = written else { return Ok(Kind::Ntp) };
     match written.get_ref().0 {
-        spoken @ (Kind::Ntp | Kind::Phc | Kind::Pps | Kind::Shm | Kind::Sock) => Ok(spoken),
-        other @ (Kind::Nts | Kind::Taiclock | Kind::Time) => {
-            Err(Flaw(written.span(), Fault::NotYetSpoken(other.name())))
-        }
+        spoken @ (Kind::Ntp | Kind::Nts | Kind::Phc | Kind::Pps | Kind::Shm | Kind::Sock) => Ok(spoken),
+        other @ (Kind::Taiclock | Kind::Time) => Err(Flaw(written.span(), Fault::NotYetSpoken(other.name()))),
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Source {
     pub kind: Kind,
     /// The key that it shares with us, if it shall be believed in nothing that is not sealed with it.
     pub key: Option<KeyId>,
+    /// Who vouches for the certificate of its key exchange server, if not those whom the system trusts.
+    pub ca: Option<PathBuf>,
     /// Never ask more often than this, save in a burst.
     pub min_interval: Span,
     /// Never ask more rarely than this.
@@ -231,6 +233,7 @@ impl Source {
             address: SourcePlace::Network(address),
             kind: Kind::Ntp,
             key: None,
+            ca: None,
             min_interval,
             max_interval,
             burst: default::BURST,
@@ -244,7 +247,7 @@ impl Source {
     fn policy(&self, keys: &Keys) -> SourcePolicy {
         SourcePolicy {
             name: self.address.to_string(),
-            address: self.address.literal(),
+            address: self.address.literal().filter(|_| self.kind != Kind::Nts),
             operator: self.operator.clone(),
             min_interval: self.min_interval,
             max_interval: self.max_interval,
@@ -253,6 +256,7 @@ impl Source {
             trust: self.trust,
             require: self.require,
             key: self.key.and_then(|id| keys.key(id)),
+            nts: self.kind == Kind::Nts,
             reference: self.reference.map(|reference| reference.vouched),
         }
     }

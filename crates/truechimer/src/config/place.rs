@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::address::{Address, AddressError};
+use truechimer_core::wire::nts_ke;
+
+use super::address::{Address, AddressError, NTP_PORT};
 use super::quantity::Spelled;
 
 /// The key of the segment of unit 0, `NTP0` ("SHM" driver of ntpd); those of the others follow.
@@ -30,6 +32,18 @@ impl Place {
         match self {
             Self::Network(address) => Some(address),
             Self::Path(_) | Self::Segment(_) => None,
+        }
+    }
+
+    /// The same host, asked for keys for NTS. NTP's own port, which is the one that nobody wrote, stands for that of key
+    /// exchanges.
+    pub(super) fn of_key_exchange(self) -> Self {
+        match self {
+            Self::Network(address) => Self::Network(address.with_port(|port| match port {
+                NTP_PORT => nts_ke::PORT,
+                other => other,
+            })),
+            Self::Path(_) | Self::Segment(_) => self,
         }
     }
 

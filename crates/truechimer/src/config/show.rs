@@ -64,6 +64,7 @@ fn written_source(source: &Source) -> WrittenSource {
         address: spelled(source.address.clone()),
         kind: spelled(source.kind),
         key: source.key.and_then(key_id),
+        ca: source.ca.clone().and_then(spelled),
         min_interval: spelled(source.min_interval),
         max_interval: spelled(source.max_interval),
         burst: key(i64::from(source.burst)),

@@ -209,6 +209,24 @@ fn reference_clocks_are_vouched_for_and_read_back() {
 }
 
 #[test]
+fn a_source_of_nts_is_asked_for_keys_at_the_port_of_key_exchanges_and_has_no_other_address() {
+    let text = "[[source]]\naddress = \"time.example.net\"\nkind = \"nts\"\n\
+                [[source]]\naddress = \"time.example.net\"\n\
+                [[source]]\naddress = \"192.0.2.1:4461\"\nkind = \"nts\"\nca = \"/etc/ca.pem\"\n\
+                [[source]]\naddress = \"2001:db8::1\"\nkind = \"nts\"\n";
+    let config = parse(text).unwrap();
+    assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+    let names: Vec<String> = config.sources.iter().map(|source| source.address.to_string()).collect();
+    assert_eq!(names, ["time.example.net:4460", "time.example.net", "192.0.2.1:4461", "[2001:db8::1]:4460"]);
+    let policy = config.policy(&Keys::default());
+    let asked: Vec<bool> = policy.sources.iter().map(|source| source.nts).collect();
+    assert_eq!(asked, [true, false, true, true]);
+    assert!(policy.sources.iter().all(|source| source.address.is_none()));
+    assert_eq!(config.sources[2].ca.as_deref(), Some(Path::new("/etc/ca.pem")));
+    assert_eq!(config.operators(), 3);
+}
+
+#[test]
 fn an_empty_list_of_sources_is_none_and_not_the_default() {
     assert_eq!(parse("source = []").unwrap().sources, []);
 }

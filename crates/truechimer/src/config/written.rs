@@ -55,6 +55,7 @@ pub(super) struct WrittenSource {
     pub(super) address: Key<Spelling<Place>>,
     pub(super) kind: Key<Spelling<Kind>>,
     pub(super) key: Key<i64>,
+    pub(super) ca: Key<Spelling<PathBuf>>,
     pub(super) min_interval: Key<Spelling<Span>>,
     pub(super) max_interval: Key<Spelling<Span>>,
     pub(super) burst: Key<i64>,

@@ -147,6 +147,8 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::Reachable { .. }
         | Event::Unreachable { .. }
         | Event::Kissed { .. }
+        | Event::Agreed { .. }
+        | Event::NotAgreed { .. }
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
         | Event::Loops { .. }

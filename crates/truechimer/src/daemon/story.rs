@@ -34,7 +34,8 @@ impl Storyteller {
         }
     }
 
-    fn name(&self, source: SourceId) -> &str {
+    /// What the operator calls a source.
+    pub fn name(&self, source: SourceId) -> &str {
         self.names.get(source.index()).map_or("a source that is not configured", String::as_str)
     }
 
@@ -67,6 +68,15 @@ impl Storyteller {
                 format!("cannot use a reading of {}: {misreading}", self.name(*source))
             }
             Event::Kissed { source, kiss } => format!("{} {}", self.name(*source), kiss_words(kiss.code)),
+            Event::Agreed { source, cookies } => {
+                format!("{} has given keys for NTS, and {cookies} cookies", self.name(*source))
+            }
+            Event::NotAgreed { source, why } => {
+                format!(
+                    "no keys for NTS from {}: {why}; it is tried again, ever more rarely",
+                    self.name(*source)
+                )
+            }
             Event::Measured(measurement) => self.measured(measurement),
             Event::Paced(paced) => format!(
                 "{} is asked every {} from now on ({} questions and {} answers so far)",
@@ -183,6 +193,8 @@ fn own_words(event: &Event) -> Option<String> {
         | Event::Refused { .. }
         | Event::Misread { .. }
         | Event::Kissed { .. }
+        | Event::Agreed { .. }
+        | Event::NotAgreed { .. }
         | Event::Measured(_)
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
@@ -200,6 +212,7 @@ fn gravity(event: &Event) -> Level {
         Event::Unreachable { .. }
         | Event::NotFound { .. }
         | Event::Kissed { .. }
+        | Event::NotAgreed { .. }
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
         | Event::Loops { .. }
@@ -209,6 +222,7 @@ fn gravity(event: &Event) -> Level {
         | Event::MovedByOthers { .. }
         | Event::RetunedByOthers { .. } => Level::Warn,
         Event::Addressed { .. }
+        | Event::Agreed { .. }
         | Event::Reachable { .. }
         | Event::Selected { without_trusted: false, .. }
         | Event::StatusChanged { .. }
@@ -233,7 +247,11 @@ fn kiss_words(code: KissCode) -> String {
         KissCode::Deny | KissCode::Restrict => {
             format!("does not want to be asked by us ({code}): it is left alone")
         }
-        KissCode::NtsNak | KissCode::Other(_) => format!("sent a kiss code that asks nothing of us ({code})"),
+        KissCode::NtsNak => {
+            "does not know our cookie (NTSN): if it does not answer the next question either, new keys are asked for"
+                .to_owned()
+        }
+        KissCode::Other(_) => format!("sent a kiss code that asks nothing of us ({code})"),
     }
 }
 

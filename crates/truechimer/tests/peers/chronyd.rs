@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
-use crate::place::{eventually, free_port};
+use crate::place::{eventually, free_place, free_port};
 use crate::process::{Launch, Process};
 use crate::{ntp, place};
 
@@ -27,8 +27,17 @@ pub(crate) struct Chronyd {
     pub(crate) place: SocketAddr,
     /// The process.
     pub(crate) process: Process,
+    key_exchange: Option<SocketAddr>,
     folder: TempDir,
     chronyc: PathBuf,
+}
+
+/// Who a server of keys for NTS is.
+pub(crate) struct NtsFiles {
+    /// Its certificate, in PEM.
+    pub(crate) certificate: PathBuf,
+    /// The private key of that.
+    pub(crate) key: PathBuf,
 }
 
 /// Where a chronyd runs and what is special about it.
@@ -49,6 +58,29 @@ impl Chronyd {
     pub(crate) fn sharing(peers: &Path, keys: &Path) -> Self {
         let lines = format!("{}keyfile {}\n", serving_lines(), keys.display());
         Self::on_loopback(peers, lines, Vec::new())
+    }
+
+    /// A server of this machine's clock that gives keys for NTS, at places of its own or where another one was. What it
+    /// seals its cookies with ends with it.
+    pub(crate) fn giving_keys(peers: &Path, files: &NtsFiles, at: Option<(SocketAddr, SocketAddr)>) -> Self {
+        let (place, exchange) = at.unwrap_or_else(|| (free_place(), free_place()));
+        let lines = format!(
+            "{}ntsservercert {}\nntsserverkey {}\nntsport {}\nntsprocesses 0\n",
+            serving_lines(),
+            files.certificate.display(),
+            files.key.display(),
+            exchange.port(),
+        );
+        let mut chronyd =
+            Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place });
+        chronyd.key_exchange = Some(exchange);
+        eventually(PATIENCE, "chronyd answers", || ntp::answers(place));
+        chronyd
+    }
+
+    /// Where it gives keys.
+    pub(crate) fn key_exchange(&self) -> SocketAddr {
+        self.key_exchange.expect("it gives keys")
     }
 
     /// A server whose clock is ahead by so many seconds: libfaketime shifts what it reads, and nothing else.
@@ -125,7 +157,7 @@ impl Chronyd {
             namespace: kind.namespace,
             log: path.join("log"),
         });
-        Self { place, process, folder, chronyc: peers.join("usr/bin/chronyc") }
+        Self { place, process, key_exchange: None, folder, chronyc: peers.join("usr/bin/chronyc") }
     }
 
     /// What its own program says about it, as comma separated values.

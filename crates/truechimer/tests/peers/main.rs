@@ -33,6 +33,7 @@ mod hostile;
 mod keeping;
 mod keys;
 mod networks;
+mod nts;
 mod querying;
 mod rdate;
 mod references;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::chronyd::NtsFiles;
 use crate::namespace::Namespace;
 use crate::process::{Launch, Process};
 
@@ -33,6 +34,18 @@ impl Ntpd {
     pub(crate) fn sharing(peers: &Path, namespace: &Namespace, keys: &Path) -> Self {
         let keys = format!("keys {}\ntrustedkey 1 2 3 4 5\n", keys.display());
         Self::start(peers, namespace, &(CONFIG.to_owned() + &keys))
+    }
+
+    /// A server that gives keys for NTS at port 4460 of all addresses of that network's loopback.
+    pub(crate) fn giving_keys(peers: &Path, namespace: &Namespace, files: &NtsFiles) -> Self {
+        let cookies = files.key.with_extension("cookies");
+        let lines = format!(
+            "nts enable\nnts cert {}\nnts key {}\nnts cookie {}\n",
+            files.certificate.display(),
+            files.key.display(),
+            cookies.display(),
+        );
+        Self::start(peers, namespace, &(CONFIG.to_owned() + &lines))
     }
 
     fn start(peers: &Path, namespace: &Namespace, lines: &str) -> Self {

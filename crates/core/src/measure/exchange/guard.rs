@@ -32,18 +32,31 @@ pub(super) enum Guard {
 impl Guard {
     /// Is the answer guarded as the question was? Gives the cookies in it, if NTS does.
     pub(super) fn check(
-        &self,
+        &mut self,
         datagram: &[u8],
         trailer: &Trailer<'_>,
-        is_nak: bool,
+        (is_nak, known): (bool, Option<&Proof>),
     ) -> Result<Option<Vec<Cookie>>, Refusal> {
         match self {
             Self::None => is_sealed(None, trailer.seal).map(|()| None),
             Self::Key(key) => is_sealed(Some(key), trailer.seal).map(|()| None),
             Self::Nts(protection) => {
                 is_sealed(None, trailer.seal)?;
-                protection.check(datagram, trailer, is_nak)
+                let checked = match known {
+                    Some(proof) => proof.checked(),
+                    None => protection.check(datagram, trailer, is_nak),
+                };
+                protection.proof = Some(Proof::of(&checked));
+                checked
             }
+        }
+    }
+
+    /// What the protection of the datagram before showed; told once.
+    pub(super) fn proof(&mut self) -> Option<Proof> {
+        match self {
+            Self::None | Self::Key(_) => None,
+            Self::Nts(protection) => protection.proof.take(),
         }
     }
 }
@@ -63,6 +76,39 @@ fn is_sealed(key: Option<&Key>, seal: Seal<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// What NTS showed of a datagram: all that a record may hold of it, which has neither keys nor cookies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is the server's own, with cookies of these lengths in bytes, at most eight.
+    Own(Vec<usize>),
+    /// It is a refusal of our cookie, with our unique identifier.
+    Nak,
+    /// It is neither.
+    Refused(Refusal),
+}
+
+impl Proof {
+    fn of(checked: &Result<Option<Vec<Cookie>>, Refusal>) -> Self {
+        match checked {
+            Ok(Some(cookies)) => Self::Own(cookies.iter().map(|cookie| cookie.as_bytes().len()).collect()),
+            Ok(None) => Self::Nak,
+            Err(refusal) => Self::Refused(*refusal),
+        }
+    }
+
+    /// What the check found, with cookies that stand for the true ones.
+    fn checked(&self) -> Result<Option<Vec<Cookie>>, Refusal> {
+        match self {
+            Self::Own(lengths) => {
+                let lengths = lengths.iter().take(COOKIES_MAX).copied();
+                Ok(Some(lengths.filter_map(Cookie::stand_in).collect()))
+            }
+            Self::Nak => Ok(None),
+            Self::Refused(refusal) => Err(*refusal),
+        }
+    }
+}
+
 /// What NTS has protected a question with, and what came of it.
 #[derive(Debug)]
 pub(super) struct Protection {
@@ -70,6 +116,8 @@ pub(super) struct Protection {
     /// What the answer has to give back, a refusal as well.
     unique_id: [u8; UNIQUE_ID_LEN],
     outcome: Outcome,
+    /// What the datagram before showed.
+    proof: Option<Proof>,
 }
 
 impl Protection {
@@ -95,7 +143,8 @@ impl Protection {
         }
         let nonce = &nonce[..aead.nonce_len()];
         authenticate(&mut datagram, 0, &mut ticket.keys.of_questions(), nonce, |_| {});
-        (Self { keys: Arc::clone(&ticket.keys), unique_id, outcome: Outcome::Silence }, datagram)
+        let keys = Arc::clone(&ticket.keys);
+        (Self { keys, unique_id, outcome: Outcome::Silence, proof: None }, datagram)
     }
 
     /// The cookies of an answer that is the server's own. None, if it is a refusal, which nothing can protect: whoever
@@ -134,11 +183,13 @@ impl Protection {
         }
     }
 
-    /// Notes that the server has refused the cookie.
-    pub(super) fn refuse(&mut self) {
-        if self.outcome == Outcome::Silence {
+    /// Notes that the server has refused the cookie. Says whether that is new.
+    pub(super) fn refuse(&mut self) -> bool {
+        let is_news = self.outcome == Outcome::Silence;
+        if is_news {
             self.outcome = Outcome::Nak;
         }
+        is_news
     }
 
     /// What came of it; the cookies are handed out once.

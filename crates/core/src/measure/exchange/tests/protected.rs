@@ -115,6 +115,49 @@ fn bad_input_48_an_nts_nak_with_our_unique_identifier_is_heard() {
 }
 
 #[test]
+fn bad_input_49_the_answer_is_still_taken_after_an_nts_nak_and_the_nak_is_forgotten() {
+    let mut world = World::new(Aead::SivCmac256);
+    let mut exchange = world.ask();
+    let nak =
+        [kissed(answer_to(&exchange), *b"NTSN").write().as_slice(), &exchange.datagram()[48..84]].concat();
+    assert!(matches!(hear(&mut exchange, &nak), Ok(Heard::Kiss(_))));
+    assert_eq!(hear(&mut exchange, &nak), Err(Refusal::Duplicate), "it is told once");
+    let answer = world.answer(&exchange);
+    assert!(matches!(hear(&mut exchange, &answer), Ok(Heard::Answer(_))));
+    assert!(matches!(exchange.outcome().unwrap().1, Outcome::Answered(_)));
+}
+
+#[test]
+fn what_nts_showed_of_a_datagram_is_enough_to_hear_it_again() {
+    let mut world = World::new(Aead::SivCmac256);
+    let mut exchange = world.ask();
+    let nak =
+        [kissed(answer_to(&exchange), *b"NTSN").write().as_slice(), &exchange.datagram()[48..84]].concat();
+    let own = world.answer(&exchange);
+    let mut spoilt = own.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    let keys = SessionKeys::new(Aead::SivCmac256, &[0; 32], &[0; 32]).unwrap();
+    let mut stand_in = Nts::new();
+    stand_in.agreed(keys, [Cookie::stand_in(100).unwrap()]);
+    let ticket = stand_in.ticket().unwrap();
+    let mut again = Exchange::start_protected(&mut world.rng, server(), ticket);
+    again.origin = exchange.origin;
+    again.sent(SENT);
+    for datagram in [spoilt, nak, own] {
+        let first = hear(&mut exchange, &datagram);
+        let proof = exchange.proof().expect("it was looked into");
+        assert_eq!(exchange.proof(), None);
+        let known = again.hear_known((server(), HEARD), &datagram, Some(&proof), &rules());
+        assert_eq!(known, first);
+    }
+    let counts = [exchange, again].map(|mut exchange| match exchange.outcome() {
+        Some((_, Outcome::Answered(cookies))) => cookies.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(counts, [1, 1]);
+}
+
+#[test]
 fn an_nts_nak_to_a_plain_question_is_a_kiss_that_asks_nothing() {
     let mut exchange = exchange(None);
     let nak = kissed(answer_to(&exchange), *b"NTSN").write();
@@ -247,7 +290,11 @@ pub(super) fn every_refusal() -> Vec<Refusal> {
     };
     // The authenticator begins at byte 84: kind, length, length of the nonce, length of the text, nonce.
     let wrong = [honest[..48].to_vec(), spoilt(60, !honest[60]), spoilt(89, 0), spoilt(92, !honest[92])];
-    let refusals = wrong.map(|datagram| hear(&mut exchange, &datagram).unwrap_err());
+    let refusals = wrong.map(|datagram| {
+        let refusal = hear(&mut exchange, &datagram).unwrap_err();
+        assert_eq!(exchange.proof(), Some(Proof::Refused(refusal)));
+        refusal
+    });
     assert_eq!(std::format!("{exchange:?}"), before);
     world.still_answered(exchange);
     refusals.to_vec()

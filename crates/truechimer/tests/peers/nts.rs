@@ -1,0 +1,247 @@
+//! Sources that are asked by NTS: real servers that give keys, servers that are not who they should be, and what is sent to
+//! whom.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use tempfile::TempDir;
+use truechimer_core::status::Status;
+
+use crate::chronyd::{Chronyd, NtsFiles};
+use crate::daemon::{Daemon, Home, Wishes};
+use crate::namespace::Namespace;
+use crate::ntpd::Ntpd;
+use crate::place::{self, eventually, free_port};
+use crate::process::harmless;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is not asked in so long is not asked.
+const WHILE: Duration = Duration::from_secs(4);
+
+#[test]
+fn debians_chronyd_gives_keys_and_is_believed_under_them() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let files = authority.certify(&Certificate::default());
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::giving_keys(&peers, &files, None)).collect();
+    let before: Vec<Served> = servers.iter().map(Served::by).collect();
+    let home = authority.home(servers.iter().map(Chronyd::key_exchange));
+    let daemon = home.start();
+    all_are_believed(&daemon, 3);
+    for (server, before) in servers.iter().zip(before) {
+        let now = Served::by(server);
+        assert!(now.authentic > before.authentic, "{now:?}");
+        assert_eq!(now.received - before.received, now.authentic - before.authentic, "nothing plain was asked");
+        assert_eq!(now.exchanges, 1, "one key exchange was enough");
+    }
+    let status = daemon.status();
+    assert_eq!(status.nts.map(|nts| (nts.configured, nts.keyed)), Some((3, 3)));
+    let text = String::from_utf8(daemon.command("sources").output().unwrap().stdout).unwrap();
+    assert!(text.contains("; NTS, "), "{text}");
+    daemon.terminate();
+}
+
+/// It is started again, with other keys of cookies: it refuses ours, and gives new ones.
+#[test]
+fn bad_input_49_a_chronyd_that_has_lost_its_keys_is_asked_for_new_ones() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let files = authority.certify(&Certificate::default());
+    let server = Chronyd::giving_keys(&peers, &files, None);
+    let (place, exchange) = (server.place, server.key_exchange());
+    let home = authority.home([exchange]);
+    let daemon = home.start();
+    all_are_believed(&daemon, 1);
+    drop(server);
+    let server = Chronyd::giving_keys(&peers, &files, Some((place, exchange)));
+    eventually(PATIENCE, "there are new keys", || {
+        let source = daemon.sources().sources.swap_remove(0);
+        let is_well = source.nts.is_some_and(|nts| nts.naks > 0) && source.reach & 0b111 == 0b111;
+        (is_well && Served::by(&server).authentic > 3).then_some(())
+    });
+    assert_eq!(Served::by(&server).exchanges, 1, "one key exchange was enough");
+    let log = daemon.process.log();
+    assert!(log.contains("does not know our cookie (NTSN)"), "{log}");
+    daemon.terminate();
+}
+
+#[test]
+fn ntpd_gives_keys_and_is_believed_under_them() {
+    let Some(peers) = place::peers() else { return };
+    let Some(namespace) = Namespace::new() else { return };
+    let addresses = [1, 2, 3].map(|host| Ipv4Addr::new(10, 82, 0, host));
+    for address in &addresses {
+        namespace.ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+    }
+    let authority = Authority::new();
+    let names = addresses.map(|address| address.to_string()).to_vec();
+    let files = authority.certify(&Certificate { names, ..Certificate::default() });
+    let _ntpd = Ntpd::giving_keys(&peers, &namespace, &files);
+    // An ntpd answers each address once a second at most, by and large, and takes its time to give keys.
+    let places = addresses.map(|address| SocketAddr::new(address.into(), 4460));
+    let home = authority.home_at(places, ["2s", "2s"]);
+    let daemon = home.start_in(Some(&namespace));
+    all_are_believed(&daemon, 3);
+    daemon.terminate();
+}
+
+/// Neither their certificates nor their answers make a source of them, and nothing plain is asked instead.
+#[test]
+fn bad_inputs_33_to_36_servers_that_are_not_who_they_should_be_are_not_asked_at_all() {
+    let Some(peers) = place::peers() else { return };
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let other_name = Certificate { names: vec!["127.0.0.2".into(), "localhost".into()], ..Certificate::default() };
+    let expired = Certificate { until: 2021, ..Certificate::default() };
+    let cases = [
+        (authority.certify(&other_name), "the certificate is for another name"),
+        (authority.certify(&expired), "the certificate has expired"),
+        (stranger.certify(&Certificate::default()), "from an authority that is not trusted here"),
+    ];
+    let servers: Vec<Chronyd> =
+        cases.iter().map(|(files, _)| Chronyd::giving_keys(&peers, files, None)).collect();
+    let before: Vec<Served> = servers.iter().map(Served::by).collect();
+    // One more that speaks no TLS at all, and has an NTP port of the usual number of nobody.
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = authority.home(servers.iter().map(Chronyd::key_exchange).chain([mute.local_addr().unwrap()]));
+    let daemon = home.start();
+    eventually(PATIENCE, "all are refused", || {
+        let log = daemon.process.log();
+        let is_refused = |why: &str| log.contains("warn: no keys for NTS from 127.0.0.1:") && log.contains(why);
+        (cases.iter().all(|(_, why)| is_refused(why)) && is_refused("takes too long")).then_some(())
+    });
+    std::thread::sleep(WHILE);
+    for (server, before) in servers.iter().zip(before) {
+        assert_eq!(Served::by(server).received, before.received, "nothing was asked");
+    }
+    for source in daemon.sources().sources {
+        assert_eq!((source.standing.as_str(), source.samples, source.traffic.questions), ("no keys", 0, 0));
+        assert!(source.address.is_none() && source.why.is_some());
+    }
+    assert_eq!(daemon.status().status, Status::Unknown.to_string());
+    daemon.terminate();
+}
+
+/// The port of NTP beside a key exchange that fails hears nothing.
+#[test]
+fn a_server_without_keys_hears_nothing_at_the_port_of_ntp() {
+    let authority = Authority::new();
+    let ntp = UdpSocket::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+    ntp.set_read_timeout(Some(WHILE)).unwrap();
+    // Nobody takes a connection at the same number.
+    let home = authority.home([ntp.local_addr().unwrap()]);
+    let daemon = home.start();
+    let heard = ntp.recv_from(&mut [0; 100]);
+    assert!(heard.is_err(), "{heard:?}");
+    let log = daemon.process.log();
+    assert_eq!(log.matches("no keys for NTS").count(), 1, "told once: {log}");
+    daemon.terminate();
+}
+
+#[test]
+fn a_daemon_for_a_simulator_does_not_start_with_a_source_of_nts() {
+    let home = Authority::new().home([place::free_place()]);
+    let mut command = harmless(None);
+    command.arg(place::truechimer()).args(["run", "--simulated", "--config"]).arg(home.path("truechimer.toml"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(111), "{said}");
+    assert!(said.contains("is asked by NTS, which takes threads, and --simulated leaves them out"), "{said}");
+}
+
+fn all_are_believed(daemon: &Daemon<'_>, count: usize) {
+    let is_there = |sample: &crate::truth::Sample| sample.status == Status::Synchronised;
+    daemon.truth().watch_until(PATIENCE, "synchronised", is_there);
+    let sources = eventually(PATIENCE, "all are believed", || {
+        let sources = daemon.sources().sources;
+        sources.iter().all(|source| source.samples > 1 && source.mark == '*').then_some(sources)
+    });
+    assert_eq!(sources.len(), count);
+    for source in sources {
+        assert!(source.refused.is_empty(), "{}: {:?}", source.name, source.refused);
+        let nts = source.nts.expect("it is asked by NTS");
+        assert_eq!(nts.cipher.as_deref(), Some("AES-SIV-CMAC-256"));
+        assert!((6..=8).contains(&nts.cookies), "{nts:?}");
+    }
+}
+
+/// What a chronyd says that it has done (chronyc(1), serverstats).
+#[derive(Debug)]
+struct Served {
+    received: u32,
+    exchanges: u32,
+    authentic: u32,
+}
+
+impl Served {
+    fn by(server: &Chronyd) -> Self {
+        let report = server.report("serverstats");
+        let [received, exchanges, authentic] = [0, 5, 7].map(|column| report[0][column].parse().unwrap());
+        Self { received, exchanges, authentic }
+    }
+}
+
+/// Who vouches for servers.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    folder: TempDir,
+    ca: PathBuf,
+}
+
+/// What a server's certificate says.
+struct Certificate {
+    names: Vec<String>,
+    /// It is valid until this year begins.
+    until: i32,
+}
+
+impl Default for Certificate {
+    fn default() -> Self {
+        Self { names: vec![IpAddr::from(Ipv4Addr::LOCALHOST).to_string()], until: 2090 }
+    }
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let folder = tempfile::Builder::new().prefix("truechimer-nts-").tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        fs::write(&ca, params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { issuer: Issuer::new(params, key), folder, ca }
+    }
+
+    fn certify(&self, certificate: &Certificate) -> NtsFiles {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(certificate.names.clone()).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(certificate.until, 1, 1));
+        let number = fs::read_dir(self.folder.path()).unwrap().count();
+        let path = |kind: &str| self.folder.path().join(format!("{number}.{kind}"));
+        let files = NtsFiles { certificate: path("pem"), key: path("key") };
+        fs::write(&files.certificate, params.signed_by(&key, &self.issuer).unwrap().pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+        files
+    }
+
+    /// A home whose daemon asks for keys at these places, as often as it likes.
+    fn home(&self, places: impl IntoIterator<Item = SocketAddr>) -> Home {
+        self.home_at(places, ["125ms", "250ms"])
+    }
+
+    fn home_at(&self, places: impl IntoIterator<Item = SocketAddr>, intervals: [&str; 2]) -> Home {
+        let [least, most] = intervals;
+        let table = |place: SocketAddr| {
+            format!(
+                "[[source]]\naddress = \"{place}\"\nkind = \"nts\"\nca = {:?}\nmin_interval = \"{least}\"\n\
+                 max_interval = \"{most}\"\nburst = 8\n",
+                self.ca
+            )
+        };
+        let serve = places.into_iter().map(table).collect();
+        Home::new(&Wishes { serve, ..Wishes::asking([]) })
+    }
+}
