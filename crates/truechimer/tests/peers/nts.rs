@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
+use truechimer::replay;
 use truechimer_core::status::Status;
 
 use crate::chronyd::{Chronyd, NtsFiles};
@@ -43,6 +44,31 @@ fn debians_chronyd_gives_keys_and_is_believed_under_them() {
     let text = String::from_utf8(daemon.command("sources").output().unwrap().stdout).unwrap();
     assert!(text.contains("; NTS, "), "{text}");
     daemon.terminate();
+}
+
+/// The record has no keys: what they showed stands in it, and is enough for the same decisions.
+#[test]
+fn a_life_with_nts_can_be_lived_again_without_its_keys() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let files = authority.certify(&Certificate::default());
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::giving_keys(&peers, &files, None)).collect();
+    let statistics = authority.folder.path().join("statistics");
+    let home = authority.home_with(
+        servers.iter().map(Chronyd::key_exchange),
+        ["125ms", "250ms"],
+        &format!("[statistics]\ndir = {statistics:?}\n"),
+    );
+    let daemon = home.start();
+    all_are_believed(&daemon, 3);
+    daemon.terminate();
+    let record = fs::read_to_string(statistics.join("record")).unwrap();
+    let count = |what: &str| record.lines().filter(|line| line.contains(what)).count();
+    assert!(count(" vouched ") > 6 && count(" own ") > 6, "{record}");
+    assert_eq!((count(" heard "), count(" agreed ")), (0, 3));
+    let again = replay::replay(record.as_bytes(), false).unwrap();
+    assert_eq!(again.difference, None);
+    assert!(again.compared > 12, "{again:?}");
 }
 
 /// It is started again, with other keys of cookies: it refuses ours, and gives new ones.
@@ -233,6 +259,15 @@ impl Authority {
     }
 
     fn home_at(&self, places: impl IntoIterator<Item = SocketAddr>, intervals: [&str; 2]) -> Home {
+        self.home_with(places, intervals, "")
+    }
+
+    fn home_with(
+        &self,
+        places: impl IntoIterator<Item = SocketAddr>,
+        intervals: [&str; 2],
+        more: &str,
+    ) -> Home {
         let [least, most] = intervals;
         let table = |place: SocketAddr| {
             format!(
@@ -241,7 +276,7 @@ impl Authority {
                 self.ca
             )
         };
-        let serve = places.into_iter().map(table).collect();
+        let serve = places.into_iter().map(table).chain([more.to_owned()]).collect();
         Home::new(&Wishes { serve, ..Wishes::asking([]) })
     }
 }
