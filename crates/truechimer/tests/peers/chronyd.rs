@@ -71,8 +71,7 @@ impl Chronyd {
             files.key.display(),
             exchange.port(),
         );
-        let mut chronyd =
-            Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place });
+        let mut chronyd = Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place });
         chronyd.key_exchange = Some(exchange);
         eventually(PATIENCE, "chronyd answers", || ntp::answers(place));
         chronyd

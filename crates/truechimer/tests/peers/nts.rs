@@ -36,7 +36,11 @@ fn debians_chronyd_gives_keys_and_is_believed_under_them() {
     for (server, before) in servers.iter().zip(before) {
         let now = Served::by(server);
         assert!(now.authentic > before.authentic, "{now:?}");
-        assert_eq!(now.received - before.received, now.authentic - before.authentic, "nothing plain was asked");
+        assert_eq!(
+            now.received - before.received,
+            now.authentic - before.authentic,
+            "nothing plain was asked"
+        );
         assert_eq!(now.exchanges, 1, "one key exchange was enough");
     }
     let status = daemon.status();
@@ -120,7 +124,8 @@ fn ntpd_gives_keys_and_is_believed_under_them() {
 fn bad_inputs_33_to_36_servers_that_are_not_who_they_should_be_are_not_asked_at_all() {
     let Some(peers) = place::peers() else { return };
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let other_name = Certificate { names: vec!["127.0.0.2".into(), "localhost".into()], ..Certificate::default() };
+    let other_name =
+        Certificate { names: vec!["127.0.0.2".into(), "localhost".into()], ..Certificate::default() };
     let expired = Certificate { until: 2021, ..Certificate::default() };
     let cases = [
         (authority.certify(&other_name), "the certificate is for another name"),
@@ -136,7 +141,8 @@ fn bad_inputs_33_to_36_servers_that_are_not_who_they_should_be_are_not_asked_at_
     let daemon = home.start();
     eventually(PATIENCE, "all are refused", || {
         let log = daemon.process.log();
-        let is_refused = |why: &str| log.contains("warn: no keys for NTS from 127.0.0.1:") && log.contains(why);
+        let is_refused =
+            |why: &str| log.contains("warn: no keys for NTS from 127.0.0.1:") && log.contains(why);
         (cases.iter().all(|(_, why)| is_refused(why)) && is_refused("takes too long")).then_some(())
     });
     std::thread::sleep(WHILE);
@@ -171,7 +177,10 @@ fn a_server_without_keys_hears_nothing_at_the_port_of_ntp() {
 fn a_daemon_for_a_simulator_does_not_start_with_a_source_of_nts() {
     let home = Authority::new().home([place::free_place()]);
     let mut command = harmless(None);
-    command.arg(place::truechimer()).args(["run", "--simulated", "--config"]).arg(home.path("truechimer.toml"));
+    command
+        .arg(place::truechimer())
+        .args(["run", "--simulated", "--config"])
+        .arg(home.path("truechimer.toml"));
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(111), "{said}");
@@ -244,7 +253,8 @@ impl Authority {
     fn certify(&self, certificate: &Certificate) -> NtsFiles {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(certificate.names.clone()).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(certificate.until, 1, 1));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2020, 1, 1), date_time_ymd(certificate.until, 1, 1));
         let number = fs::read_dir(self.folder.path()).unwrap().count();
         let path = |kind: &str| self.folder.path().join(format!("{number}.{kind}"));
         let files = NtsFiles { certificate: path("pem"), key: path("key") };

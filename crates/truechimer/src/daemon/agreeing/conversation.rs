@@ -276,7 +276,8 @@ fn why_not(error: &CertificateError) -> NoKeys {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             NoKeys::OtherName
         }
-        CertificateError::UnknownIssuer => NoKeys::UnknownIssuer,
+        // The second is one who has the name of an authority that is trusted, and not its key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => NoKeys::UnknownIssuer,
         _ => NoKeys::Certificate,
     }
 }
