@@ -290,6 +290,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         key: None,
         nts: shape & 128 != 0 && index == 1,
         reference: reference(accuracy, index),
+        pool: None,
     };
     Policy {
         sources: (0..=shape & 3).map(source).collect(),

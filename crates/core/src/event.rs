@@ -14,6 +14,7 @@ use crate::discipline::servo::Verdict;
 use crate::measure::exchange::{Kiss, Refusal};
 use crate::measure::reference::Misreading;
 use crate::source::nts::NoKeys;
+use crate::source::pool::Trouble;
 use crate::source::schedule::Traffic;
 use crate::source::{SourceId, SourceSet};
 use crate::status::Status;
@@ -102,6 +103,15 @@ pub enum Event {
         source: SourceId,
         /// The one that is asked.
         of: SourceId,
+    },
+    /// A server of a pool is of no use and was given up; another one takes its place.
+    GivenUp {
+        /// The place.
+        source: SourceId,
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What was wrong with it.
+        trouble: Trouble,
     },
     /// A source has its time from us, or is ourselves: it is left out as long as that is so.
     Loops {

@@ -30,6 +30,7 @@ use crate::source::SourceId;
 use crate::source::association::{Association, ExchangeId};
 use crate::source::nts::{Agreement, NoKeys};
 use crate::source::pace::Pace;
+use crate::source::pool::Pool;
 use crate::status::Status;
 
 mod agreeing;
@@ -38,7 +39,9 @@ mod deciding;
 mod foretelling;
 mod identity;
 mod pacing;
+mod pooling;
 mod referring;
+mod relisting;
 mod voting;
 mod watching;
 
@@ -214,6 +217,7 @@ pub struct Node {
     floor: Time<Utc>,
     rng: ChaCha8Rng,
     associations: Vec<Association>,
+    pools: Vec<Pool>,
     exchanges: u64,
     pace: Option<Pace>,
     oscillator: Oscillator,
@@ -236,11 +240,13 @@ impl Node {
     pub fn new(birth: Birth, now: &Moment) -> Self {
         let Birth { mut policy, seed, leaps, learned, floor, rate } = birth;
         policy.sources.truncate(SOURCES_MAX);
+        let associations = associate(&policy, now.mono);
         let mut node = Self {
-            associations: associate(&policy, now.mono),
+            pools: pooling::pools_of(&associations, Vec::new()),
+            associations,
             oscillator: Oscillator::new(&policy.trust, learned.as_ref()),
             history: history_of(learned.as_ref()),
-            joint: Joint::new(policy.sources.len()),
+            joint: Joint::new(SOURCES_MAX),
             servo: Servo::new(policy.clock, rate),
             rng: ChaCha8Rng::from_seed(seed),
             clock: watching::ClockWatch::new(now, rate),
@@ -287,7 +293,13 @@ impl Node {
             Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
             Input::Ordered(order) => self.ordered(now, order),
         }
+        self.go_on(now);
+    }
+
+    /// Does what is due, whatever has happened.
+    fn go_on(&mut self, now: &Moment) {
         self.ask_who_is_due(now);
+        self.tend_pools(now);
         self.end_slew_if_due(now);
         self.publish_if_due(now);
         assert!(self.actions.len() <= ACTIONS_MAX, "actions are polled after each happening");
@@ -320,11 +332,13 @@ impl Node {
     /// When to come back if nothing happens before.
     pub fn deadline(&self) -> Time<Mono> {
         let exchanges = self.associations.iter().filter_map(|a| a.underway.as_ref()).map(|u| u.ends);
-        let questions = self.associations.iter().map(|association| association.schedule.due());
+        let listed = self.associations.iter().filter(|association| !association.is_vacant);
+        let questions = listed.map(|association| association.schedule.due());
         let slew = self.servo.slew_ends().into_iter();
         exchanges
             .chain(questions)
             .chain(slew)
+            .chain(self.pools_due())
             .chain([self.published_until, self.clock.watched() + self.policy.watch])
             .min()
             .unwrap_or(self.published_until)
@@ -355,27 +369,33 @@ fn history_of(learned: Option<&Learned>) -> History {
     }
 }
 
-/// An association for each source, with operators numbered in the order of their first mention. If all sources are of
-/// one operator, each votes for itself: they cannot vouch for the operator, but they can outvote one of themselves.
+/// An association for each source.
 fn associate(policy: &Policy, now: Time<Mono>) -> Vec<Association> {
-    let mut operators: Vec<&str> = Vec::new();
-    let voters = policy.sources.iter().filter(|source| source.reference.is_none_or(|it| !it.is_pulse));
-    for source in voters {
-        if !operators.contains(&source.operator.as_str()) {
-            operators.push(&source.operator);
-        }
-    }
-    let number = |index: usize, source: &SourcePolicy| {
-        let known = operators.iter().position(|&operator| operator == source.operator);
-        known.filter(|_| operators.len() > 1).unwrap_or(index)
-    };
+    let sources: Vec<Option<&SourcePolicy>> = policy.sources.iter().map(Some).collect();
+    let operators = operators_of(&sources);
     let associate = |(index, source): (usize, &SourcePolicy)| {
-        let mut association =
-            Association::new(SourceId(index as u8), source.clone(), number(index, source), now);
+        let mut association = Association::new(SourceId(index as u8), source.clone(), operators[index], now);
         if policy.rhythm == Rhythm::Classic {
             association.schedule.end_abruptly();
         }
         association
     };
     policy.sources.iter().enumerate().map(associate).collect()
+}
+
+/// The operators of the sources at these places, numbered in the order of their first mention. If all sources are of one
+/// operator, each votes for itself: they cannot vouch for the operator, but they can outvote one of themselves.
+fn operators_of(sources: &[Option<&SourcePolicy>]) -> Vec<usize> {
+    let mut operators: Vec<&str> = Vec::new();
+    let has_vote = |source: &&SourcePolicy| source.reference.is_none_or(|it| !it.is_pulse);
+    for source in sources.iter().flatten().copied().filter(has_vote) {
+        if !operators.contains(&source.operator.as_str()) {
+            operators.push(&source.operator);
+        }
+    }
+    let number = |(index, source): (usize, &Option<&SourcePolicy>)| {
+        let known = operators.iter().position(|&operator| source.is_some_and(|it| it.operator == operator));
+        known.filter(|_| operators.len() > 1).unwrap_or(index)
+    };
+    sources.iter().enumerate().map(number).collect()
 }

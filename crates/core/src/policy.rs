@@ -69,6 +69,31 @@ pub struct SourcePolicy {
     pub nts: bool,
     /// What is vouched for, if it is a reference clock of this machine. `None`: it is asked over the network.
     pub reference: Option<ReferencePolicy>,
+    /// The pool of which it is one of the places, if it is.
+    pub pool: Option<PoolPolicy>,
+}
+
+impl SourcePolicy {
+    /// Is it the very source that the other describes too, whatever else is wanted of it? Then what was learned of one
+    /// holds for both.
+    pub fn is_same_source(&self, other: &Self) -> bool {
+        let key = |source: &Self| source.key.as_ref().map(|key| key.id());
+        let pool = |source: &Self| source.pool.as_ref().map(|pool| pool.is_near);
+        self.name == other.name
+            && self.address == other.address
+            && self.reference == other.reference
+            && key(self) == key(other)
+            && pool(self) == pool(other)
+    }
+}
+
+/// One name of many servers. Each of its places is a source of its own in the policy's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolPolicy {
+    /// The name in the configuration: the same for all places of a pool, and for no others.
+    pub name: String,
+    /// It is a name of our own network, so that private addresses are servers too.
+    pub is_near: bool,
 }
 
 /// What the operator vouches for in a reference clock of this machine.

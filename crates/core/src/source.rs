@@ -4,8 +4,10 @@ use crate::policy::SOURCES_MAX;
 
 pub mod association;
 pub mod credit;
+pub mod locality;
 pub mod nts;
 pub mod pace;
+pub mod pool;
 pub mod reach;
 pub mod schedule;
 

@@ -18,6 +18,7 @@ pub mod oracle;
 pub mod oscillator;
 pub mod parity;
 pub mod plot;
+pub mod pool;
 pub mod reference;
 pub mod scenario;
 pub mod server;

@@ -8,6 +8,7 @@ use crate::kernel::KernelSpec;
 use crate::network::PathSpec;
 use crate::oscillator::OscillatorSpec;
 use crate::oscillator::course::Sine;
+use crate::pool::PoolSpec;
 use crate::server::ServerSpec;
 use crate::world::{START, address};
 
@@ -49,6 +50,8 @@ pub struct Scenario {
     pub deaths: Vec<u64>,
     /// So many operators must agree. `None`: a majority of all.
     pub min_operators: Option<usize>,
+    /// The servers are no sources by themselves, but stand behind one name.
+    pub pool: Option<PoolSpec>,
 }
 
 /// Something that changes on the way.
@@ -123,6 +126,7 @@ impl Default for Scenario {
             kernel: KernelSpec::default(),
             deaths: Vec::new(),
             min_operators: None,
+            pool: None,
         }
     }
 }
@@ -265,9 +269,15 @@ impl Scenario {
             key: server.key.clone(),
             nts: server.nts.is_some(),
             reference: server.reference.map(|reference| reference.vouched),
+            pool: None,
+        };
+        let sources: Vec<SourcePolicy> = self.servers.iter().enumerate().map(source).collect();
+        let sources = match (&self.pool, sources.first()) {
+            (Some(pool), Some(like)) => pool.sources(like),
+            (Some(_) | None, _) => sources,
         };
         Policy {
-            sources: self.servers.iter().enumerate().map(source).collect(),
+            sources,
             accuracy: self.accuracy,
             rhythm: self.rhythm,
             clock: self.clock,

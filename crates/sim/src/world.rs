@@ -23,6 +23,7 @@ use crate::kernel::Kernel;
 use crate::network::{Path, Way};
 use crate::oracle::Oracle;
 use crate::oscillator::Oscillator;
+use crate::pool;
 use crate::reference::{Counter, Reference};
 use crate::scenario::{Change, Scenario};
 use crate::server::Server;
@@ -53,6 +54,7 @@ enum Plan {
     AtServer { server: usize, exchange: ExchangeId, question: Vec<u8> },
     AtClient { server: usize, exchange: ExchangeId, answer: Vec<u8> },
     Agreed { source: SourceId, outcome: Result<Agreement, NoKeys> },
+    Found { source: SourceId, addresses: Vec<SocketAddr> },
     Change(Change),
 }
 
@@ -159,6 +161,7 @@ impl Told {
             | Event::Reachable { .. }
             | Event::Unreachable { .. }
             | Event::SameServer { .. }
+            | Event::GivenUp { .. }
             | Event::Loops { .. }
             | Event::Contradicted { .. } => &mut self.reach_changed,
             Event::Selected { .. } | Event::Unselected(_) => &mut self.votes_changed,
@@ -351,10 +354,13 @@ impl World {
             None => self.tell_node(Input::Wake),
             Some(Plan::AtServer { server, exchange, question }) => self.serve(server, exchange, &question),
             Some(Plan::AtClient { server, exchange, answer }) => {
-                let (from, at) = (address(server), self.stamp());
+                let (from, at) = (self.address(server), self.stamp());
                 self.tell_node(Input::Heard { exchange, from, at, datagram: answer });
             }
             Some(Plan::Agreed { source, outcome }) => self.tell_node(Input::Agreed { source, outcome }),
+            Some(Plan::Found { source, addresses }) => {
+                self.tell_node(Input::Resolved { source, addresses });
+            }
             Some(Plan::Change(change)) => self.change(change),
         }
     }
@@ -390,10 +396,8 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Resolve(source) => {
-                self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
-            }
             Action::Agree { source, .. } => self.agree(source),
+            Action::Resolve(source) => self.resolve(source),
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
             Action::Read(source) => self.read(source),
             Action::Close(_) => {}
@@ -424,6 +428,19 @@ impl World {
         self.outcome.agreed.push((self.now - self.start, server));
         let outcome = self.servers[server].0.agree(self.now, address(server));
         self.plan(self.now + AGREEING, Plan::Agreed { source, outcome });
+    }
+
+    /// Sources of their own have no names, so that none is found.
+    fn resolve(&mut self, source: SourceId) {
+        let Some(pool) = &self.scenario.pool else {
+            return self.pending.push_back(Input::Resolved { source, addresses: Vec::new() });
+        };
+        let (addresses, found) = (pool.addresses(self.now - self.start), self.now + pool.lookup);
+        self.plan(found, Plan::Found { source, addresses });
+    }
+
+    fn address(&self, server: usize) -> SocketAddr {
+        if self.scenario.pool.is_some() { pool::address(server) } else { address(server) }
     }
 
     fn read(&mut self, source: SourceId) {

@@ -34,6 +34,9 @@ impl Node {
     /// Ends the exchanges whose time is up and asks the sources whose time has come.
     pub(super) fn ask_who_is_due(&mut self, now: &Moment) {
         for index in 0..self.associations.len() {
+            if self.associations[index].is_vacant {
+                continue;
+            }
             if self.associations[index].policy.reference.is_some() {
                 self.read_if_due(now, index);
                 continue;
@@ -98,11 +101,12 @@ impl Node {
         self.actions.push_back(Action::Send { exchange: id, to, datagram });
     }
 
-    /// Looks its name up, if it has one, and comes back to it after a while.
+    /// Looks its name up, if it has one of its own, and comes back to it after a while.
     fn look_up(&mut self, now: &Moment, index: usize, rest: Span) {
         let association = &mut self.associations[index];
         association.schedule.rest(now.mono, rest);
-        if !association.is_resolving && association.policy.address.is_none() {
+        let has_name = association.policy.address.is_none() && association.policy.pool.is_none();
+        if !association.is_resolving && has_name {
             association.is_resolving = true;
             self.actions.push_back(Action::Resolve(association.id));
         }
@@ -162,6 +166,9 @@ impl Node {
     /// A source that does not answer any more is sought at its other addresses, then by its name.
     fn replace(&mut self, index: usize) {
         let association = &mut self.associations[index];
+        if association.policy.pool.is_some() {
+            return;
+        }
         if !association.turn() {
             association.dismiss_address();
         }
@@ -182,6 +189,9 @@ impl Node {
     }
 
     pub(super) fn resolved(&mut self, now: &Moment, source: SourceId, addresses: &[SocketAddr]) {
+        if self.pool_resolved(now, source, addresses) {
+            return;
+        }
         let index = source.index();
         let addresses = self.free_first(source, addresses);
         let Some(association) = self.associations.get_mut(index) else { return };
@@ -285,10 +295,12 @@ impl Node {
                     association.schedule.rest(now.mono, RATE_LIMIT);
                 }
                 association.is_absent = true;
+                let source = association.id;
+                self.refused_by(source);
             }
             KissCode::NtsNak | KissCode::Other(_) => {}
         }
-        let source = association.id;
+        let source = self.associations[index].id;
         self.compare_addresses(source);
         self.tell(Event::Kissed { source, kiss });
         self.review(now);

@@ -155,7 +155,8 @@ impl Node {
             self.associations[index].schedule.plan(now.mono, wait, round);
         }
         let is_other = |other: &&mut Association| {
-            other.policy.reference.is_none() && !members.contains(other.id.index())
+            let is_asked = !other.is_vacant && other.policy.reference.is_none();
+            is_asked && !members.contains(other.id.index())
         };
         for association in self.associations.iter_mut().filter(is_other) {
             let schedule = &mut association.schedule;

@@ -207,7 +207,7 @@ pub enum Standing {
     Loop,
     /// It is the same server as another source.
     SameServer {
-        /// As this one.
+        /// As this one of the list.
         of: SourceId,
     },
 }
@@ -274,8 +274,13 @@ impl Node {
             leaning: self.leaning(),
             served: self.served(now),
             rms: self.expected_rms(),
-            sources: self.associations.iter().map(|a| self.source_report(a, now)).collect(),
+            sources: self.listed().map(|a| self.source_report(a, now)).collect(),
         }
+    }
+
+    /// The sources that there are, without the places of those that are gone.
+    fn listed(&self) -> impl Iterator<Item = &Association> {
+        self.associations.iter().filter(|association| !association.is_vacant)
     }
 
     /// The standard error of the clock over all time at the present pace; `None` without a target or a majority.
@@ -396,13 +401,19 @@ impl Node {
             return Standing::Keyless { why };
         }
         match (association.same_as, association.distance(now.raw, limits)) {
-            (Some(of), _) => Standing::SameServer { of },
+            (Some(of), _) => Standing::SameServer { of: self.number_in_list(of) },
             (None, _) if association.is_loop => Standing::Loop,
             (None, _) if association.is_lost => Standing::NotFound,
             (None, _) if association.is_absent => Standing::Unreachable,
             (None, Some(distance)) => Standing::TooVague { distance },
             (None, None) => Standing::Mute,
         }
+    }
+
+    /// Which one of the list a source is, the places of those that are gone not counted.
+    fn number_in_list(&self, source: SourceId) -> SourceId {
+        let before = self.listed().filter(|association| association.id < source).count();
+        SourceId(before as u8)
     }
 
     fn standing_at_the_vote(&self, association: &Association) -> Standing {

@@ -32,6 +32,13 @@ impl Selection {
     pub(super) fn has_majority(&self) -> bool {
         self.outcome == Outcome::Majority
     }
+
+    /// Somebody else is at this place from now on.
+    pub(super) fn forget(&mut self, source: SourceId) {
+        let gone: SourceSet = [source.index()].into_iter().collect();
+        self.truechimers = self.truechimers.without(gone);
+        self.falsetickers = self.falsetickers.without(gone);
+    }
 }
 
 impl Node {
@@ -63,7 +70,7 @@ impl Node {
                 incumbent: self.selected.truechimers.contains(source),
             })
         };
-        self.associations.iter().filter(|association| !association.is_pulse()).filter_map(voter).collect()
+        self.associations.iter().filter(|association| association.has_vote()).filter_map(voter).collect()
     }
 
     /// Those of them that have no vote.
@@ -89,7 +96,7 @@ impl Node {
     /// So many operators must agree: more than half of all, whether they answer or not, for whoever can silence the
     /// honest would decide otherwise. Only the operator can let fewer decide.
     fn quorum(&self) -> Quorum {
-        let voters = || self.associations.iter().filter(|association| !association.is_pulse());
+        let voters = || self.associations.iter().filter(|association| association.has_vote());
         let all = count_operators(voters());
         let living = || count_operators(voters().filter(|association| !association.is_dead()));
         match self.policy.trust.min_operators {
@@ -140,7 +147,8 @@ impl Node {
     }
 
     fn everybody_was_asked(&self) -> bool {
-        let was_asked = |a: &Association| a.reach.polls() > 0 || a.is_lost || a.same_as.is_some();
+        let was_asked =
+            |a: &Association| a.is_vacant || a.reach.polls() > 0 || a.is_lost || a.same_as.is_some();
         self.associations.iter().all(was_asked)
     }
 }

@@ -73,6 +73,8 @@ pub struct Association {
     pub id: SourceId,
     /// What the operator wants of it.
     pub policy: SourcePolicy,
+    /// Nobody is at this place: the source was taken out of the list.
+    pub is_vacant: bool,
     /// Its operator's number: equal for sources that have one vote together.
     pub operator: usize,
     /// When it is asked.
@@ -181,6 +183,7 @@ impl Association {
         let schedule = Schedule::new(policy.min_interval, policy.max_interval, policy.burst, now);
         Self {
             id,
+            is_vacant: false,
             operator,
             schedule,
             reach: Reach::default(),
@@ -205,6 +208,30 @@ impl Association {
             stray: None,
             policy,
         }
+    }
+
+    /// Other things are wanted of the same source; what was learned of it stays.
+    pub fn revise(&mut self, policy: SourcePolicy) {
+        self.schedule.limit(policy.min_interval, policy.max_interval, policy.burst);
+        self.policy = policy;
+    }
+
+    /// The source is taken out of the list. What is left has no address, says nothing and wants nothing. An exchange that was
+    /// under way is to be closed.
+    pub fn vacate(&mut self) -> Option<ExchangeId> {
+        let underway = self.underway.take();
+        self.forget();
+        self.addresses.clear();
+        self.is_vacant = true;
+        (self.same_as, self.last, self.here) = (None, None, None);
+        (self.policy.prefer, self.policy.trust, self.policy.require) = (false, false, false);
+        (self.policy.pool, self.policy.key, self.policy.reference) = (None, None, None);
+        underway.map(|underway| underway.id)
+    }
+
+    /// Does it count at the vote, whether it says anything or not?
+    pub fn has_vote(&self) -> bool {
+        !self.is_vacant && !self.is_pulse()
     }
 
     /// Is it one that the others must number, and that has no vote?
@@ -246,9 +273,11 @@ impl Association {
         true
     }
 
-    /// Forgets the address too: its name is looked up again before it is asked, or keys are agreed on anew.
+    /// Forgets the address too: its name is looked up again before it is asked, or keys are agreed on anew. One of a pool
+    /// keeps it until there is another server.
     pub fn dismiss_address(&mut self) {
-        if self.policy.address.is_none() || self.policy.nts {
+        let is_written = self.policy.address.is_some() && !self.policy.nts;
+        if !is_written && self.policy.pool.is_none() {
             self.addresses.clear();
             self.forget();
         }
@@ -339,6 +368,11 @@ impl Association {
         let bracket = self.bracket?.carried_to(at, limits);
         let counts = self.reach.answers() && self.same_as.is_none() && bracket.width() <= vaguest * 2;
         counts.then_some(bracket)
+    }
+
+    /// Has it said anything since it was last forgotten?
+    pub fn has_spoken(&self) -> bool {
+        self.bracket.is_some()
     }
 
     /// Its estimate.

@@ -112,6 +112,18 @@ impl Schedule {
         (self.least, self.most)
     }
 
+    /// Other limits hold from now on. A wish of the source to be asked less still does.
+    pub fn limit(&mut self, least: Span, most: Span, burst_size: u8) {
+        let least = least.max(INTERVAL_MIN);
+        self.least = if self.warned { self.least.max(least) } else { least };
+        self.most = most.max(self.least);
+        self.interval = self.interval.max(self.least).min(self.most);
+        self.burst_size = burst_size;
+        if let Some(asked) = self.asked {
+            self.due = self.due.min(asked + self.most);
+        }
+    }
+
     /// When it was last asked.
     pub fn last_asked(&self) -> Option<Time<Mono>> {
         self.asked
