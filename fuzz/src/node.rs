@@ -14,7 +14,7 @@ use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order};
 use truechimer_core::policy::{
-    ClockPolicy, Policy, ReferencePolicy, Rhythm, Scale, SourcePolicy, TrustPolicy,
+    ClockPolicy, Policy, PoolPolicy, ReferencePolicy, Rhythm, Scale, SourcePolicy, TrustPolicy,
 };
 use truechimer_core::record::{LINE_MAX, input_line, parse_input};
 use truechimer_core::server::ntp::answer;
@@ -275,6 +275,12 @@ fn reference(bits: i64, index: i64) -> Option<ReferencePolicy> {
     })
 }
 
+/// Sources that have no address of their own may be the places of one name.
+fn pool(shape: i64, bits: i64, index: i64) -> Option<PoolPolicy> {
+    let is_name = shape & 8 == 0 && reference(bits, index).is_none();
+    (bits & 64 != 0 && is_name).then(|| PoolPolicy { name: "pool".to_owned(), is_near: bits & 32 != 0 })
+}
+
 fn policy(script: &mut Script<'_>) -> Policy {
     let (shape, accuracy) = (script.number(), script.number());
     let source = |index: i64| SourcePolicy {
@@ -290,7 +296,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         key: None,
         nts: shape & 128 != 0 && index == 1,
         reference: reference(accuracy, index),
-        pool: None,
+        pool: pool(shape, accuracy, index),
     };
     Policy {
         sources: (0..=shape & 3).map(source).collect(),

@@ -83,6 +83,7 @@ impl SourcePolicy {
             && self.address == other.address
             && self.reference == other.reference
             && key(self) == key(other)
+            && self.nts == other.nts
             && pool(self) == pool(other)
     }
 }

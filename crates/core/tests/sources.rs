@@ -220,6 +220,7 @@ impl Lab {
             key: None,
             nts: false,
             reference: None,
+            pool: None,
             require: false,
         };
         let mut policy = Policy {

@@ -54,7 +54,7 @@ use control::Control;
 use exchanges::Exchanges;
 use references::References;
 use reloading::Unread;
-use resolver::Resolver;
+use resolver::{Name, Resolver};
 use sensor::Sensor;
 use serving::Service;
 use statistics::{Head, Recorder};
@@ -126,6 +126,7 @@ pub enum Call {
 pub struct Daemon {
     node: Node,
     config: Config,
+    keys: Keys,
     clock: LocalClock,
     leaps: LeapTable,
     trust: TrustPolicy,
@@ -154,7 +155,7 @@ impl Daemon {
     /// Brings a node to life.
     pub fn new(setup: Setup) -> io::Result<Self> {
         let Setup { config, keys, clock, leaps, seed, simulated, store, .. } = setup;
-        let names = config.sources.iter().map(|source| source.address.to_string()).collect();
+        let names = config.places().map(|place| place.name()).collect();
         let story = Storyteller::new(names, setup.level);
         let loaded = store.load();
         loaded.notices.iter().for_each(|notice| story.say(Level::Warn, &notice.to_string()));
@@ -186,7 +187,7 @@ impl Daemon {
             exchanges: Exchanges::new(
                 setup.service.as_ref().map(|service| service.places().to_vec()).unwrap_or_default(),
             ),
-            resolver: Resolver::new(names_and_ports(&config), simulated),
+            resolver: Resolver::new(names_to_look_up(&config), simulated),
             agreeing: Agreeing::new(&config, simulated)?,
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
             references: setup.references,
@@ -202,6 +203,7 @@ impl Daemon {
             readiness: setup.readiness,
             story,
             config,
+            keys,
             poll: if simulated { PollSet::with_cap(SIMULATED_SLEEP_MAX) } else { PollSet::new() },
             inputs: VecDeque::new(),
         })
@@ -531,6 +533,6 @@ fn server_counts(service: &Service) -> ServerCounts {
 }
 
 /// The names to look up, by the places of the sources. Sources with a literal address are never looked up.
-fn names_and_ports(config: &Config) -> Vec<(String, u16)> {
-    config.sources.iter().map(|source| source.address.host_and_port()).collect()
+fn names_to_look_up(config: &Config) -> Vec<Name> {
+    config.places().map(|place| Name::of(&place)).collect()
 }

@@ -83,7 +83,7 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
     }
     let mut node = read_birth(&mut lines)?.ok_or(ReplayError::BeginsInTheMiddle)?;
     let mut life = Life { outcome: Outcome::default(), made: Vec::new(), keep };
-    while let Some(line) = lines.next(LINE_MAX)? {
+    while let Some(line) = lines.next(CONFIG_LINE_MAX)? {
         match line.as_bytes().first() {
             Some(b'i') => {
                 life.expect_nothing_left(lines.number);
@@ -91,6 +91,15 @@ pub fn replay(record: impl BufRead, keep: bool) -> Result<Outcome, ReplayError> 
                     parse_input(&line).map_err(|error| ReplayError::Line { line: lines.number, error })?;
                 life.outcome.inputs += 1;
                 life.feed(&mut node, &now, input);
+            }
+            Some(b'l') => {
+                life.expect_nothing_left(lines.number);
+                let (now, config) = parse_listed(&line).ok_or(ReplayError::Line {
+                    line: lines.number,
+                    error: RecordError::Unreadable("sources"),
+                })?;
+                life.outcome.inputs += 1;
+                life.relist(&mut node, &now, &config)?;
             }
             Some(b'm' | b'x' | b'u' | b'p') => life.compare(lines.number, line),
             // The next file: it continues this life, or another begins.
@@ -121,6 +130,18 @@ struct Life {
 impl Life {
     fn feed(&mut self, node: &mut Node, now: &Moment, input: Input) {
         node.handle(now, input);
+        self.hear_out(node);
+    }
+
+    /// From here on the sources were those of another configuration.
+    fn relist(&mut self, node: &mut Node, now: &Moment, config: &str) -> Result<(), ReplayError> {
+        let config = Config::parse("the record's configuration", config)?;
+        node.relist(now, config.policy(&Keys::load(&config)?).sources);
+        self.hear_out(node);
+        Ok(())
+    }
+
+    fn hear_out(&mut self, node: &mut Node) {
         let actions: Vec<Action> = std::iter::from_fn(|| node.poll()).collect();
         let status = node.status();
         for action in actions {
@@ -210,6 +231,12 @@ fn parse_born(line: &str) -> Option<([u8; 32], Rate, Time<Utc>, Moment)> {
     Some((parse_seed(seed)?, Rate::from_attos_per_second(rate.parse().ok()?), floor, now))
 }
 
+fn parse_listed(line: &str) -> Option<(Moment, String)> {
+    let (readings, config) = line.strip_prefix('l')?.split_once(" \"")?;
+    let (now, _) = parse_input(&format!("i{readings}")).ok()?;
+    Some((now, serde_json::from_str(&format!("\"{config}")).ok()?))
+}
+
 fn parse_seed(text: &str) -> Option<[u8; 32]> {
     let digits = text.as_bytes();
     let mut seed = [0; 32];
@@ -273,4 +300,28 @@ fn birth(head: &Head) -> Result<Node, ReplayError> {
         rate: head.rate,
     };
     Ok(Node::new(birth, &head.now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::statistics::listed_line;
+
+    #[test]
+    fn other_sources_are_a_line_that_is_read_back() {
+        let now = Moment {
+            mono: Time::from_epoch(Span::from_nanos(1_234_567_891)),
+            raw: Time::from_epoch(Span::from_attos(5)),
+            local: Time::from_epoch(Span::from_secs(1_790_000_000)),
+            asleep: Span::ZERO,
+            width: Span::from_nanos(80),
+        };
+        let config = Config::defaults().to_toml();
+        let line = listed_line(&now, &config);
+        assert!(!line.contains('\n'));
+        assert_eq!(parse_listed(&line), Some((now, config)));
+        for torn in [&line[..line.len() - 1], &line[..20], "l", "l 1 2 3 4 5 wake"] {
+            assert_eq!(parse_listed(torn), None, "{torn}");
+        }
+    }
 }

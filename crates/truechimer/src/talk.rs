@@ -337,6 +337,9 @@ pub struct SourceReply {
     /// How NTS protects it, if it is asked by that. Replies of older daemons have none.
     #[serde(default)]
     pub nts: Option<NtsReply>,
+    /// The name of the pool of which it has one of the places, if it has.
+    #[serde(default)]
+    pub pool: Option<String>,
     /// `*` truechimer, `-` on probation, `x` falseticker, `~` undecided, `?` nothing that counts.
     pub mark: char,
     /// The same in a word or two.
@@ -460,6 +463,7 @@ impl SourceReply {
             operator: source.operator.clone(),
             address: source.address,
             nts: source.nts.as_ref().map(NtsReply::of),
+            pool: source.pool.clone(),
             mark: source.standing.mark(),
             standing: source.standing.word().to_owned(),
             why: why(source.standing),

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The numbers that the table has to have a row for.
-const WANTED: [RangeInclusive<u32>; 13] = [
+const WANTED: [RangeInclusive<u32>; 14] = [
     1..=24,
     28..=28,
     38..=57,
@@ -20,6 +20,7 @@ const WANTED: [RangeInclusive<u32>; 13] = [
     121..=122,
     124..=126,
     129..=130,
+    133..=137,
     142..=142,
 ];
 

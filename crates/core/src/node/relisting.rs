@@ -21,13 +21,13 @@ impl Node {
         let places: Vec<Option<usize>> = sources.iter().map(|source| self.place_of(source)).collect();
         for index in 0..self.associations.len() {
             if !places.contains(&Some(index)) {
-                self.let_go(index);
+                self.let_go(now, index);
             }
         }
         for (source, place) in sources.into_iter().zip(places) {
             match place {
                 Some(index) => self.associations[index].revise(source),
-                None => self.begin(now, source),
+                None => self.welcome(now, source),
             }
         }
         self.number_operators();
@@ -46,15 +46,24 @@ impl Node {
         self.places().position(|source| source.is_some_and(|source| source.is_same_source(wanted)))
     }
 
-    fn let_go(&mut self, index: usize) {
+    /// The source leaves its place. Who was not asked because it is the same server is asked now.
+    fn let_go(&mut self, now: &Moment, index: usize) {
         let association = &mut self.associations[index];
         self.actions.extend(association.vacate().map(Action::Close));
         let source = association.id;
         self.selected.forget(source);
+        let others: Vec<usize> = (0..self.associations.len())
+            .filter(|&it| self.associations[it].same_as == Some(source))
+            .collect();
         self.compare_addresses(source);
+        for other in others {
+            if self.associations[other].same_as.is_none() {
+                self.associations[other].schedule.burst(now.mono);
+            }
+        }
     }
 
-    fn begin(&mut self, now: &Moment, source: SourcePolicy) {
+    fn welcome(&mut self, now: &Moment, source: SourcePolicy) {
         let free = self.associations.iter().position(|association| association.is_vacant);
         let index = free.unwrap_or(self.associations.len());
         // There are at most as many sources as places, and those that stay have one each.

@@ -103,6 +103,8 @@ pub struct SourceReport {
     pub operator: String,
     /// Where it is asked.
     pub address: Option<SocketAddr>,
+    /// The name of the pool of which it is one of the places, if it is.
+    pub pool: Option<String>,
     /// It is a reference clock of this machine, which is read and not asked.
     pub is_reference: bool,
     /// What is known of its protection, if it is asked by NTS.
@@ -355,6 +357,7 @@ impl Node {
             name: association.policy.name.clone(),
             operator: association.policy.operator.clone(),
             address: association.address(),
+            pool: association.policy.pool.as_ref().map(|pool| pool.name.clone()),
             is_reference: association.policy.reference.is_some(),
             nts: association.nts.as_ref().map(|keyring| NtsReport {
                 aead: keyring.nts.aead(),

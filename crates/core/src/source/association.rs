@@ -226,6 +226,7 @@ impl Association {
         (self.same_as, self.last, self.here) = (None, None, None);
         (self.policy.prefer, self.policy.trust, self.policy.require) = (false, false, false);
         (self.policy.pool, self.policy.key, self.policy.reference) = (None, None, None);
+        (self.nts, self.policy.nts) = (None, false);
         underway.map(|underway| underway.id)
     }
 

@@ -216,8 +216,7 @@ impl Pool {
         for &address in addresses {
             let Some(index) = self.free_place(now, others_answer) else { break };
             let place = self.places[index];
-            let others = || associations.iter().filter(|other| other.id.index() != place.source);
-            let is_taken = others().any(|other| other.address() == Some(address))
+            let is_taken = associations.iter().any(|it| it.address() == Some(address))
                 || changes.iter().any(|change| change.address == address);
             if is_taken
                 || !self.accepts(address, now)

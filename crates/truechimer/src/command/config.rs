@@ -60,7 +60,7 @@ fn import(path: &Path) -> anyhow::Result<Outcome> {
 /// What can be said of a configuration that is right, its file of keys included.
 fn check(config: &Config) -> Result<String, KeysError> {
     let keys = Keys::load(config)?;
-    let (sources, operators) = (config.sources.len(), config.operators());
+    let (sources, operators) = (config.places().count(), config.operators());
     let mut text = format!("right: sources {sources}, operators {operators}\n");
     if operators < OPERATORS_WANTED {
         text += "note: fewer than three operators cannot outvote one that is wrong\n";

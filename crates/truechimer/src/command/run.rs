@@ -34,6 +34,12 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let readiness =
         arguments.supervised.readiness().context("cannot tell the supervisor (--ready-fd, NOTIFY_SOCKET)")?;
     let mut config = Config::load(arguments.config.as_deref()).context("configuration")?;
+    let run_dir = config.state.run_dir.clone();
+    let (offered, complaints) = config.with_offered(&run_dir);
+    config = offered;
+    for complaint in complaints.iter().filter(|_| config.log >= Level::Warn) {
+        eprintln!("warn: {complaint}");
+    }
     config.statistics.dir = arguments.statistics.clone().or(config.statistics.dir);
     let signals = SignalFlags::install().context("cannot catch signals")?;
     let leaps = leaps(&config);

@@ -174,7 +174,7 @@ fn cells(source: &SourceReply) -> [String; 12] {
         |seconds: Option<f64>| or_dash(seconds.map(|seconds| units::span(Span::from_seconds(seconds))));
     [
         source.mark.to_string(),
-        source.name.clone(),
+        called(source),
         or_dash(source.offset.map(|offset| units::offset(Span::from_seconds(offset)))),
         or_dash(source.bound.map(|bound| units::bound(Span::from_seconds(bound)))),
         span(source.delay),
@@ -186,6 +186,14 @@ fn cells(source: &SourceReply) -> [String; 12] {
         span(source.age),
         what_it_is(source),
     ]
+}
+
+/// Its name; of a server of a pool, where it is as well.
+fn called(source: &SourceReply) -> String {
+    match (&source.pool, source.address) {
+        (Some(_), Some(address)) => format!("{} {}", source.name, address.ip()),
+        (Some(_), None) | (None, _) => source.name.clone(),
+    }
 }
 
 fn what_it_is(source: &SourceReply) -> String {

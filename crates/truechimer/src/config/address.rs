@@ -1,10 +1,11 @@
 //! Where a source is and who may ask us: names, addresses and prefixes as the operator writes them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use truechimer_core::server::access::{Prefix, PrefixError};
+use truechimer_core::source::locality::{block, is_near, is_one_host};
 
 use super::quantity::Spelled;
 
@@ -62,6 +63,14 @@ impl Address {
         }
     }
 
+    /// Is it a name of the NTP pool, behind which volunteers stand who do not know each other?
+    pub fn is_of_strangers(&self) -> bool {
+        match self {
+            Self::Name { host, .. } => is_in_pool(host),
+            Self::Literal(_) => false,
+        }
+    }
+
     /// Whom to count as its operator when nobody says: by the domain of the name, or by the prefix of the address.
     ///
     /// Each name of the NTP pool leads to volunteers who have nothing in common but the register, so it stands for
@@ -100,18 +109,10 @@ fn domain(host: &str) -> &str {
     &host[start..]
 }
 
-/// What a provider hands out at the least: 24 bits of IPv4, 48 of IPv6 (RFC 6177).
+/// The block of an address, as people write it.
 fn prefix(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{}/24", Ipv4Addr::from([a, b, c, 0]))
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, ..] = v6.segments();
-            format!("{}/48", Ipv6Addr::from([a, b, c, 0, 0, 0, 0, 0]))
-        }
-    }
+    let block = block(ip);
+    format!("{block}/{}", if block.is_ipv4() { 24 } else { 48 })
 }
 
 impl fmt::Display for Address {
@@ -122,14 +123,6 @@ impl fmt::Display for Address {
             Self::Name { host, port } => write!(f, "{host}:{port}"),
             Self::Literal(place) => place.fmt(f),
         }
-    }
-}
-
-/// Loopback, private (RFC 1918, RFC 4193) or link-local.
-fn is_near(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -187,12 +180,7 @@ fn place(text: &str) -> Result<Option<SocketAddr>, AddressError> {
 }
 
 fn one_host(place: SocketAddr) -> Result<SocketAddr, AddressError> {
-    let ip = place.ip().to_canonical();
-    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    match ip.is_unspecified() || ip.is_multicast() || broadcast {
-        true => Err(AddressError::NotOneHost),
-        false => Ok(place),
-    }
+    if is_one_host(place.ip()) { Ok(place) } else { Err(AddressError::NotOneHost) }
 }
 
 fn read_port(text: &str) -> Result<u16, AddressError> {

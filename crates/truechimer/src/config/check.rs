@@ -12,7 +12,7 @@ use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::words::Kind;
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
-use super::{Clock, Config, KeyId, Source, State, Statistics, classic, default, reference, serve};
+use super::{Clock, Config, KeyId, Source, State, Statistics, classic, default, pool, reference, serve};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -110,11 +110,11 @@ fn sources(
     intervals: (Span, Span),
 ) -> Result<Vec<Source>, Flaw> {
     let mut sources: Vec<Source> = Vec::with_capacity(list.len().min(SOURCES_MAX));
-    for (index, written) in list.iter().enumerate() {
-        if index == SOURCES_MAX {
+    for written in list {
+        let one = source(written, intervals)?;
+        if pool::places(&sources).count() + one.pool.map_or(1, |pool| pool.places.into()) > SOURCES_MAX {
             return Err(Flaw(written.span(), Fault::TooMany { what: "sources", most: SOURCES_MAX }));
         }
-        let one = source(written, intervals)?;
         if let Some(first) = sources.iter().position(|other| other.address == one.address) {
             let first = texts.line(list[first].span());
             return Err(Flaw(written.span(), Fault::SameSource { address: one.address.to_string(), first }));
@@ -149,6 +149,7 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
         prefer: written.prefer.unwrap_or(false),
         trust: is_true(&written.trust),
         require: is_true(&written.require),
+        pool: pool::pool(written, kind, address)?,
         address: address.clone(),
         reference,
     })

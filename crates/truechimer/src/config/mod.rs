@@ -19,7 +19,9 @@ mod import;
 mod keys;
 mod merge;
 mod nts;
+mod offered;
 mod place;
+mod pool;
 mod quantity;
 mod read;
 mod reference;
@@ -31,7 +33,7 @@ mod written;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, TrustPolicy};
 use truechimer_time::Span;
 
 pub use address::{Address, AddressError, NTP_PORT, NoPrefix, PathError};
@@ -46,7 +48,9 @@ pub use import::{Imported, Note, import};
 pub use keys::{KEYS_BYTES_MAX, Keys, KeysError, KeysFault, ServedKey};
 pub(crate) use keys::{kind_named, name_of};
 pub use nts::{NoServerName, ServeNts};
+pub use offered::{FOLDER as OFFERED_FOLDER, OFFERED_MAX, OPERATOR as OFFERED_OPERATOR};
 pub use place::Place as SourcePlace;
+pub use pool::{POOL_MAX, Placed, Pool};
 pub use quantity::{QuantityError, Size, Spelled};
 pub use read::{CONFIG_BYTES_MAX, CONFIG_FILE, DROP_INS_MAX};
 pub use reference::{Edge, RefIdError, Reference};
@@ -122,6 +126,8 @@ pub struct Source {
     pub require: bool,
     /// What it is, if it is a reference clock of this machine.
     pub reference: Option<Reference>,
+    /// How many servers of its name are asked, if it is a pool.
+    pub pool: Option<Pool>,
 }
 
 /// `[clock]`
@@ -181,13 +187,18 @@ impl Config {
     /// What the node needs of it, with the keys of the file that it names.
     pub fn policy(&self, keys: &Keys) -> Policy {
         Policy {
-            sources: self.sources.iter().map(|source| source.policy(keys)).collect(),
+            sources: self.places().map(|place| place.policy(keys)).collect(),
             accuracy: self.accuracy,
             rhythm: self.schedule,
             clock: self.clock.policy,
             trust: self.trust,
             watch: WATCH,
         }
+    }
+
+    /// The places that its sources have in a node that is born with it, in their order.
+    pub fn places(&self) -> impl Iterator<Item = Placed<'_>> {
+        pool::places(&self.sources)
     }
 
     /// The keys that it refers to, and where.
@@ -205,12 +216,13 @@ impl Config {
 }
 
 /// Those that have a vote: all but pulses.
-fn voters(sources: &[Source]) -> impl Iterator<Item = &Source> {
-    sources.iter().filter(|source| source.reference.is_none_or(|reference| !reference.vouched.is_pulse))
+fn voters(sources: &[Source]) -> impl Iterator<Item = Placed<'_>> {
+    let is_pulse = |place: &Placed<'_>| place.source.reference.is_some_and(|it| it.vouched.is_pulse);
+    pool::places(sources).filter(move |place| !is_pulse(place))
 }
 
 fn operators(sources: &[Source]) -> usize {
-    let mut names: Vec<&str> = voters(sources).map(|source| source.operator.as_str()).collect();
+    let mut names: Vec<String> = voters(sources).map(|place| place.operator()).collect();
     names.sort_unstable();
     names.dedup();
     names.len()
@@ -241,23 +253,7 @@ impl Source {
             trust: false,
             require: false,
             reference: None,
-        }
-    }
-
-    fn policy(&self, keys: &Keys) -> SourcePolicy {
-        SourcePolicy {
-            name: self.address.to_string(),
-            address: self.address.literal().filter(|_| self.kind != Kind::Nts),
-            operator: self.operator.clone(),
-            min_interval: self.min_interval,
-            max_interval: self.max_interval,
-            burst: self.burst,
-            prefer: self.prefer,
-            trust: self.trust,
-            require: self.require,
-            key: self.key.and_then(|id| keys.key(id)),
-            nts: self.kind == Kind::Nts,
-            reference: self.reference.map(|reference| reference.vouched),
+            pool: None,
         }
     }
 }

@@ -66,15 +66,16 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Texts, ConfigError> {
     let mut texts = Texts::default();
     let mut left = CONFIG_BYTES_MAX;
     for path in paths {
-        let bytes = read(path, left).map_err(|fault| ConfigError::new(path, None, fault))?;
+        let bytes =
+            read(path, left, CONFIG_BYTES_MAX).map_err(|fault| ConfigError::new(path, None, fault))?;
         left -= (bytes.len() as u64).min(left);
         texts.add(path, utf8(path, bytes)?);
     }
     Ok(texts)
 }
 
-/// The bytes of one file that only we or root can have written, if they are at most so many.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {
+/// The bytes of one file that only we or root can have written, if no more than are `left` of the most that may be read.
+pub(super) fn read(path: &Path, left: u64, most: u64) -> Result<Vec<u8>, Fault> {
     // Opening a pipe waits for its writer, so look first. What was opened is then looked at again: the answer for
     // the open file is the one that counts.
     if !path.metadata().map_err(Fault::Unreadable)?.is_file() {
@@ -87,11 +88,11 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Fault> {
     }
     trusted(&facts)?;
     let mut bytes = Vec::new();
-    if facts.len() <= most {
-        file.take(most + 1).read_to_end(&mut bytes).map_err(Fault::Unreadable)?;
+    if facts.len() <= left {
+        file.take(left + 1).read_to_end(&mut bytes).map_err(Fault::Unreadable)?;
     }
-    match facts.len().max(bytes.len() as u64) > most {
-        true => Err(Fault::TooLarge { most: CONFIG_BYTES_MAX }),
+    match facts.len().max(bytes.len() as u64) > left {
+        true => Err(Fault::TooLarge { most }),
         false => Ok(bytes),
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct WrittenSource {
     pub(super) kind: Key<Spelling<Kind>>,
     pub(super) key: Key<i64>,
     pub(super) ca: Key<Spelling<PathBuf>>,
+    pub(super) pool: Key<i64>,
+    pub(super) near: Key<bool>,
     pub(super) min_interval: Key<Spelling<Span>>,
     pub(super) max_interval: Key<Spelling<Span>>,
     pub(super) burst: Key<i64>,

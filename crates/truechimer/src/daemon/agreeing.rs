@@ -16,11 +16,12 @@ use truechimer_core::source::nts::{Agreement, NoKeys};
 use truechimer_sys::wake::{self, Waker, Wakeups};
 use truechimer_time::{Time, Utc};
 
-use crate::config::{Config, Kind};
+use crate::config::{Config, Kind, Placed};
 
 mod conversation;
 
-use conversation::{Failure, Place};
+use conversation::Failure;
+pub use conversation::Place;
 
 /// So many key exchanges go on at once.
 pub const AT_ONCE: usize = 4;
@@ -34,13 +35,21 @@ pub struct Agreeing {
     places: Vec<Option<Place>>,
     waiting: VecDeque<(SourceId, Time<Utc>)>,
     under_way: usize,
+    is_simulated: bool,
     line: Option<Line>,
+}
+
+/// With whom keys are agreed on for a source, if it is asked by NTS.
+pub fn place_of(placed: &Placed<'_>) -> Option<Place> {
+    let source = placed.source;
+    let (host, port) = source.address.host_and_port();
+    (source.kind == Kind::Nts).then(|| Place { host, port, ca: source.ca.clone() })
 }
 
 /// The way from the threads to the loop.
 struct Line {
-    ends: Receiver<End>,
-    told: Sender<End>,
+    ends: Receiver<(Place, End)>,
+    told: Sender<(Place, End)>,
     waker: Waker,
     wakeups: Wakeups,
 }
@@ -61,26 +70,39 @@ impl Agreeing {
     /// # Errors
     /// The file of the authorities that one of them names cannot be used; or there are to be no threads.
     pub fn new(config: &Config, is_simulated: bool) -> io::Result<Self> {
-        let mut places = Vec::new();
-        for source in &config.sources {
-            let is_asked = source.kind == Kind::Nts;
-            if is_asked && is_simulated {
+        let places = config.places().map(|place| place_of(&place)).collect();
+        let agreeing = Self { places, waiting: VecDeque::new(), under_way: 0, is_simulated, line: None };
+        agreeing.check(config)?;
+        Ok(agreeing)
+    }
+
+    /// Can the sources of a configuration be asked so?
+    ///
+    /// # Errors
+    /// As [`Agreeing::new`].
+    pub fn check(&self, config: &Config) -> io::Result<()> {
+        for placed in config.places() {
+            let Some(place) = place_of(&placed) else { continue };
+            let address = &placed.source.address;
+            if self.is_simulated {
                 return Err(io::Error::other(format!(
-                    "the source \"{}\" is asked by NTS, which takes threads, and --simulated leaves them out: remove it, or \
-                     say kind = \"ntp\"",
-                    source.address
+                    "the source \"{address}\" is asked by NTS, which takes threads, and --simulated leaves them out: remove \
+                     it, or say kind = \"ntp\""
                 )));
             }
-            let (host, port) = source.address.host_and_port();
-            let place = Place { host, port, ca: source.ca.clone() };
-            if is_asked && place.ca.is_some() {
+            if place.ca.is_some() {
                 place.authorities().map_err(|failure| {
-                    io::Error::other(format!("the source \"{}\": {}", source.address, failure.detail))
+                    io::Error::other(format!("the source \"{address}\": {}", failure.detail))
                 })?;
             }
-            places.push(is_asked.then_some(place));
         }
-        Ok(Self { places, waiting: VecDeque::new(), under_way: 0, line: None })
+        Ok(())
+    }
+
+    /// The sources are others from now on. What comes of an exchange with somebody who is not asked there any more is no
+    /// keys.
+    pub fn rename(&mut self, places: Vec<Option<Place>>) {
+        self.places = places;
     }
 
     /// Begins a key exchange with the server of a source, whose certificate has to be valid at `when`. It is among the
@@ -105,14 +127,27 @@ impl Agreeing {
     pub fn ends(&mut self) -> Vec<End> {
         let Some(line) = &self.line else { return Vec::new() };
         line.wakeups.drain();
-        let mut ends: Vec<End> = line.ends.try_iter().collect();
-        self.under_way -= ends.len();
+        let told: Vec<(Place, End)> = line.ends.try_iter().collect();
+        self.under_way -= told.len();
+        let mut ends: Vec<End> = told.into_iter().map(|(place, end)| self.wanted(&place, end)).collect();
         while self.under_way < AT_ONCE
             && let Some((source, when)) = self.waiting.pop_front()
         {
             ends.extend(self.begin(source, when));
         }
         ends
+    }
+
+    /// The end, if the source is still the one for which the exchange was begun: another may have its place meanwhile.
+    fn wanted(&self, place: &Place, end: End) -> End {
+        match self.places.get(end.source.index()).and_then(Option::as_ref) == Some(place) {
+            true => end,
+            false => End {
+                outcome: Err(NoKeys::Broken),
+                detail: Some("the source has been changed meanwhile".to_owned()),
+                ..end
+            },
+        }
     }
 
     fn start(&mut self, source: SourceId, when: Time<Utc>) -> io::Result<()> {
@@ -122,11 +157,9 @@ impl Agreeing {
             Some(line) => line,
             none => none.insert(Line::new()?),
         };
-        let promise = Promise { source, told: line.told.clone(), waker: line.waker.clone(), outcome: None };
-        thread::Builder::new()
-            .name("nts".into())
-            .stack_size(STACK)
-            .spawn(move || promise.keep(&place, when))?;
+        let promise =
+            Promise { source, place, told: line.told.clone(), waker: line.waker.clone(), outcome: None };
+        thread::Builder::new().name("nts".into()).stack_size(STACK).spawn(move || promise.keep(when))?;
         self.under_way += 1;
         Ok(())
     }
@@ -143,14 +176,15 @@ impl Line {
 /// That the end of an exchange will be told, whatever becomes of its thread.
 struct Promise {
     source: SourceId,
-    told: Sender<End>,
+    place: Place,
+    told: Sender<(Place, End)>,
     waker: Waker,
     outcome: Option<Result<Agreement, Failure>>,
 }
 
 impl Promise {
-    fn keep(mut self, place: &Place, when: Time<Utc>) {
-        self.outcome = Some(conversation::agree(place, when));
+    fn keep(mut self, when: Time<Utc>) {
+        self.outcome = Some(conversation::agree(&self.place, when));
     }
 }
 
@@ -162,7 +196,7 @@ impl Drop for Promise {
             None => (Err(NoKeys::Ourselves), Some("its thread has panicked".to_owned())),
         };
         // A daemon that is gone need not be told.
-        let _gone = self.told.send(End { source: self.source, outcome, detail });
+        let _gone = self.told.send((self.place.clone(), End { source: self.source, outcome, detail }));
         self.waker.wake();
     }
 }

@@ -13,7 +13,7 @@ use truechimer_sys::pps::PpsEdge;
 use truechimer_sys::user::User;
 use truechimer_time::{Mono, Raw, Span, Time};
 
-use crate::config::{Config, Edge, Kind, Source, SourcePlace};
+use crate::config::{Config, Edge, Kind, Placed, Source, SourcePlace};
 
 mod device;
 mod trouble;
@@ -66,9 +66,9 @@ impl References {
     /// Opens those that are configured. Sockets are given to `account`. A simulator of clock and network carries no more than
     /// device files.
     pub fn open(config: &Config, account: Option<&User>, simulated: bool) -> Self {
-        let what = |(index, source): (usize, &Source)| Some((SourceId(index as u8), what(source)?));
+        let what = |(index, place): (usize, Placed<'_>)| Some((SourceId(index as u8), what(place.source)?));
         let mut references = Self::default();
-        for (source, what) in config.sources.iter().enumerate().filter_map(what) {
+        for (source, what) in config.places().enumerate().filter_map(what) {
             let mut reference = Reference {
                 source,
                 what,

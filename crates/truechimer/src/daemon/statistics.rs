@@ -107,6 +107,11 @@ impl Recorder {
         self.write(&(input_line(now, input) + "\n"))
     }
 
+    /// Writes down that the sources are others from now on: those of this effective configuration.
+    pub fn listed(&mut self, now: &Moment, config: &str) -> io::Result<()> {
+        self.write(&(listed_line(now, config) + "\n"))
+    }
+
     /// Writes down what came of it, if it is of the kind that is kept.
     pub fn event(&mut self, event: &Event, status: Status) -> io::Result<()> {
         match line_of(event, status) {
@@ -133,6 +138,12 @@ impl Recorder {
     }
 }
 
+/// The line that says that other sources hold: the readings as an input has them, and the configuration as JSON-quoted TOML.
+pub fn listed_line(now: &Moment, config: &str) -> String {
+    let readings = input_line(now, &Input::Wake);
+    format!("l{} {}", readings.strip_prefix('i').unwrap_or(&readings), serde_json::Value::from(config))
+}
+
 /// The line of an event, if it is of the kind that is kept.
 pub fn line_of(event: &Event, status: Status) -> Option<String> {
     match event {
@@ -151,6 +162,7 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::NotAgreed { .. }
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
+        | Event::GivenUp { .. }
         | Event::Loops { .. }
         | Event::Selected { .. }
         | Event::Unselected(_)

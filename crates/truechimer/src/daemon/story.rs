@@ -1,8 +1,11 @@
 //! Events as lines for people: what happened, to what, and what to do about it.
 
+use std::net::SocketAddr;
+
 use truechimer_core::discipline::select::NoMajority;
 use truechimer_core::event::{Event, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
+use truechimer_core::source::pool::Trouble;
 use truechimer_core::source::{SourceId, SourceSet};
 use truechimer_core::status::Status;
 use truechimer_time::{LeapKind, Span};
@@ -20,6 +23,11 @@ impl Storyteller {
     /// A teller who leaves out what is less grave than `level`.
     pub fn new(names: Vec<String>, level: Level) -> Self {
         Self { names, level }
+    }
+
+    /// The sources are others from now on.
+    pub fn rename(&mut self, names: Vec<String>) {
+        self.names = names;
     }
 
     /// Writes a line on stderr, if the event is grave enough.
@@ -47,6 +55,59 @@ impl Storyteller {
     /// The event in a sentence.
     pub fn words(&self, event: &Event) -> String {
         match event {
+            Event::Measured(measurement) => self.measured(measurement),
+            Event::Paced(paced) => format!(
+                "{} is asked every {} from now on ({} questions and {} answers so far)",
+                self.name(paced.source),
+                units::span(paced.interval),
+                paced.traffic.questions,
+                paced.traffic.answers,
+            ),
+            Event::Contradicted { source, gap } => format!(
+                "{} contradicts what it said before by {}: its clock or our counter has jumped",
+                self.name(*source),
+                units::span(*gap),
+            ),
+            Event::Selected { truechimers, falsetickers, without_trusted } => {
+                self.selection(*truechimers, *falsetickers, *without_trusted)
+            }
+            Event::Unselected(reason) => no_majority(*reason),
+            Event::Updated(update) => format!(
+                "clock off by {}, true time known {}, counter gains {}",
+                units::offset(update.offset),
+                units::bound(update.bound),
+                units::rate(-update.rate),
+            ),
+            Event::Addressed { .. }
+            | Event::NotFound { .. }
+            | Event::NotSent { .. }
+            | Event::Reachable { .. }
+            | Event::Unreachable { .. }
+            | Event::Refused { .. }
+            | Event::Misread { .. }
+            | Event::Kissed { .. }
+            | Event::Agreed { .. }
+            | Event::NotAgreed { .. }
+            | Event::SameServer { .. }
+            | Event::GivenUp { .. }
+            | Event::Loops { .. } => self.of_source(event).unwrap_or_default(),
+            Event::OscillatorDoubted
+            | Event::StatusChanged { .. }
+            | Event::Stepped { .. }
+            | Event::Leapt { .. }
+            | Event::MovedByOthers { .. }
+            | Event::RetunedByOthers { .. }
+            | Event::Suspended { .. }
+            | Event::Panicked { .. }
+            | Event::Calmed
+            | Event::SteeringFailed { .. }
+            | Event::LeaveGiven => own_words(event).unwrap_or_default(),
+        }
+    }
+
+    /// What happened between us and a source, if that is what the event is.
+    fn of_source(&self, event: &Event) -> Option<String> {
+        Some(match event {
             Event::Addressed { source, address } => format!("{} is asked at {address}", self.name(*source)),
             Event::NotFound { source } => {
                 format!(
@@ -77,39 +138,23 @@ impl Storyteller {
                     self.name(*source)
                 )
             }
-            Event::Measured(measurement) => self.measured(measurement),
-            Event::Paced(paced) => format!(
-                "{} is asked every {} from now on ({} questions and {} answers so far)",
-                self.name(paced.source),
-                units::span(paced.interval),
-                paced.traffic.questions,
-                paced.traffic.answers,
-            ),
-            Event::Contradicted { source, gap } => format!(
-                "{} contradicts what it said before by {}: its clock or our counter has jumped",
-                self.name(*source),
-                units::span(*gap),
-            ),
             Event::SameServer { source, of } => format!(
                 "{} is the same server as {}: it is not asked, and its vote is missing; name another server",
                 self.name(*source),
                 self.name(*of),
             ),
+            Event::GivenUp { source, address, trouble } => self.given_up(*source, *address, *trouble),
             Event::Loops { source } => format!(
                 "{} has its time from us, or is ourselves: it is left out as long as that is so",
                 self.name(*source)
             ),
-            Event::Selected { truechimers, falsetickers, without_trusted } => {
-                self.selection(*truechimers, *falsetickers, *without_trusted)
-            }
-            Event::Unselected(reason) => no_majority(*reason),
-            Event::Updated(update) => format!(
-                "clock off by {}, true time known {}, counter gains {}",
-                units::offset(update.offset),
-                units::bound(update.bound),
-                units::rate(-update.rate),
-            ),
-            Event::OscillatorDoubted
+            Event::Measured(_)
+            | Event::Paced(_)
+            | Event::Contradicted { .. }
+            | Event::Selected { .. }
+            | Event::Unselected(_)
+            | Event::Updated(_)
+            | Event::OscillatorDoubted
             | Event::StatusChanged { .. }
             | Event::Stepped { .. }
             | Event::Leapt { .. }
@@ -119,8 +164,12 @@ impl Storyteller {
             | Event::Panicked { .. }
             | Event::Calmed
             | Event::SteeringFailed { .. }
-            | Event::LeaveGiven => own_words(event).unwrap_or_default(),
-        }
+            | Event::LeaveGiven => return None,
+        })
+    }
+
+    fn given_up(&self, source: SourceId, address: SocketAddr, trouble: Trouble) -> String {
+        format!("{} is given up at {address}: {}", self.name(source), trouble_words(trouble))
     }
 
     fn measured(&self, m: &Measurement) -> String {
@@ -198,6 +247,7 @@ fn own_words(event: &Event) -> Option<String> {
         | Event::Measured(_)
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
+        | Event::GivenUp { .. }
         | Event::Loops { .. }
         | Event::Selected { .. }
         | Event::Unselected(_)
@@ -223,6 +273,7 @@ fn gravity(event: &Event) -> Level {
         | Event::RetunedByOthers { .. } => Level::Warn,
         Event::Addressed { .. }
         | Event::Agreed { .. }
+        | Event::GivenUp { .. }
         | Event::Reachable { .. }
         | Event::Selected { without_trusted: false, .. }
         | Event::StatusChanged { .. }
@@ -238,6 +289,18 @@ fn gravity(event: &Event) -> Level {
         | Event::Measured(_)
         | Event::Paced(_)
         | Event::Updated(_) => Level::Debug,
+    }
+}
+
+/// Why a server of a pool is of no use.
+fn trouble_words(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Vacant => "there was none",
+        Trouble::Refused => "it does not want to be asked by us",
+        Trouble::Unreachable => "it does not answer",
+        Trouble::Falseticker => "a majority says another time",
+        Trouble::Mute => "none of its answers could be used",
+        Trouble::NotItself => "it has its time from us, or is another source too",
     }
 }
 

@@ -1,4 +1,4 @@
-/* In the place of DNS: whatever name is asked for, its address is what a file says now. */
+/* In the place of DNS: whatever name is asked for, its addresses are what a file says now, one on each line. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -9,13 +9,20 @@
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-	char address[64] = "";
+	char address[64];
+	struct addrinfo **last = result;
 	FILE *file = fopen(getenv("TRUECHIMER_TEST_ADDRESS"), "r");
 	(void)node;
-	if (!file || !fgets(address, sizeof address, file))
+	if (!file)
 		return EAI_NONAME;
-	fclose(file);
-	address[strcspn(address, "\n")] = 0;
 	real = (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
-	return real(address, service, hints, result);
+	*result = NULL;
+	while (fgets(address, sizeof address, file)) {
+		address[strcspn(address, "\n")] = 0;
+		if (real(address, service, hints, last) == 0)
+			while (*last)
+				last = &(*last)->ai_next;
+	}
+	fclose(file);
+	return *result ? 0 : EAI_NONAME;
 }

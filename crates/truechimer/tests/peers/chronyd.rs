@@ -54,6 +54,11 @@ impl Chronyd {
         Self::on_loopback(peers, serving_lines(), Vec::new())
     }
 
+    /// A server of this machine's clock at this place.
+    pub(crate) fn serving_at(peers: &Path, place: SocketAddr) -> Self {
+        Self::at(peers, place, serving_lines(), Vec::new())
+    }
+
     /// A server of this machine's clock that shares these keys with whoever has them.
     pub(crate) fn sharing(peers: &Path, keys: &Path) -> Self {
         let lines = format!("{}keyfile {}\n", serving_lines(), keys.display());
@@ -126,7 +131,15 @@ impl Chronyd {
     }
 
     fn on_loopback(peers: &Path, lines: String, environment: Vec<(&'static str, OsString)>) -> Self {
-        let place = (Ipv4Addr::LOCALHOST, free_port()).into();
+        Self::at(peers, (Ipv4Addr::LOCALHOST, free_port()).into(), lines, environment)
+    }
+
+    fn at(
+        peers: &Path,
+        place: SocketAddr,
+        lines: String,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Self {
         let chronyd = Self::start(peers, Kind { lines, environment, namespace: None, place });
         eventually(PATIENCE, "chronyd answers", || ntp::answers(place));
         chronyd

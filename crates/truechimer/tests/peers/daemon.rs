@@ -1,5 +1,6 @@
 //! Our own daemon, as it is built, with a home of its own that outlives it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -61,8 +62,13 @@ impl Home {
         // Another user has to find the way to its own folders below.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let home = Self { folder };
-        fs::write(home.path("truechimer.toml"), home.config(wishes)).unwrap();
+        home.rewrite(wishes);
         home
+    }
+
+    /// Writes other wishes down, for a daemon that reads them again.
+    pub(crate) fn rewrite(&self, wishes: &Wishes) {
+        fs::write(self.path("truechimer.toml"), self.config(wishes)).unwrap();
     }
 
     fn config(&self, wishes: &Wishes) -> String {
@@ -100,10 +106,19 @@ impl Home {
 
     /// The same in another network.
     pub(crate) fn start_in(&self, namespace: Option<&Namespace>) -> Daemon<'_> {
+        self.start_with(namespace, Vec::new())
+    }
+
+    /// The same with more environment.
+    pub(crate) fn start_with(
+        &self,
+        namespace: Option<&Namespace>,
+        environment: Vec<(&'static str, OsString)>,
+    ) -> Daemon<'_> {
         let process = Process::start(&Launch {
             program: truechimer(),
             arguments: ["run".into(), "--config".into(), self.path("truechimer.toml").into()].into(),
-            environment: Vec::new(),
+            environment,
             namespace,
             log: self.path("log"),
         });

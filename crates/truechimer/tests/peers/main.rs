@@ -34,6 +34,7 @@ mod keeping;
 mod keys;
 mod networks;
 mod nts;
+mod pools;
 mod querying;
 mod rdate;
 mod references;

@@ -41,8 +41,8 @@ pub(super) const PATIENCE: Span = Span::from_secs(5);
 const AUTHORITIES_MAX: u64 = 1 << 20;
 
 /// A key exchange server.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
     /// Its name, or its address. The certificate has to be for that.
     pub(super) host: String,
     /// Its port, over TCP.
