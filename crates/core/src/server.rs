@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ntp;
 pub mod nts;
 pub mod ratelimit;
+pub mod smear;
 pub mod taiclock;
 pub mod time37;
 
