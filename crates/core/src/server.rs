@@ -1,7 +1,7 @@
 //! Serving: from a question to an answer or to silence.
 //!
 //! Everything here is a function of the question, of what is served and of what is remembered of those who asked before,
-//! which is little and has a limit. [`desk`] is the whole of it for NTP; whoever owns the sockets hands it what came.
+//! which is little and has a limit. [`desk`] is the whole of it; whoever owns the sockets hands it what came.
 //!
 //! **Invariant:** an answer is never longer than its question, and nothing but a question is ever answered, so that
 //! neither amplification nor a loop between two servers is possible. Where a protocol wants a longer answer ([`time37`]),
@@ -44,6 +44,10 @@ reasons! {
         NotAllowed "not_allowed" "it came from an address that is not served"
         /// It is protected by NTS, and its fields cannot be used.
         Unsound "unsound" "its NTS fields cannot be used"
+        /// It came from a port below 1024, where servers are, by a protocol to which anything is a question.
+        ServerPort "server_port" "it came from a port where servers are"
+        /// The time is not known well enough, and the protocol has no word for that.
+        Unsynchronised "unsynchronised" "the time is not known, and its protocol cannot say so"
         /// Its client has asked too often.
         Limited "limited" "its client has asked too often"
         /// A MAC under a key that is not served.

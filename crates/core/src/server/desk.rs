@@ -1,10 +1,12 @@
-//! Where NTP questions are answered, one after the other: who asks, how often, and what he is told.
+//! Where questions are answered, one after the other: who asks, how often, and what he is told. NTP is here, and what is
+//! older in [`classic`].
 //!
 //! Each thread of a server has a desk of its own. What all desks share, the [`Policy`] and the time on the
 //! [`Dial`], is only read.
 //!
-//! **Invariant:** nothing is allocated for a question, and no answer is longer than its question.
+//! **Invariant:** nothing is allocated for a question, and no answer is longer than its question; but see [`classic`] for TIME.
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use rand_chacha::ChaCha12Rng;
@@ -16,11 +18,14 @@ use super::access::AllowList;
 use super::clients::{Admission, Client, Clients, RateRule};
 use super::dial::Dial;
 use super::interleaved::{Departures, speaks_of_one};
+use super::time37::Gate;
 use super::{Silence, cookie, keys, ntp, nts};
 use crate::wire::extension::{Seal, Trailer};
 use crate::wire::ntp::Packet;
 use crate::wire::nts::{Flaw, Question as Protected};
 use crate::wire::{DATAGRAM_MAX, HEADER_LEN};
+
+pub mod classic;
 
 /// What the operator wants.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +92,10 @@ pub struct Counters {
     pub protected: u64,
     /// Of these, that a cookie is none of ours: the NTS NAK.
     pub refused: u64,
+    /// Of these, by TAICLOCK.
+    pub taiclock: u64,
+    /// Of these, by TIME.
+    pub time: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: [u64; Silence::ALL.len()],
     /// Answers that the kernel did not take.
@@ -102,6 +111,8 @@ impl Counters {
         self.sealed += other.sealed;
         self.protected += other.protected;
         self.refused += other.refused;
+        self.taiclock += other.taiclock;
+        self.time += other.time;
         self.unsent += other.unsent;
         self.silent.iter_mut().zip(other.silent).for_each(|(count, more)| *count += more);
         self
@@ -133,6 +144,9 @@ pub struct Desk {
     /// The keys of cookies, where NTS is served.
     ring: Option<cookie::Ring>,
     rng: ChaCha12Rng,
+    /// The door for datagrams of TIME.
+    gate: Gate,
+    now: Time<Mono>,
 }
 
 impl Desk {
@@ -147,6 +161,9 @@ impl Desk {
             counters: Counters::default(),
             ring: None,
             rng,
+            // No answer of TIME is ever a question: nobody at a port of ours could be made to go on.
+            gate: Gate::new(Vec::new()),
+            now: Time::EPOCH,
         }
     }
 
@@ -158,6 +175,7 @@ impl Desk {
 
     /// Says what time it is, and what the operator wants, for all questions until it is said again.
     pub fn begin(&mut self, now: Time<Mono>, policy: &Policy) {
+        self.now = now;
         self.clients.look_up(now);
         self.clients.keep_to(policy.rate.as_ref());
     }
@@ -173,6 +191,10 @@ impl Desk {
         reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<Answer, Silence> {
         let outcome = self.judge(question, telling, reply);
+        self.taken_down(outcome)
+    }
+
+    fn taken_down<T>(&mut self, outcome: Result<T, Silence>) -> Result<T, Silence> {
         match &outcome {
             Ok(_) => self.counters.answered += 1,
             Err(silence) => self.counters.silent[silence.index()] += 1,
@@ -191,11 +213,7 @@ impl Desk {
         }
         telling.policy.allowed.admit(question.from)?;
         let packet = ntp::question(question.bytes)?;
-        match self.clients.admit(question.from.ip()) {
-            Admission::Admitted => {}
-            Admission::Leaked => self.counters.leaked += 1,
-            Admission::Limited => return Err(Silence::Limited),
-        }
+        self.admit(question.from)?;
         let (received, left) = (telling.dial.read(question.received), telling.dial.read(question.leaves));
         let header = self.header(&packet, telling, (received, left));
         let len = match question.bytes.len() {
@@ -207,6 +225,16 @@ impl Desk {
             self.departures.remember(received, left);
         }
         Ok(Answer { len, wanted })
+    }
+
+    /// Has this client not asked too often?
+    fn admit(&mut self, client: SocketAddr) -> Result<(), Silence> {
+        match self.clients.admit(client.ip()) {
+            Admission::Admitted => {}
+            Admission::Leaked => self.counters.leaked += 1,
+            Admission::Limited => return Err(Silence::Limited),
+        }
+        Ok(())
     }
 
     fn header(

@@ -25,12 +25,28 @@ use crate::wire::taiclock::{ASKS, COOKIE_AT, QUESTION_LEN_MAX, SAYS};
 /// assert_eq!(&told[20..], b"cookie");
 /// ```
 pub fn answer(question: &[u8], now: Time<Tai>) -> Option<Vec<u8>> {
-    if question.len() < COOKIE_AT || !question.starts_with(&ASKS) {
+    let mut reply = [0; QUESTION_LEN_MAX];
+    answer_into(&mut reply, question, now).map(|len| reply[..len].to_vec())
+}
+
+/// The same, written into the first so many bytes; nothing is allocated. `None` also where they have no room.
+pub fn answer_into(reply: &mut [u8], question: &[u8], now: Time<Tai>) -> Option<usize> {
+    if !is_question(question) {
         return None;
     }
-    let cookie = &question[COOKIE_AT..question.len().min(QUESTION_LEN_MAX)];
+    let question = &question[..question.len().min(QUESTION_LEN_MAX)];
+    let reply = reply.get_mut(..question.len())?;
     let label = Tai64NA::of(now)?.to_bytes();
-    Some([&SAYS[..], &label, cookie].concat())
+    let (head, cookie) = reply.split_at_mut(COOKIE_AT);
+    head[..SAYS.len()].copy_from_slice(&SAYS);
+    head[SAYS.len()..].copy_from_slice(&label);
+    cookie.copy_from_slice(&question[COOKIE_AT..]);
+    Some(question.len())
+}
+
+/// Is it one that may be answered?
+pub fn is_question(bytes: &[u8]) -> bool {
+    bytes.len() >= COOKIE_AT && bytes.starts_with(&ASKS)
 }
 
 #[cfg(test)]

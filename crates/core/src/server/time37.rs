@@ -80,6 +80,15 @@ impl Gate {
         from: SocketAddr,
         now: Time<Mono>,
     ) -> Result<(), Ignored> {
+        self.judge(service, len, from)?;
+        if self.limit.admit(from.ip(), now) { Ok(()) } else { Err(Ignored::TooOften) }
+    }
+
+    /// Is it a question, of somebody who may be answered? Nothing is counted.
+    ///
+    /// # Errors
+    /// Why not, for all of [`Ignored`]'s reasons but the last.
+    pub fn judge(&self, service: Service, len: usize, from: SocketAddr) -> Result<(), Ignored> {
         let address = from.ip().to_canonical();
         if len >= service.answer_len() {
             return Err(Ignored::NotAQuestion);
@@ -93,7 +102,7 @@ impl Gate {
         if address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Err(Ignored::NotAHost);
         }
-        if self.limit.admit(address, now) { Ok(()) } else { Err(Ignored::TooOften) }
+        Ok(())
     }
 }
 

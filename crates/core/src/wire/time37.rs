@@ -44,6 +44,11 @@ impl Value {
         Self((seconds + FROM_1900_TO_1970) as u32)
     }
 
+    /// The second that has begun by a timestamp of NTP: its upper half counts the same.
+    pub const fn of_timestamp(timestamp: NtpTimestamp) -> Self {
+        Self((timestamp.to_bits() >> 32) as u32)
+    }
+
     /// The value of an answer: its first four bytes. `None` if it has fewer.
     pub fn read(answer: &[u8]) -> Option<Self> {
         answer.first_chunk().map(|bytes| Self(u32::from_be_bytes(*bytes)))
@@ -87,6 +92,8 @@ mod tests {
             let begins = Time::from_epoch(Span::from_secs(pivot + away));
             let value = Value::of(begins + Span::from_nanos(nanos));
             prop_assert_eq!(value.resolve(Time::from_epoch(Span::from_secs(pivot))), begins);
+            let timestamp = NtpTimestamp::of(begins + Span::from_nanos(nanos));
+            prop_assert_eq!(Value::of_timestamp(timestamp), value);
         }
 
         #[test]
