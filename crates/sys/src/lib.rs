@@ -13,6 +13,7 @@ pub mod capability;
 pub mod clock;
 pub mod fifo;
 pub mod file;
+pub mod handed;
 pub mod inlet;
 pub mod memory;
 pub mod notify;

@@ -14,6 +14,7 @@ use libc::{c_int, c_ulong, pid_t};
 
 use crate::control::Control;
 use crate::fd::{check, set_cloexec, set_nonblocking};
+use crate::handed;
 use crate::socket;
 
 /// The longest message between two processes, in bytes.
@@ -119,6 +120,7 @@ fn live(parent: pid_t, life: impl FnOnce() -> i32) -> c_int {
     if die_with_parent().is_err() || parent_is_gone(parent) {
         return PANICKED;
     }
+    handed::forsake();
     panic::catch_unwind(AssertUnwindSafe(life)).unwrap_or(PANICKED)
 }
 

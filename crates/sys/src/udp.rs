@@ -91,11 +91,27 @@ impl UdpSocket {
         Ok(socket)
     }
 
+    /// A server's socket that somebody else has bound for us, see [`handed`](crate::handed). It is told to which address a
+    /// datagram came where that is not known from where it is bound.
+    pub(crate) fn adopt(fd: OwnedFd, local: SocketAddr) -> io::Result<Self> {
+        set_nonblocking(fd.as_fd())?;
+        let socket = Self { fd, remote: None };
+        if local.ip().is_unspecified() {
+            socket.ask_for_destinations(local)?;
+        }
+        Ok(socket)
+    }
+
     /// From now on the sockets that share this one's place are chosen by who sends: one client (in IPv6, one network of 64
     /// bits) always meets the same of the first so many, in the order in which they were bound.
     pub fn steer_by_sender(&self, sockets: u32) -> Result<(), SocketError> {
         steer::by_sender(self.as_fd(), self.local_address()?.is_ipv6(), sockets)?;
         Ok(())
+    }
+
+    /// Which of so many sockets [`Self::steer_by_sender`] chooses for a sender.
+    pub fn choice_of(sender: IpAddr, sockets: u32) -> u32 {
+        steer::choice(sender, sockets)
     }
 
     /// Lets so many bytes wait to be read and to be sent, as far as the kernel allows.

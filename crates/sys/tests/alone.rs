@@ -5,12 +5,18 @@
 
 // All of this is test, which clippy sees only where `#[test]` says so.
 #![allow(clippy::unwrap_used)]
+// One test stands in for a supervisor: it makes a descriptor and an environment.
+#![allow(unsafe_code)]
 
-use std::io;
+use std::mem::ManuallyDrop;
+use std::net::UdpSocket;
+use std::os::fd::IntoRawFd;
 use std::time::{Duration, Instant};
+use std::{env, io};
 
 use truechimer_sys::adjust::{self, ClockError};
 use truechimer_sys::capability::{Capability, drop_all_capabilities, has_cap_sys_time};
+use truechimer_sys::handed;
 use truechimer_sys::process::{Channel, Message, spawn_child};
 use truechimer_sys::user::{User, become_user, effective_uid};
 use truechimer_time::Span;
@@ -21,11 +27,12 @@ struct Test {
     run: fn(),
 }
 
-const TESTS: [Test; 7] = [
+const TESTS: [Test; 8] = [
     anybody("a child answers messages", a_child_answers_messages),
     anybody("a child ends with its own status", a_child_ends_with_its_own_status),
     anybody("a panic in a child is an exit status", a_panic_in_a_child_is_an_exit_status),
     anybody("a child that is dropped is gone", a_child_that_is_dropped_is_gone),
+    anybody("what was handed over is not a child's", what_was_handed_over_is_not_a_childs),
     root("a child dies with its parent, even as another user", a_child_dies_with_its_parent),
     anybody("the kernel refuses the clock to whom may not set it", the_kernel_refuses_the_clock),
     root("a user change keeps what is named and nothing else", a_user_change_keeps_what_is_named),
@@ -117,6 +124,36 @@ fn a_panic_in_a_child_is_an_exit_status() {
     })
     .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(111));
+}
+
+/// A child of ours stands for the daemon, and its child for the keeper of the clock.
+fn what_was_handed_over_is_not_a_childs() {
+    in_a_child(|channel| {
+        // Its descriptor may be the one that the socket takes.
+        let _never_closed = ManuallyDrop::new(channel);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let place = socket.local_addr().unwrap();
+        let us = std::process::id().to_string();
+        // SAFETY: this process has one thread, and nobody in it uses descriptor 3 any more.
+        unsafe {
+            assert_eq!(libc::dup2(socket.into_raw_fd(), 3), 3);
+            for (name, value) in [("LISTEN_PID", us.as_str()), ("LISTEN_FDS", "1"), ("LISTEN_FDNAMES", "ntp")]
+            {
+                env::set_var(name, value);
+            }
+        }
+        let announced = handed::announced().unwrap();
+        assert!(
+            ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].iter().all(|name| env::var_os(name).is_none())
+        );
+        let is_open = || std::fs::read_link("/proc/self/fd/3").is_ok();
+        in_a_child(move |_| i32::from(is_open()));
+        assert!(is_open());
+        let taken = announced.take().unwrap();
+        assert_eq!((taken.len(), taken[0].name.as_str(), taken[0].place), (1, "ntp", place));
+        assert!(handed::announced().unwrap().take().unwrap().is_empty(), "nobody takes it twice");
+        0
+    });
 }
 
 fn sleep_for_ever() -> ! {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::mem::size_of;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_ushort, sock_filter, sock_fprog, socklen_t};
@@ -30,6 +31,15 @@ const RETURN_A: c_ushort = 0x16;
 pub(super) fn by_sender(fd: BorrowedFd<'_>, is_v6: bool, sockets: u32) -> io::Result<()> {
     let program = if is_v6 { v6(sockets.max(1)).to_vec() } else { v4(sockets.max(1)).to_vec() };
     attach(fd, &program)
+}
+
+/// What the program below chooses.
+pub(super) fn choice(sender: IpAddr, sockets: u32) -> u32 {
+    let word = match sender {
+        IpAddr::V4(v4) => v4.to_bits(),
+        IpAddr::V6(v6) => (v6.to_bits() >> 96) as u32 ^ (v6.to_bits() >> 64) as u32,
+    };
+    (word.wrapping_mul(SPREAD) >> 16) % sockets.max(1)
 }
 
 fn v4(sockets: u32) -> [sock_filter; 5] {

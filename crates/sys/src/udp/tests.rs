@@ -77,6 +77,28 @@ fn a_question_gets_its_answer() {
     }
 }
 
+/// Whoever reckons with the kernel's choice reckons it as the kernel does.
+#[test]
+fn the_socket_that_a_sender_meets_is_the_one_that_is_foretold() {
+    const SOCKETS: u32 = 5;
+    let first = UdpSocket::bind_shared("0.0.0.0:0".parse().unwrap()).unwrap();
+    let port = first.local_address().unwrap().port();
+    let mut all = vec![first];
+    all.extend((1..SOCKETS).map(|_| UdpSocket::bind_shared(([0, 0, 0, 0], port).into()).unwrap()));
+    all[0].steer_by_sender(SOCKETS).unwrap();
+    let mut met = HashSet::new();
+    for host in 1..40 {
+        let sender = std::net::UdpSocket::bind(SocketAddr::from(([127, 0, 7, host], 0))).unwrap();
+        sender.send_to(b"x", SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        let foretold = UdpSocket::choice_of(sender.local_addr().unwrap().ip(), SOCKETS) as usize;
+        assert!(ready(&all[foretold]).readable(), "{host}");
+        assert!(all[foretold].receive(&mut [0; 8]).unwrap().is_some());
+        met.insert(foretold);
+    }
+    assert_eq!(met.len(), SOCKETS as usize);
+    assert_eq!(UdpSocket::choice_of("::1".parse().unwrap(), 1), 0);
+}
+
 #[test]
 fn a_long_datagram_is_truncated_and_says_so() {
     let (server, client) = pair(V4);
