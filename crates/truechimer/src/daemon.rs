@@ -30,9 +30,10 @@ use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::Store;
 use crate::talk::{
-    ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply,
-    VERSION,
+    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply,
+    StatusReply, VERSION,
 };
+use crate::ui::units;
 
 pub mod agreeing;
 pub mod clock;
@@ -185,7 +186,7 @@ impl Daemon {
             leaps,
             trust: config.trust,
             exchanges: Exchanges::new(
-                setup.service.as_ref().map(|service| service.places().to_vec()).unwrap_or_default(),
+                setup.service.as_ref().map(|service| service.places().ntp.clone()).unwrap_or_default(),
             ),
             resolver: Resolver::new(names_to_look_up(&config), simulated),
             agreeing: Agreeing::new(&config, simulated)?,
@@ -216,6 +217,7 @@ impl Daemon {
         reread: impl Fn() -> Result<(Config, Keys), Unread>,
     ) -> io::Result<()> {
         self.tell_complaints();
+        self.tell_of_smear();
         self.happen(Input::Wake);
         self.tell_supervisor();
         loop {
@@ -386,6 +388,18 @@ impl Daemon {
         }
     }
 
+    /// Who serves time that is not UTC says so, each time.
+    fn tell_of_smear(&self) {
+        if let Some(smear) = self.service.as_ref().and_then(Service::leap_smear) {
+            let text = format!(
+                "SMEARED TIME IS SERVED: within {} of a leap second clients are told up to half a second too much or too \
+                 little ([serve] leap_smear). Whoever asks this server may ask none that does not smear in the same way",
+                units::span(smear.length().half())
+            );
+            self.story.say(Level::Warn, &text);
+        }
+    }
+
     fn write_page(&mut self) {
         if let (Some(file), Some(page)) = (&mut self.page, &self.published) {
             file.write(&page.to_words());
@@ -424,7 +438,7 @@ impl Daemon {
     fn tell_clients(&self) {
         let (Some(service), Some(serve)) = (&self.service, &self.config.serve) else { return };
         let now = self.now();
-        service.publish(self.node.dial(&now, serve.max_bound), now.asleep);
+        service.publish(self.node.dial(&now, serve.max_bound), &self.leaps, now.asleep);
     }
 
     /// Goes on with the conversations on the control socket.
@@ -516,7 +530,10 @@ fn server_counts(service: &Service) -> ServerCounts {
     let counters = service.counters();
     let reasons = truechimer_core::server::Silence::ALL.into_iter();
     ServerCounts {
-        listening: service.places().to_vec(),
+        listening: service.places().ntp.clone(),
+        taiclock: ClassicCounts::of(&service.places().taiclock, counters.taiclock),
+        time: ClassicCounts::of(&service.places().time, counters.time),
+        leap_smear: service.leap_smear().map(|smear| smear.length().as_seconds()),
         answered: counters.answered,
         interleaved: counters.interleaved,
         leaked: counters.leaked,

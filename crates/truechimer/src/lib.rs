@@ -6,6 +6,7 @@ pub mod classic;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod connections;
 pub mod daemon;
 pub mod floor;
 pub mod leaps;

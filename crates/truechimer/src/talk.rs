@@ -208,8 +208,17 @@ impl NtsCounts {
 /// What the server has done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerCounts {
-    /// Where it listens.
+    /// Where it listens for NTP.
     pub listening: Vec<SocketAddr>,
+    /// TAICLOCK, where it is served.
+    #[serde(default)]
+    pub taiclock: Option<ClassicCounts>,
+    /// TIME, where it is served.
+    #[serde(default)]
+    pub time: Option<ClassicCounts>,
+    /// Leap seconds are smeared for clients, each over so long.
+    #[serde(default)]
+    pub leap_smear: Option<f64>,
     /// Questions answered.
     pub answered: u64,
     /// Of these, in interleaved mode. Replies of older daemons have none.
@@ -234,6 +243,22 @@ pub struct ServerCounts {
     pub unsent: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: Vec<(String, u64)>,
+}
+
+/// What was done by a protocol that is older than NTP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassicCounts {
+    /// Where it is spoken.
+    pub listening: Vec<SocketAddr>,
+    /// Questions answered, of all that were.
+    pub answered: u64,
+}
+
+impl ClassicCounts {
+    /// So much was answered at these places, if there are any.
+    pub fn of(places: &[SocketAddr], answered: u64) -> Option<Self> {
+        (!places.is_empty()).then(|| Self { listening: places.to_vec(), answered })
+    }
 }
 
 /// What became of those who came for keys of NTS.

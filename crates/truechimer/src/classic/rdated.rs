@@ -5,8 +5,6 @@
 //! closes connections without a word, as the RFC wants it. Nobody is waited for: an answer that a client does not take
 //! at once is lost, and connections are few and end soon. As soon as the ports are bound, the power to do so is given up.
 
-mod connections;
-
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
@@ -28,8 +26,8 @@ use super::listening::{Hush, at_each, unable_to_bind};
 use super::messages::{Fatal, begin, ready};
 use super::wall;
 use crate::command::Outcome;
+use crate::connections::Connections;
 use crate::readiness::Supervised;
-use connections::Connections;
 
 /// What those are told who call it wrongly.
 pub const USAGE: &str =
@@ -212,7 +210,7 @@ impl Server {
             true => (None, clock::mono()),
             false => (self.told(port.service, clock::realtime()), clock::mono()),
         };
-        self.connections.accept(&port.socket, told.as_deref(), now);
+        self.connections.accept(&port.socket, |_| told.clone(), now);
     }
 
     fn told(&self, service: Service, shown: Time<Local>) -> Option<Vec<u8>> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use truechimer_sys::capability::{drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::file::{self, Lock, LockError};
+use truechimer_sys::handed::{self, Announced};
 use truechimer_sys::shm::PageWriter;
 use truechimer_sys::signal::{Signal, SignalFlags};
 use truechimer_sys::user::{self, User};
@@ -31,6 +32,7 @@ pub const NODE_FOLDER: &str = "node";
 
 /// Runs the daemon until a signal ends it.
 pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
+    let handed = handed::announced().context("sockets of the supervisor (LISTEN_FDS)")?;
     let readiness =
         arguments.supervised.readiness().context("cannot tell the supervisor (--ready-fd, NOTIFY_SOCKET)")?;
     let mut config = Config::load(arguments.config.as_deref()).context("configuration")?;
@@ -50,7 +52,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let references = References::open(&config, account.as_ref(), arguments.simulated);
     // The keeper of the clock is another process by now, and never has the keys.
     let keys = keys(&config)?;
-    let listening = serve(&config, &keys, arguments.simulated)?;
+    let listening = serve(&config, &keys, Some(handed).filter(|_| !arguments.simulated))?;
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let mut daemon = Daemon::new(Setup {
         clock,
@@ -194,9 +196,24 @@ fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
     Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
 }
 
-fn serve(config: &Config, keys: &Keys, simulated: bool) -> anyhow::Result<Option<Listening>> {
-    let Some(serve) = &config.serve else { return Ok(None) };
-    Ok(Some(Listening::at(serve, keys, random()?, simulated)?))
+/// Under a simulator nothing is handed over.
+fn serve(config: &Config, keys: &Keys, handed: Option<Announced>) -> anyhow::Result<Option<Listening>> {
+    let sockets = handed.map(Announced::take).transpose().context("sockets of the supervisor")?;
+    let Some(serve) = &config.serve else {
+        anyhow::ensure!(
+            sockets.is_none_or(|sockets| sockets.is_empty()),
+            "the supervisor hands over sockets, but nothing is served: there is no [serve] in the configuration"
+        );
+        return Ok(None);
+    };
+    let listening = match sockets {
+        Some(sockets) => Listening::at(serve, keys, random()?, sockets)?,
+        None => Listening::alone_at(serve, keys, random()?)?,
+    };
+    if let Some(notice) = listening.notice().filter(|_| config.log >= Level::Warn) {
+        eprintln!("warn: {notice}");
+    }
+    Ok(Some(listening))
 }
 
 fn publish(config: &Config) -> anyhow::Result<PageWriter> {

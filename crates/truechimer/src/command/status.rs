@@ -10,7 +10,9 @@ use crate::cli;
 use crate::command::Outcome;
 use crate::command::ask::ask;
 use crate::daemon::story::forecast_words;
-use crate::talk::{NtsReply, Reply, Request, SourceReply, SourcesReply, StatusReply, TrafficReply};
+use crate::talk::{
+    NtsReply, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, TrafficReply,
+};
 use crate::ui::colour::{Colours, Mood};
 use crate::ui::table::{Side, Table};
 use crate::ui::units;
@@ -99,11 +101,14 @@ fn status_text(status: &StatusReply) -> String {
         line("panic", "the error is beyond [clock] panic: the clock is left alone".into());
     }
     if let Some(server) = &status.server {
-        let silent: u64 = server.silent.iter().map(|(_, count)| count).sum();
-        line(
-            "serving",
-            format!("stratum {}, {} answered, {silent} left unanswered", status.stratum, server.answered),
-        );
+        line("serving", serving_words(status.stratum, server));
+        if let Some(length) = server.leap_smear {
+            let length = units::span(Span::from_seconds(length));
+            line(
+                "smeared",
+                format!("leap seconds are smeared over {length}: what is served is not UTC then"),
+            );
+        }
     }
     let assumed = &status.assumptions;
     line(
@@ -114,6 +119,11 @@ fn status_text(status: &StatusReply) -> String {
         ),
     );
     text
+}
+
+fn serving_words(stratum: u8, server: &ServerCounts) -> String {
+    let silent: u64 = server.silent.iter().map(|(_, count)| count).sum();
+    format!("stratum {stratum}, {} answered, {silent} left unanswered", server.answered)
 }
 
 fn sources_words(status: &StatusReply) -> String {

@@ -148,7 +148,7 @@ impl Spelled for Address {
     type Error = AddressError;
 
     fn read(text: &str) -> Result<Self, AddressError> {
-        if let Some(place) = place(text)? {
+        if let Some(place) = place(text, NTP_PORT)? {
             return one_host(place).map(Self::Literal);
         }
         let (host, port) = match text.split_once(':') {
@@ -166,10 +166,10 @@ impl Spelled for Address {
 }
 
 /// An address in figures, with or without a port; `None` for what may be a name.
-fn place(text: &str) -> Result<Option<SocketAddr>, AddressError> {
+fn place(text: &str, port: u16) -> Result<Option<SocketAddr>, AddressError> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(Some(SocketAddr::new(ip, NTP_PORT)));
+        return Ok(Some(SocketAddr::new(ip, port)));
     }
     match text.parse::<SocketAddr>() {
         Ok(place) if place.port() == 0 => Err(AddressError::BadPort),
@@ -205,11 +205,28 @@ impl Spelled for SocketAddr {
     type Error = AddressError;
 
     fn read(text: &str) -> Result<Self, AddressError> {
-        place(text)?.ok_or(AddressError::NotAnAddress)
+        place(text, NTP_PORT)?.ok_or(AddressError::NotAnAddress)
     }
 
     fn write(&self) -> String {
         self.to_string()
+    }
+}
+
+/// A place to listen at by a protocol that has another port than NTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At<const PORT: u16>(pub(super) SocketAddr);
+
+impl<const PORT: u16> Spelled for At<PORT> {
+    const KIND: &'static str = "an address, with a port or without, such as \"127.0.0.1\" or \"[::]:4014\"";
+    type Error = AddressError;
+
+    fn read(text: &str) -> Result<Self, AddressError> {
+        place(text, PORT)?.map(Self).ok_or(AddressError::NotAnAddress)
+    }
+
+    fn write(&self) -> String {
+        self.0.to_string()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -163,6 +164,14 @@ pub enum Fault {
         /// Where it is already: file and line.
         first: String,
     },
+    /// Two protocols, or one twice, where only one socket can be.
+    #[error("{place} is listened at a second time")]
+    SamePlace {
+        /// Where.
+        place: SocketAddr,
+        /// Where it is named already: file and line.
+        first: String,
+    },
     /// More of something than there is room for.
     #[error("more than {most} {what}")]
     TooMany {
@@ -172,7 +181,7 @@ pub enum Fault {
         most: usize,
     },
     /// Listening beyond this machine without a word about whom to answer.
-    #[error("`ntp` listens beyond this machine, but `allow` does not say whom to answer")]
+    #[error("`[serve]` listens beyond this machine, but `allow` does not say whom to answer")]
     AllowWhom,
 }
 
@@ -191,9 +200,10 @@ impl Fault {
             Self::NoKeysFile => {
                 Some("add for example: [keys] with file = \"/etc/truechimer/keys\"".to_owned())
             }
-            Self::SetTwice { first, .. } | Self::SameSource { first, .. } | Self::SameKey { first, .. } => {
-                Some(format!("first at {first}; remove one of the two"))
-            }
+            Self::SetTwice { first, .. }
+            | Self::SameSource { first, .. }
+            | Self::SameKey { first, .. }
+            | Self::SamePlace { first, .. } => Some(format!("first at {first}; remove one of the two")),
             Self::NotYetSpoken(_) => Some("remove the source, or say kind = \"ntp\"".to_owned()),
             Self::MasterSpeaks(_) => Some("say master_kind = \"taiclock\" or \"ntp\"".to_owned()),
             Self::Impolite { .. } => Some(

@@ -1,19 +1,21 @@
 //! `[serve]`: whom this machine tells the time.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
 use truechimer_core::server::access::{PREFIXES_MAX, Prefix};
 use truechimer_core::server::clients::{CLIENTS_MAX, RateRule};
 use truechimer_core::server::keys::KEYS_MAX;
+use truechimer_core::server::smear::{self, Smear};
 use truechimer_time::Span;
 
 use super::ServedKey;
 use super::check::{Flaw, Limits, count, key_id, within};
 use super::error::{Fault, Texts};
 use super::nts::{ServeNts, serve_nts};
-use super::written::{Key, Spelling, WrittenServe, WrittenServeKey};
+use super::written::{Key, Places, Spelling, WrittenServe, WrittenServeKey};
 
 /// The most places to listen at.
 pub const LISTEN_MAX: usize = 16;
@@ -31,8 +33,12 @@ const BURST_MAX: u32 = 1_000_000;
 /// `[serve]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serve {
-    /// Where to listen for NTP.
+    /// Where to listen for NTP,
     pub ntp: Vec<SocketAddr>,
+    /// for TAICLOCK,
+    pub taiclock: Vec<SocketAddr>,
+    /// and for TIME, by UDP and TCP. At least one of the three is somewhere, and no two are at one place.
+    pub time: Vec<SocketAddr>,
     /// Whom to answer,
     pub allow: Vec<Prefix>,
     /// and whom not, although he is allowed.
@@ -45,6 +51,8 @@ pub struct Serve {
     pub rate: Option<RateRule>,
     /// With a bound beyond this the time is not told.
     pub max_bound: Span,
+    /// How leap seconds are smeared, if they are.
+    pub leap_smear: Option<Smear>,
     /// NTS, if it is served.
     pub nts: Option<ServeNts>,
     /// The keys under which questions may be sealed; no two with one id.
@@ -56,19 +64,24 @@ pub struct Serve {
 /// `state` is the folder of what outlives a restart.
 pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts, state: &Path) -> Result<Serve, Flaw> {
     let (span, written) = (written.span(), written.get_ref());
-    let Some(listen) = &written.ntp else { return Err(Flaw(span, Fault::Missing("ntp"))) };
-    let ntp: Vec<_> = listen.get_ref().iter().map(|place| place.get_ref().0).collect();
-    if ntp.is_empty() {
-        return Err(Flaw(listen.span(), Fault::Missing("ntp")));
+    let [ntp, taiclock, time] = [
+        places(&written.ntp, |place| *place)?,
+        places(&written.taiclock, |place| place.0)?,
+        places(&written.time, |place| place.0)?,
+    ];
+    let all: Vec<&Listed> = [&ntp, &taiclock, &time].into_iter().flatten().collect();
+    if all.is_empty() {
+        return Err(Flaw(written.ntp.as_ref().map_or(span, Spanned::span), Fault::Missing("ntp")));
     }
-    if ntp.len() > LISTEN_MAX {
-        return Err(Flaw(listen.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
-    }
-    let allow = match prefixes(&written.allow)? {
-        Some(allow) => allow,
-        None if ntp.iter().all(|place| place.ip().is_loopback()) => Prefix::LOOPBACK.to_vec(),
-        None => return Err(Flaw(listen.span(), Fault::AllowWhom)),
+    each_once(&all, texts)?;
+    let allow = match (prefixes(&written.allow)?, all.iter().find(|listed| !listed.place.ip().is_loopback()))
+    {
+        (Some(allow), _) => allow,
+        (None, None) => Prefix::LOOPBACK.to_vec(),
+        (None, Some(listed)) => return Err(Flaw(listed.list.clone(), Fault::AllowWhom)),
     };
+    let [ntp, taiclock, time] =
+        [ntp, taiclock, time].map(|list| list.into_iter().map(|listed| listed.place).collect::<Vec<_>>());
     Ok(Serve {
         allow,
         deny: prefixes(&written.deny)?.unwrap_or_default(),
@@ -77,9 +90,51 @@ pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts, state: &Path
         rate: rate(written)?,
         max_bound: within(&written.max_bound, Span::from_secs(1), BOUND)?,
         keys: keys(written.key.as_deref().unwrap_or_default(), texts)?,
+        leap_smear: written.leap_smear.as_ref().map(leap_smear).transpose()?,
         nts: written.nts.as_ref().map(|nts| serve_nts(nts, &ntp, state)).transpose()?,
         ntp,
+        taiclock,
+        time,
     })
+}
+
+/// A place, and where it and the list that it is in are written.
+struct Listed {
+    place: SocketAddr,
+    at: Range<usize>,
+    list: Range<usize>,
+}
+
+fn places<T>(written: &Places<T>, place: impl Fn(&T) -> SocketAddr) -> Result<Vec<Listed>, Flaw> {
+    let Some(list) = written else { return Ok(Vec::new()) };
+    if list.get_ref().len() > LISTEN_MAX {
+        return Err(Flaw(list.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
+    }
+    let listed = |one: &Spanned<Spelling<T>>| Listed {
+        place: place(&one.get_ref().0),
+        at: one.span(),
+        list: list.span(),
+    };
+    Ok(list.get_ref().iter().map(listed).collect())
+}
+
+/// Sockets of ours can share a place, so that the kernel would not refuse it: it would share out the questions of one
+/// protocol among sockets of both.
+fn each_once(all: &[&Listed], texts: &Texts) -> Result<(), Flaw> {
+    for (index, listed) in all.iter().enumerate() {
+        if let Some(first) = all[..index].iter().find(|before| before.place == listed.place) {
+            let (place, first) = (listed.place, texts.line(first.at.clone()));
+            return Err(Flaw(listed.at.clone(), Fault::SamePlace { place, first }));
+        }
+    }
+    Ok(())
+}
+
+fn leap_smear(written: &Spanned<Spelling<Span>>) -> Result<Smear, Flaw> {
+    let limits =
+        || format!("a whole number of hours from {}h to {}h", smear::HOURS.start(), smear::HOURS.end());
+    Smear::over(written.get_ref().0)
+        .ok_or_else(|| Flaw(written.span(), Fault::OutOfLimits { what: "`leap_smear`", limits: limits() }))
 }
 
 fn keys(list: &[Spanned<WrittenServeKey>], texts: &Texts) -> Result<Vec<ServedKey>, Flaw> {

@@ -1,11 +1,14 @@
 //! The effective configuration as a text that can be read again.
 
+use std::net::SocketAddr;
+
 use toml::Spanned;
 use truechimer_time::Span;
 
+use super::address::At;
 use super::reference::{Offset, RefId};
 use super::written::{
-    Key, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenKeys, WrittenLeap,
+    Key, Places, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenKeys, WrittenLeap,
     WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey, WrittenServeNts, WrittenSource, WrittenState,
     WrittenStatistics,
 };
@@ -94,7 +97,9 @@ fn written_reference(source: &Source) -> WrittenSource {
 
 fn written_serve(serve: &Serve) -> WrittenServe {
     WrittenServe {
-        ntp: key(serve.ntp.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
+        ntp: places(&serve.ntp, |place| place),
+        taiclock: places(&serve.taiclock, At),
+        time: places(&serve.time, At),
         allow: prefixes(&serve.allow),
         deny: prefixes(&serve.deny),
         workers: key(serve.workers.into()),
@@ -102,6 +107,7 @@ fn written_serve(serve: &Serve) -> WrittenServe {
         limit_interval: spelled(serve.rate.map_or(Span::ZERO, |rule| rule.interval)),
         limit_burst: serve.rate.and_then(|rule| key(rule.burst.into())),
         max_bound: spelled(serve.max_bound),
+        leap_smear: serve.leap_smear.and_then(|smear| spelled(smear.length())),
         key: (!serve.keys.is_empty())
             .then(|| serve.keys.iter().map(|key| Spanned::new(0..0, written_served_key(key))).collect()),
         nts: serve.nts.as_ref().and_then(|nts| key(written_nts(nts))),
@@ -110,7 +116,7 @@ fn written_serve(serve: &Serve) -> WrittenServe {
 
 fn written_nts(nts: &ServeNts) -> WrittenServeNts {
     WrittenServeNts {
-        listen: key(nts.listen.iter().map(|place| Spanned::new(0..0, Spelling(*place))).collect()),
+        listen: places(&nts.listen, |place| place),
         certificate: nts.certificate.as_ref().map(|files| Spelling(files.certificate.clone())),
         key: nts.certificate.as_ref().map(|files| Spelling(files.key.clone())),
         server: nts.server.clone().and_then(spelled),
@@ -122,6 +128,10 @@ fn written_nts(nts: &ServeNts) -> WrittenServeNts {
 
 fn written_served_key(served: &ServedKey) -> WrittenServeKey {
     WrittenServeKey { id: key_id(served.id), allow: prefixes(&served.allow) }
+}
+
+fn places<T>(places: &[SocketAddr], spelling: impl Fn(SocketAddr) -> T) -> Places<T> {
+    key(places.iter().map(|place| Spanned::new(0..0, Spelling(spelling(*place)))).collect())
 }
 
 fn key_id(id: KeyId) -> Key<i64> {

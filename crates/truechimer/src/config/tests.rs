@@ -1,8 +1,10 @@
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use proptest::prelude::*;
 use truechimer_core::policy::{SOURCES_MAX, Scale};
+use truechimer_core::server::smear::Smear;
 use truechimer_time::Rate;
 
 use super::*;
@@ -379,7 +381,50 @@ fn who_is_answered_must_be_said_beyond_this_machine() {
     assert!(serve("ntp = [\"127.0.0.1:123\", \"[::]:123\"]").unwrap_err().contains("whom to answer"));
     assert!(serve("ntp = []").unwrap_err().contains("`ntp` is missing here"));
     assert!(serve("allow = [\"10.0.0.0/8\"]").unwrap_err().contains("`ntp` is missing here"));
+    assert!(serve("time = [\"0.0.0.0\"]\nntp = []").unwrap_err().contains("whom to answer"));
+    assert_eq!(serve("taiclock = [\"[::1]\"]"), Ok(Prefix::LOOPBACK.to_vec()));
     assert_eq!(parse("").unwrap().serve, None);
+}
+
+#[test]
+fn every_protocol_has_its_port() {
+    let text =
+        "[serve]\ntaiclock = [\"127.0.0.1\", \"[::1]:4015\"]\ntime = [\"[::1]\"]\nleap_smear = \"48h\"\n";
+    let config = parse(text).unwrap();
+    assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+    let serve = config.serve.unwrap();
+    let places = |list: &[&str]| list.iter().map(|place| place.parse().unwrap()).collect::<Vec<SocketAddr>>();
+    assert_eq!(serve.taiclock, places(&["127.0.0.1:4014", "[::1]:4015"]));
+    assert_eq!((serve.ntp, serve.time), (vec![], places(&["[::1]:37"])));
+    assert_eq!(serve.leap_smear.map(Smear::length), Some(Span::from_secs(172_800)));
+}
+
+#[test]
+fn no_place_is_listened_at_twice() {
+    for keys in [
+        "ntp = [\"127.0.0.1:123\", \"127.0.0.1\"]",
+        "ntp = [\"127.0.0.1:4014\"]\ntaiclock = [\"127.0.0.1\"]",
+        "taiclock = [\"[::1]:37\"]\ntime = [\"::1\"]",
+    ] {
+        let error = parse(&format!("[serve]\n{keys}\n")).unwrap_err();
+        assert!(error.contains("is listened at a second time") && error.contains("first at"), "{error}");
+    }
+}
+
+#[test]
+fn leap_seconds_are_smeared_over_whole_hours_or_not_at_all() {
+    let smear = |length: &str| {
+        parse(&format!("[serve]\nntp = [\"127.0.0.1\"]\nleap_smear = \"{length}\"\n"))
+            .map(|config| config.serve.unwrap().leap_smear.map(Smear::length))
+    };
+    assert_eq!(smear("24h"), Ok(Some(Span::from_secs(86_400))));
+    assert_eq!(smear("1d"), Ok(Some(Span::from_secs(86_400))));
+    for length in ["0s", "1h", "90min", "49h", "20h 1s"] {
+        assert!(smear(length).is_err(), "{length}");
+    }
+    assert!(smear("1h").unwrap_err().contains("`leap_smear` must be a whole number of hours from 2h to 48h"));
+    let serve = parse("[serve]\nntp = [\"127.0.0.1\"]\n").unwrap().serve.unwrap();
+    assert_eq!(serve.leap_smear, None, "never by default");
 }
 
 proptest! {

@@ -16,8 +16,9 @@ use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::{Rhythm, Scale};
 use truechimer_core::server::access::Prefix;
 use truechimer_core::wire::nts_ke::server_name::ServerName;
+use truechimer_core::wire::{taiclock, time37};
 
-use super::address::Address;
+use super::address::{Address, At};
 use super::error::{ConfigError, Fault, Texts};
 use super::place::Place;
 use super::quantity::{Size, Spelled};
@@ -26,6 +27,9 @@ use super::words::{Account, Host, Kind, Level, Target};
 
 /// A value that may be left out, with its place in the text if it was not.
 pub(super) type Key<T> = Option<toml::Spanned<T>>;
+
+/// Places to listen at.
+pub(super) type Places<T> = Key<Vec<toml::Spanned<Spelling<T>>>>;
 
 /// All files together.
 #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
@@ -113,7 +117,9 @@ pub(super) struct WrittenSelect {
 #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenServe {
-    pub(super) ntp: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
+    pub(super) ntp: Places<SocketAddr>,
+    pub(super) taiclock: Places<At<{ taiclock::PORT }>>,
+    pub(super) time: Places<At<{ time37::PORT }>>,
     pub(super) allow: Key<Vec<Spelling<Prefix>>>,
     pub(super) deny: Key<Vec<Spelling<Prefix>>>,
     pub(super) workers: Key<i64>,
@@ -121,6 +127,7 @@ pub(super) struct WrittenServe {
     pub(super) limit_interval: Key<Spelling<Span>>,
     pub(super) limit_burst: Key<i64>,
     pub(super) max_bound: Key<Spelling<Span>>,
+    pub(super) leap_smear: Key<Spelling<Span>>,
     pub(super) nts: Key<WrittenServeNts>,
     pub(super) key: Option<Vec<toml::Spanned<WrittenServeKey>>>,
 }
@@ -137,7 +144,7 @@ pub(super) struct WrittenServeKey {
 #[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenServeNts {
-    pub(super) listen: Key<Vec<toml::Spanned<Spelling<SocketAddr>>>>,
+    pub(super) listen: Places<SocketAddr>,
     pub(super) certificate: Option<Spelling<PathBuf>>,
     pub(super) key: Option<Spelling<PathBuf>>,
     pub(super) server: Key<Spelling<ServerName>>,

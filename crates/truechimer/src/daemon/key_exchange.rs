@@ -19,7 +19,6 @@ use truechimer_core::server::clients::{Admission, Clients, RateRule};
 use truechimer_core::wire::nts_ke::server_name::ServerName;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::tcp;
 use truechimer_sys::udp::SocketError;
 use truechimer_sys::wake::{self, Waker, Wakeups};
 use truechimer_time::{Mono, Span, Time, Utc};
@@ -92,13 +91,17 @@ struct Orders {
 }
 
 impl Prepared {
-    /// Listens, and reads certificate and keys.
+    /// Listens in the given way, and reads certificate and keys.
     ///
     /// # Errors
     /// Any of that cannot be done.
-    pub fn new(nts: &ServeNts, seed: [u8; 32]) -> Result<Self, KeyExchangeError> {
+    pub fn new(
+        nts: &ServeNts,
+        seed: [u8; 32],
+        mut listen: impl FnMut(SocketAddr) -> Result<TcpListener, SocketError>,
+    ) -> Result<Self, KeyExchangeError> {
         let listen =
-            |&place: &SocketAddr| tcp::listen(place).map_err(|error| KeyExchangeError::Listen(place, error));
+            |&place: &SocketAddr| listen(place).map_err(|error| KeyExchangeError::Listen(place, error));
         let listeners = nts.listen.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
         let certificate = nts.certificate.as_ref().filter(|_| !listeners.is_empty());
         let certificate = certificate.map(|files| Certificate::load(files.clone())).transpose()?;

@@ -139,8 +139,27 @@ impl Daemon {
 /// What is served from now on: where and by how many stays as it is.
 fn taken(old: Option<&Serve>, new: Option<&Serve>) -> Option<Serve> {
     let (old, new) = (old?, new.or(old)?);
-    let (ntp, nts) = (old.ntp.clone(), old.nts.clone());
-    Some(Serve { ntp, nts, workers: old.workers, clients: old.clients, ..new.clone() })
+    // A client that was told smeared time would be told another in the midst of it.
+    let leap_smear = old.leap_smear;
+    Some(Serve {
+        ntp: old.ntp.clone(),
+        taiclock: old.taiclock.clone(),
+        time: old.time.clone(),
+        nts: old.nts.clone(),
+        workers: old.workers,
+        clients: old.clients,
+        leap_smear,
+        ..new.clone()
+    })
+}
+
+/// What of `[serve]` takes a restart, in words,
+const FIXED: &str = "[serve] ntp, taiclock, time, nts, workers, clients or leap_smear";
+
+/// and as values.
+fn fixed(serve: &Serve) -> impl PartialEq + use<> {
+    let places = [&serve.ntp, &serve.taiclock, &serve.time].map(Clone::clone);
+    (places, serve.nts.clone(), serve.workers, serve.clients, serve.leap_smear)
 }
 
 /// Who is asked from now on. The reference clocks stay as they were opened, while we still could.
@@ -163,12 +182,7 @@ fn changes(old: &[Source], new: &[Source]) -> Vec<String> {
 
 /// The parts in which what holds now differs from what is written.
 fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
-    let places = |config: &Config| {
-        config
-            .serve
-            .as_ref()
-            .map(|serve| (serve.ntp.clone(), serve.nts.clone(), serve.workers, serve.clients))
-    };
+    let fixed = |config: &Config| config.serve.as_ref().map(fixed);
     let references = |config: &Config| -> Vec<Source> {
         config.sources.iter().filter(|source| source.reference.is_some()).cloned().collect()
     };
@@ -180,7 +194,7 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[[source]] of reference clocks", references(now) != references(new)),
         ("[clock]", now.clock != new.clock),
         ("[assume] or [select]", now.trust != new.trust),
-        ("[serve] ntp, nts, workers or clients", places(now) != places(new)),
+        (FIXED, fixed(now) != fixed(new)),
         ("[state]", now.state != new.state),
         ("[statistics]", now.statistics != new.statistics),
         ("[log]", now.log != new.log),
@@ -213,7 +227,7 @@ mod tests {
         assert_eq!((serve.ntp[0].port(), serve.workers, serve.allow.len()), (123, 1, 1));
         let sources = listed(&old.sources, &new.sources);
         let now = Config { serve: Some(serve), sources, ..old };
-        assert_eq!(differences(&now, &new), ["accuracy", "[serve] ntp, nts, workers or clients"]);
+        assert_eq!(differences(&now, &new), ["accuracy", FIXED]);
     }
 
     #[test]
@@ -221,7 +235,7 @@ mod tests {
         let (with, without) = (config("[serve]\nntp = [\"127.0.0.1:123\"]\n"), config(""));
         assert_eq!(taken(with.serve.as_ref(), None), with.serve);
         assert_eq!(taken(None, with.serve.as_ref()), None);
-        assert_eq!(differences(&with, &without), ["[serve] ntp, nts, workers or clients"]);
+        assert_eq!(differences(&with, &without), [FIXED]);
     }
 
     #[test]

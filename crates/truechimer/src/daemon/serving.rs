@@ -1,8 +1,10 @@
 //! Answering those who ask us for the time.
 //!
-//! The core says what to answer; here are the sockets and the threads. Each [`worker`] has sockets of its own at every place,
-//! and the kernel shares the clients out among them: one client always meets the same worker. What they tell is the
-//! model's time, not the local clock's: it is right even while the clock is still being slewed.
+//! The core says what to answer; here are the threads, and in [`listening`] their sockets. Each [`worker`] has sockets of its
+//! own at every place, and the kernel shares the clients out among them: one client always meets the same worker. What they
+//! tell is the model's time, not the local clock's: it is right even while the clock is still being slewed.
+//!
+//! Connections, which only TIME knows, are a thread's of their own ([`connected`]): nobody waits for them.
 //!
 //! **Invariant:** nobody who answers may set the clock: the threads begin when the privileges are given up.
 //!
@@ -17,29 +19,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng as _, SeedableRng as _};
 use truechimer_core::server::access::{AllowList, PrefixesTooMany};
 use truechimer_core::server::clients::Client;
+use truechimer_core::server::desk::classic::Protocol;
 use truechimer_core::server::desk::{Counters, Desk, Policy};
 use truechimer_core::server::dial::Dial;
+use truechimer_core::server::smear::Smear;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
+use truechimer_sys::udp::{SocketError, UdpSocket};
 use truechimer_sys::wake::{self, Waker};
-use truechimer_time::{Span, Time};
+use truechimer_time::{LeapTable, Span};
 
-use super::key_exchange::{self, KeyExchange, KeyExchangeError, Prepared, Published, RingBytes};
+use super::key_exchange::{self, KeyExchange, KeyExchangeError, Published, RingBytes};
 use crate::config::{Keys, Serve};
 
 mod alone;
+mod connected;
+mod listening;
 mod worker;
 
 use alone::Alone;
+use connected::Connected;
+pub use listening::Listening;
 use worker::Worker;
-
-/// So many bytes may wait at each socket, if the kernel allows: some thousand questions.
-const ROOM: u32 = 1 << 20;
 
 /// What all workers are told, replaced as a whole.
 struct Post {
@@ -64,13 +67,32 @@ struct Hand {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A socket, and what is spoken there.
+struct Door {
+    protocol: Protocol,
+    socket: UdpSocket,
+}
+
+/// Where is listened, as far as the kernel tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// For NTP.
+    pub ntp: Vec<SocketAddr>,
+    /// For TAICLOCK.
+    pub taiclock: Vec<SocketAddr>,
+    /// For TIME.
+    pub time: Vec<SocketAddr>,
+}
+
 /// The server.
 pub struct Service {
-    places: Vec<SocketAddr>,
+    places: Places,
     shared: Arc<Shared>,
     hands: Vec<Hand>,
     alone: Option<Alone>,
+    connected: Option<Connected>,
     keys: Option<KeyExchange>,
+    leap_smear: Option<Smear>,
 }
 
 impl Shared {
@@ -82,119 +104,20 @@ impl Shared {
     }
 }
 
-fn drawn(rng: &mut ChaCha20Rng) -> [u8; 32] {
-    let mut seed = [0; 32];
-    rng.fill_bytes(&mut seed);
-    seed
-}
-
-/// A server that is still to begin: it listens already, which may take privileges that nobody who answers has.
-pub struct Listening {
-    places: Vec<SocketAddr>,
-    crews: Crews,
-    policy: Arc<Policy>,
-    /// How many clients each desk remembers.
-    clients: usize,
-    nts: Option<Prepared>,
-    /// All chance of the server.
-    rng: ChaCha20Rng,
-}
-
-/// Who answers.
-enum Crews {
-    /// Threads, each at these sockets.
-    Workers(Vec<Vec<UdpSocket>>),
-    /// The daemon's loop itself, at these.
-    Alone(Vec<UdpSocket>),
-}
-
-impl Listening {
-    /// Listens. Under a simulator (`is_alone`) the daemon's loop answers itself.
-    ///
-    /// # Errors
-    /// A place cannot be listened at, or NTS cannot be prepared.
-    pub fn at(serve: &Serve, keys: &Keys, seed: [u8; 32], is_alone: bool) -> Result<Self, ServiceError> {
-        let mut rng = ChaCha20Rng::from_seed(seed);
-        let nts = serve.nts.as_ref().filter(|_| !is_alone);
-        let nts = nts.map(|nts| Prepared::new(nts, drawn(&mut rng))).transpose()?;
-        let policy = Arc::new(policy(serve, keys)?);
-        let (places, crews, desks) = match is_alone {
-            true => {
-                let sockets = alone::listen(&serve.ntp)?;
-                (places_of(&sockets), Crews::Alone(sockets), 1)
-            }
-            false => {
-                let crews = crews(serve)?;
-                (places_of(&crews[0]), Crews::Workers(crews), serve.workers as usize)
-            }
-        };
-        Ok(Self { places, crews, policy, clients: serve.clients.div_ceil(desks), nts, rng })
-    }
-
-    /// Where it listens, as far as the kernel tells.
-    pub fn places(&self) -> &[SocketAddr] {
-        &self.places
-    }
-
-    /// Answers from now on: at first that the time is not known.
-    ///
-    /// # Errors
-    /// No thread is to be had.
-    pub fn begin(self) -> Result<Service, ServiceError> {
-        let Self { places, crews, policy, clients, nts, mut rng } = self;
-        let now = clock::readings();
-        let dial = Dial::unsynchronised(now.raw, Time::from_epoch(now.realtime.since_epoch()));
-        let post = Post { dial, policy, asleep: now.asleep };
-        let shared = Arc::new(Shared {
-            post: ArcSwap::from_pointee(post),
-            ring: Arc::default(),
-            is_over: AtomicBool::new(false),
-        });
-        let keys = nts.map(|nts| nts.begin(shared.published())).transpose()?;
-        let mut service = Service { places, shared, hands: Vec::new(), alone: None, keys };
-        match crews {
-            Crews::Alone(sockets) => {
-                service.alone = Some(Alone::new(sockets, Desk::new(clients, drawn(&mut rng))));
-            }
-            Crews::Workers(crews) => {
-                for sockets in crews {
-                    let desk = Desk::new(clients, drawn(&mut rng));
-                    service.hire(sockets, desk).map_err(ServiceError::Thread)?;
-                }
-            }
-        }
-        Ok(service)
-    }
-}
-
-/// The sockets of all workers. Their order at a place is what clients are shared out by.
-fn crews(serve: &Serve) -> Result<Vec<Vec<UdpSocket>>, ServiceError> {
-    let first = listen(&serve.ntp)?;
-    let places = places_of(&first);
-    let mut crews = vec![first];
-    for _ in 1..serve.workers {
-        crews.push(listen(&places)?);
-    }
-    if serve.workers > 1 {
-        let share = |socket: &UdpSocket| socket.steer_by_sender(serve.workers).map_err(ServiceError::Share);
-        crews[0].iter().try_for_each(share)?;
-    }
-    Ok(crews)
-}
-
 impl Service {
-    fn hire(&mut self, sockets: Vec<UdpSocket>, desk: Desk) -> io::Result<()> {
+    fn hire(&mut self, doors: Vec<Door>, desk: Desk) -> io::Result<()> {
         let (waker, wakeups) = wake::channel()?;
         let desk = Arc::new(Mutex::new(desk));
-        let worker = Worker::new(sockets, wakeups, Arc::clone(&self.shared), Arc::clone(&desk));
+        let worker = Worker::new(doors, wakeups, Arc::clone(&self.shared), Arc::clone(&desk));
         let thread = std::thread::Builder::new().name("ntp".to_owned());
         let thread = Some(thread.spawn(move || worker.run())?);
         self.hands.push(Hand { desk, waker, thread });
         Ok(())
     }
 
-    /// Tells all clients from now on what this dial says.
-    pub fn publish(&self, dial: Dial, asleep: Span) {
+    /// Tells all clients from now on what this dial says, with leap seconds smeared if that is wanted.
+    pub fn publish(&self, dial: Dial, leaps: &LeapTable, asleep: Span) {
+        let dial = self.leap_smear.map_or(dial, |smear| dial.smeared(smear, leaps));
         let policy = Arc::clone(&self.shared.post.load().policy);
         self.shared.post.store(Arc::new(Post { dial, policy, asleep }));
     }
@@ -215,8 +138,8 @@ impl Service {
 
     /// Waits for questions, where the daemon's loop is the one that answers them.
     pub fn register<T: Copy>(&self, poll: &mut PollSet<T>, token: impl Fn(usize) -> T) {
-        for (index, socket) in self.alone.iter().flat_map(|alone| alone.sockets().iter().enumerate()) {
-            poll.add(socket.as_fd(), Interest::Read, token(index));
+        for (index, door) in self.alone.iter().flat_map(|alone| alone.doors().iter().enumerate()) {
+            poll.add(door.socket.as_fd(), Interest::Read, token(index));
         }
     }
 
@@ -254,8 +177,13 @@ impl Service {
     }
 
     /// Where it listens, as far as the kernel tells.
-    pub fn places(&self) -> &[SocketAddr] {
+    pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How leap seconds are smeared, if they are.
+    pub fn leap_smear(&self) -> Option<Smear> {
+        self.leap_smear
     }
 }
 
@@ -263,27 +191,13 @@ impl Drop for Service {
     /// The workers answer what they have, and go.
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
+        self.connected.iter().for_each(Connected::wake);
         self.hands.iter().for_each(|hand| hand.waker.wake());
         for thread in self.hands.iter_mut().filter_map(|hand| hand.thread.take()) {
             // A worker survives its own panics, and one that did not has been told of.
             let _ended = thread.join();
         }
     }
-}
-
-/// A socket at each place, which others may share.
-fn listen(places: &[SocketAddr]) -> Result<Vec<UdpSocket>, ServiceError> {
-    let listen = |&place: &SocketAddr| {
-        let socket = UdpSocket::bind_shared(place).map_err(|error| ServiceError::Bind(place, error))?;
-        socket.enable_stamps(Stamps::Wished);
-        socket.make_room(ROOM);
-        Ok(socket)
-    };
-    places.iter().map(listen).collect()
-}
-
-fn places_of(sockets: &[UdpSocket]) -> Vec<SocketAddr> {
-    sockets.iter().filter_map(|socket| socket.local_address().ok()).collect()
 }
 
 fn policy(serve: &Serve, keys: &Keys) -> Result<Policy, ServiceError> {
@@ -297,6 +211,19 @@ pub enum ServiceError {
     /// A place is taken, or not ours.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, SocketError),
+    /// A socket that was handed over, and nothing is served there.
+    #[error(
+        "the supervisor hands over the socket \"{name}\" for {protocol} at {place}, which no key of [serve] names: name the \
+         place there, or take it out of the supervisor's (ListenDatagram=, ListenStream=)"
+    )]
+    NotNamed {
+        /// What the supervisor calls it.
+        name: String,
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+        /// Where it is.
+        place: SocketAddr,
+    },
     /// The kernel does not share clients out by their address.
     #[error("cannot share clients out among several workers: {0}: set `[serve] workers = 1`")]
     Share(SocketError),

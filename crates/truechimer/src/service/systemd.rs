@@ -7,8 +7,9 @@
 use super::template::fill;
 use super::{Layout, Role, Tree, supervised};
 
-const UNITS: [(&str, &str); 5] = [
+const UNITS: [(&str, &str); 6] = [
     ("truechimer.service", include_str!("templates/truechimer.service")),
+    ("truechimer.socket", include_str!("templates/truechimer.socket")),
     ("truechimer-wait.service", include_str!("templates/truechimer-wait.service")),
     ("clockspeed-step.service", include_str!("templates/clockspeed-step.service")),
     ("clockspeed.service", include_str!("templates/clockspeed.service")),

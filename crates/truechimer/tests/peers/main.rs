@@ -40,4 +40,7 @@ mod rdate;
 mod references;
 mod services;
 mod serving;
+mod serving_classic;
+mod serving_handed;
 mod serving_nts;
+mod serving_smeared;

@@ -22,7 +22,7 @@ fn units(host: &Host) -> Option<Vec<PathBuf>> {
     let folder = host.at("root/usr/lib/systemd/system");
     let mut units: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     units.sort();
-    assert_eq!(units.len(), 6, "{units:?}");
+    assert_eq!(units.len(), 7, "{units:?}");
     Some(units)
 }
 
@@ -42,7 +42,8 @@ fn no_unit_is_exposed() {
     let host = Host::new();
     let Some(units) = units(&host) else { return };
     let threshold = format!("--threshold={EXPOSURE_MAX}");
-    for unit in units {
+    // A socket runs nothing.
+    for unit in units.into_iter().filter(|unit| unit.extension().is_some_and(|end| end == "service")) {
         let judged = analyze(&["security", "--offline=yes", "--no-pager", &threshold], &[unit]);
         let (code, text) = told(&judged);
         assert_eq!(code, Some(0), "{text}");

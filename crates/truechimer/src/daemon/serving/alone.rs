@@ -1,14 +1,15 @@
 //! A server without threads, for a daemon under a simulator of clock and network: it answers one datagram after the other
-//! with the plainest calls.
+//! with the plainest calls. There are no connections.
 
 use std::net::SocketAddr;
 
+use truechimer_core::server::desk::classic::Protocol;
 use truechimer_core::server::desk::{Desk, Question, Telling};
 use truechimer_core::wire::DATAGRAM_MAX;
 use truechimer_sys::clock;
 use truechimer_sys::udp::{Received, Stamps, UdpSocket};
 
-use super::{Post, ServiceError};
+use super::{Door, Post, ServiceError};
 use crate::stamps;
 
 /// How many questions of one socket are answered in one turn: our own measurements are not kept waiting.
@@ -16,27 +17,27 @@ const TURN: usize = 64;
 
 /// Sockets and a desk.
 pub(super) struct Alone {
-    sockets: Vec<UdpSocket>,
+    doors: Vec<Door>,
     desk: Desk,
 }
 
 /// A socket at each place.
-pub(super) fn listen(places: &[SocketAddr]) -> Result<Vec<UdpSocket>, ServiceError> {
-    let listen = |&place: &SocketAddr| {
+pub(super) fn listen(places: &[(Protocol, SocketAddr)]) -> Result<Vec<Door>, ServiceError> {
+    let listen = |&(protocol, place): &(Protocol, SocketAddr)| {
         let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
         socket.enable_stamps(Stamps::Received);
-        Ok(socket)
+        Ok(Door { protocol, socket })
     };
     places.iter().map(listen).collect()
 }
 
 impl Alone {
-    pub(super) fn new(sockets: Vec<UdpSocket>, desk: Desk) -> Self {
-        Self { sockets, desk }
+    pub(super) fn new(doors: Vec<Door>, desk: Desk) -> Self {
+        Self { doors, desk }
     }
 
-    pub(super) fn sockets(&self) -> &[UdpSocket] {
-        &self.sockets
+    pub(super) fn doors(&self) -> &[Door] {
+        &self.doors
     }
 
     pub(super) fn desk(&self) -> &Desk {
@@ -47,7 +48,7 @@ impl Alone {
     pub(super) fn answer(&mut self, index: usize, post: &Post) {
         let mut buffer = [0; DATAGRAM_MAX + 1];
         for _ in 0..TURN {
-            let received = match self.sockets.get(index).map(|socket| socket.receive(&mut buffer)) {
+            let received = match self.doors.get(index).map(|door| door.socket.receive(&mut buffer)) {
                 Some(Ok(Some(received))) => received,
                 Some(Ok(None)) | None => return,
                 // About an earlier answer: its asker has gone.
@@ -66,8 +67,10 @@ impl Alone {
         let question = Question { bytes, from: received.from, received: came, leaves, to_many: false };
         let mut reply = [0; DATAGRAM_MAX];
         let telling = Telling::at(now.raw, &post.dial, &post.policy);
-        let Ok(answer) = self.desk.answer(&question, &telling, &mut reply) else { return };
-        let sent = self.sockets[index].send_to(&reply[..answer.len], received.from, received.destination);
+        let door = &self.doors[index];
+        let answer = self.desk.answer_by(door.protocol, &question, &telling, &mut reply);
+        let Ok(answer) = answer else { return };
+        let sent = door.socket.send_to(&reply[..answer.len], received.from, received.destination);
         if sent.is_err() {
             self.desk.were_unsent(1);
         }

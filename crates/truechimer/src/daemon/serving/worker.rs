@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use truechimer_core::server::cookie::Ring;
+use truechimer_core::server::desk::classic::Protocol;
 use truechimer_core::server::desk::{Desk, Question, Telling};
 use truechimer_core::server::dial::Dial;
 use truechimer_core::wire::DATAGRAM_MAX;
@@ -21,7 +22,7 @@ use truechimer_sys::wake::Wakeups;
 use truechimer_time::ntp::NtpTimestamp;
 use truechimer_time::{Raw, Span, Time};
 
-use super::{Post, RingBytes, Shared};
+use super::{Door, Post, RingBytes, Shared};
 use crate::stamps;
 
 /// So many questions are taken at once: more are no cheaper, and the last of them waits for all the others.
@@ -51,19 +52,20 @@ pub(super) struct Worker {
 
 /// A socket, and the answers from it whose departure somebody wants to know.
 struct Counter {
+    protocol: Protocol,
     socket: UdpSocket,
     awaited: Awaited,
 }
 
 impl Worker {
     pub(super) fn new(
-        sockets: Vec<UdpSocket>,
+        doors: Vec<Door>,
         wakeups: Wakeups,
         shared: Arc<Shared>,
         desk: Arc<Mutex<Desk>>,
     ) -> Self {
-        let counter = |socket| Counter { socket, awaited: Awaited::default() };
-        let counters = sockets.into_iter().map(counter).collect();
+        let counter = |Door { protocol, socket }| Counter { protocol, socket, awaited: Awaited::default() };
+        let counters = doors.into_iter().map(counter).collect();
         let batch = Batch::new(BATCH, DATAGRAM_MAX + 1);
         Self { counters, wakeups, shared, desk, ring: None, batch, pace: Span::ZERO }
     }
@@ -127,7 +129,8 @@ impl Worker {
         let mut leaves = clock::raw();
         batch.answer(come, |_, asked, reply| {
             let question = question(asked, &now, leaves);
-            let answer = desk.answer(&question, &telling, reply.first_chunk_mut()?).ok()?;
+            let answer =
+                desk.answer_by(counter.protocol, &question, &telling, reply.first_chunk_mut()?).ok()?;
             leaves += *pace;
             if let Some(name) = answer.wanted {
                 counter.awaited.push(name);
@@ -180,7 +183,7 @@ fn take_ring(desk: &mut Desk, has: &mut Option<Arc<RingBytes>>, published: &ArcS
 }
 
 /// The clocks, and the time as it is told now: not at all, if the counter has stood still since the post came.
-fn look_up(post: &Post) -> (Readings, Dial) {
+pub(super) fn look_up(post: &Post) -> (Readings, Dial) {
     let has_slept = |now: &Readings| (now.asleep - post.asleep).abs() > SLEEP_MIN;
     let now = Some(clock::glance()).filter(|now| !has_slept(now)).unwrap_or_else(clock::readings);
     let dial = match has_slept(&now) {

@@ -1,4 +1,4 @@
-//! Connections of clients that have got their answer and are to go.
+//! Connections of clients of TIME that have got their answer and are to go.
 //!
 //! A connection that is closed while something unread waits is reset, and a reset may overtake the answer; so after the
 //! answer only our half is closed, and what the client says is read into nothing until it closes too. That lasts for
@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use truechimer_time::{Mono, Span, Time};
@@ -28,7 +28,7 @@ const PAUSE: Span = Span::from_secs(1);
 
 /// Those that are there.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub struct Connections {
     /// The oldest first.
     parting: VecDeque<Parting>,
     /// Nobody is accepted before.
@@ -43,11 +43,16 @@ struct Parting {
 }
 
 impl Connections {
-    /// Accepts who waits, and tells them this; or nothing.
-    pub(super) fn accept(&mut self, listener: &TcpListener, told: Option<&[u8]>, now: Time<Mono>) {
+    /// Accepts who waits, and tells each of them what is `told` him; or nothing.
+    pub fn accept(
+        &mut self,
+        listener: &TcpListener,
+        mut told: impl FnMut(SocketAddr) -> Option<Vec<u8>>,
+        now: Time<Mono>,
+    ) {
         for _ in 0..ACCEPTED_MAX {
             match listener.accept() {
-                Ok((stream, _)) => self.tell(stream, told, now),
+                Ok((stream, from)) => self.tell(stream, told(from).as_deref(), now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // No descriptors or no memory (EMFILE, ENOBUFS); or a client that has gone already.
                 Err(_) => {
@@ -72,22 +77,22 @@ impl Connections {
     }
 
     /// May clients be accepted now?
-    pub(super) fn accepts(&self, now: Time<Mono>) -> bool {
+    pub fn accepts(&self, now: Time<Mono>) -> bool {
         self.paused.is_none_or(|until| until <= now)
     }
 
     /// To be watched.
-    pub(super) fn streams(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub fn streams(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.parting.iter().map(|parting| parting.stream.as_fd())
     }
 
     /// When to look again if nothing happens.
-    pub(super) fn deadline(&self) -> Option<Time<Mono>> {
+    pub fn deadline(&self) -> Option<Time<Mono>> {
         self.parting.front().map(|oldest| oldest.ends).into_iter().chain(self.paused).min()
     }
 
     /// Lets those go that have gone, or whose time is over.
-    pub(super) fn part(&mut self, now: Time<Mono>) {
+    pub fn part(&mut self, now: Time<Mono>) {
         self.paused = self.paused.filter(|until| now < *until);
         self.parting.retain_mut(|parting| now < parting.ends && parting.is_there());
     }
@@ -135,7 +140,7 @@ mod tests {
         let (listener, mut connections) = (listener(), Connections::default());
         let mut client = client(&listener);
         client.write_all(b"hello\r\n").unwrap();
-        connections.accept(&listener, Some(b"time"), NOW);
+        connections.accept(&listener, |_| Some(b"time".to_vec()), NOW);
         connections.part(NOW);
         assert_eq!(connections.streams().count(), 1);
         assert_eq!(heard(client), b"time");
@@ -145,7 +150,7 @@ mod tests {
     fn bad_input_88_who_does_not_go_is_sent_away_after_two_seconds() {
         let (listener, mut connections) = (listener(), Connections::default());
         let client = client(&listener);
-        connections.accept(&listener, Some(b"time"), NOW);
+        connections.accept(&listener, |_| Some(b"time".to_vec()), NOW);
         connections.part(NOW + PATIENCE - Span::from_attos(1));
         assert_eq!((connections.streams().count(), connections.deadline()), (1, Some(NOW + PATIENCE)));
         connections.part(NOW + PATIENCE);
@@ -159,7 +164,7 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..2 * CONNECTIONS_MAX {
             clients.push(client(&listener));
-            connections.accept(&listener, Some(b"time"), NOW);
+            connections.accept(&listener, |_| Some(b"time".to_vec()), NOW);
             assert!(connections.streams().count() <= CONNECTIONS_MAX);
         }
         assert!(clients.into_iter().all(|client| heard(client) == b"time"));
@@ -169,7 +174,7 @@ mod tests {
     fn who_talks_without_end_is_sent_away() {
         let (listener, mut connections) = (listener(), Connections::default());
         let mut client = client(&listener);
-        connections.accept(&listener, Some(b"time"), NOW);
+        connections.accept(&listener, |_| Some(b"time".to_vec()), NOW);
         client.write_all(&[0; 2 * SAID_MAX]).unwrap();
         while connections.streams().count() > 0 {
             connections.part(NOW);
@@ -180,7 +185,7 @@ mod tests {
     fn who_is_told_nothing_is_sent_away_at_once() {
         let (listener, mut connections) = (listener(), Connections::default());
         let client = client(&listener);
-        connections.accept(&listener, None, NOW);
+        connections.accept(&listener, |_| None, NOW);
         assert_eq!(connections.streams().count(), 0);
         assert_eq!(heard(client), b"");
     }
