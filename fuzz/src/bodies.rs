@@ -27,11 +27,15 @@ use truechimer_core::wire::{DATAGRAM_MAX, HEADER_LEN};
 use truechimer_time::leap::DAT_BYTES_MAX;
 use truechimer_time::{LeapTable, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
+mod desk;
+mod key_server;
 mod node;
 mod nts;
 
+pub use desk::desk;
+pub use key_server::key_server;
 pub use node::node;
-pub use nts::{cookie, key_exchange, protected};
+pub use nts::{cookie, key_exchange, protected, sealed};
 
 /// 2026-11-01, about: where the pivot and the server's clock stand.
 const NOW: Time<Utc> = Time::from_epoch(Span::from_secs(1_793_491_200));

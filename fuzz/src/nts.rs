@@ -6,19 +6,23 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use truechimer_core::measure::exchange::{Exchange, Heard, Rules};
 use truechimer_core::moment::{Stamp, StampedBy};
+use truechimer_core::server;
 use truechimer_core::server::cookie::{self, Ring};
 use truechimer_core::server::nts::{Reply, answer};
 use truechimer_core::source::nts::{Cookie, Nts, Outcome, Ticket};
-use truechimer_core::wire::aead::{Aead, SessionKeys};
-use truechimer_core::wire::extension::Trailer;
-use truechimer_core::wire::nts::{Answer as Protected, Question};
+use truechimer_core::wire::aead::{Aead, Cipher, SessionKeys, TAG_LEN};
+use truechimer_core::wire::extension::{Fields, Trailer};
+use truechimer_core::wire::nts::{
+    AUTHENTICATOR, Answer as Protected, COOKIE, FIELD_HEADER_LEN, Question, UNIQUE_ID, UNIQUE_ID_LEN,
+    field_len, put_field,
+};
 use truechimer_core::wire::nts_ke::request::{self, Request};
 use truechimer_core::wire::nts_ke::response::{Answer, Granted, write_error, write_nothing};
 use truechimer_core::wire::nts_ke::{ANSWER_MAX, COOKIES_MAX, Inbox};
 use truechimer_core::wire::{DATAGRAM_MAX, HEADER_LEN};
 use truechimer_time::{Span, Time};
 
-use super::NOW;
+use super::{NOW, served};
 
 /// How long the pieces are, then a message of a key exchange, as either side reads it.
 pub fn key_exchange(data: &[u8]) {
@@ -116,8 +120,73 @@ pub fn protected(data: &[u8]) {
     hears(&mut exchange, &reply);
 }
 
-/// Whatever our client hears, it believes nothing that its server has not protected.
-fn hears(exchange: &mut Exchange, reply: &[u8]) {
+/// Bits that say how far to help, then what is encrypted: in an answer by a server that means ill, and in a question by a client
+/// of its kind. Both have the right keys.
+pub fn sealed(data: &[u8]) {
+    let Some((&help, inner)) = data.split_first() else { return };
+    let mut world = World::new(Aead::ALL[usize::from(help & 1)]);
+    let mut exchange = world.ask(usize::from(help >> 5));
+    let honest = exchange.datagram().to_vec();
+    if let Some(header) = header(&honest) {
+        let reply = around(inner, header, unique_id(&honest), None, &mut world.keys.of_answers());
+        let known = Trailer::parse(&reply, 4).is_ok() && Fields::parse(inner).is_ok();
+        let cookies = hears(&mut exchange, &reply);
+        assert!(known || cookies.is_none(), "what cannot be read is not believed");
+        let is_there =
+            |cookie: &Cookie| inner.windows(cookie.as_bytes().len()).any(|part| part == cookie.as_bytes());
+        assert!(cookies.iter().flatten().all(is_there), "no cookie comes from elsewhere");
+    }
+    let cookie = world.cookie();
+    let header = honest.first_chunk().expect("a question has a header");
+    let question = around(inner, *header, unique_id(&honest), Some(&cookie), &mut world.keys.of_questions());
+    if let Some(reply) = world.answer(&question) {
+        assert!(reply.len() <= question.len(), "no amplification");
+    }
+}
+
+fn unique_id(question: &[u8]) -> &[u8] {
+    &question[HEADER_LEN + FIELD_HEADER_LEN..][..UNIQUE_ID_LEN]
+}
+
+/// A datagram with these bytes encrypted, whatever they are; `authenticate` would write fields alone.
+fn around(
+    inner: &[u8],
+    header: [u8; HEADER_LEN],
+    unique_id: &[u8],
+    cookie: Option<&[u8]>,
+    cipher: &mut Cipher,
+) -> Vec<u8> {
+    let (aead, nonce) = (cipher.aead(), vec![5; cipher.aead().nonce_len()]);
+    let mut text = vec![0; TAG_LEN + inner.len()];
+    text[aead.text(TAG_LEN + inner.len())].copy_from_slice(inner);
+    let mut datagram = header.to_vec();
+    put(&mut datagram, UNIQUE_ID, unique_id);
+    if let Some(cookie) = cookie {
+        put(&mut datagram, COOKIE, cookie);
+    }
+    cipher.seal(&nonce, &datagram, &mut text);
+    let mut value = [nonce.len(), text.len()].map(|length| (length as u16).to_be_bytes()).concat();
+    value.extend_from_slice(&nonce);
+    value.resize(value.len().next_multiple_of(4), 0);
+    value.extend_from_slice(&text);
+    put(&mut datagram, AUTHENTICATOR, &value);
+    datagram
+}
+
+fn put(datagram: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let begin = datagram.len();
+    datagram.resize(begin + field_len(value.len()), 0);
+    put_field(&mut datagram[begin..], kind, value);
+}
+
+/// The header of the plain answer to a question, if it gets one.
+fn header(question: &[u8]) -> Option<[u8; HEADER_LEN]> {
+    server::ntp::answer(&question[..HEADER_LEN], NOW - Span::from_millis(1), NOW, &served()).ok()
+}
+
+/// Whatever our client hears, it believes nothing that its server has not protected. The cookies that came with what it
+/// believes.
+pub(super) fn hears(exchange: &mut Exchange, reply: &[u8]) -> Option<Vec<Cookie>> {
     let sent = Stamp { at: Time::from_epoch(Span::from_secs(1000)), by: StampedBy::Program };
     let heard = Stamp { at: sent.at + Span::from_millis(1), by: StampedBy::Kernel };
     exchange.sent(sent);
@@ -127,15 +196,18 @@ fn hears(exchange: &mut Exchange, reply: &[u8]) {
         Ok(Heard::Answer(_)) => {
             let trailer = Trailer::parse(reply, 4).expect("it was read before");
             assert!(Protected::read(reply, &trailer).is_ok(), "nothing unprotected is believed");
-            assert!(matches!(outcome, Outcome::Answered(cookies) if cookies.len() <= COOKIES_MAX));
+            let Outcome::Answered(cookies) = outcome else { panic!("it was answered: {outcome:?}") };
+            assert!(cookies.len() <= COOKIES_MAX);
+            return Some(cookies);
         }
         Ok(Heard::Kiss(kiss)) => assert!(kiss.code.to_string().is_ascii(), "nothing else gets into a log"),
         Err(_) => assert_ne!(outcome, Outcome::Nak),
     }
+    None
 }
 
 /// Pairs of a place, counted from either end, and what is to stand there.
-fn spoil(bytes: &mut [u8], changes: &[u8]) {
+pub(super) fn spoil(bytes: &mut [u8], changes: &[u8]) {
     for change in changes.chunks_exact(3).take(8) {
         let place = usize::from(u16::from_be_bytes([change[0] & 0x0f, change[1]]));
         let length = bytes.len();
@@ -147,14 +219,14 @@ fn spoil(bytes: &mut [u8], changes: &[u8]) {
 }
 
 /// A client and a server that have agreed on keys.
-struct World {
-    ring: Ring,
+pub(super) struct World {
+    pub(super) ring: Ring,
     keys: SessionKeys,
     rng: ChaCha8Rng,
 }
 
 impl World {
-    fn new(aead: Aead) -> Self {
+    pub(super) fn new(aead: Aead) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let ring = Ring::new(NOW, &mut rng);
         let (c2s, s2c) = (vec![1; aead.key_len()], vec![2; aead.key_len()]);
@@ -168,7 +240,7 @@ impl World {
         cookie
     }
 
-    fn ask(&mut self, lost: usize) -> Exchange {
+    pub(super) fn ask(&mut self, lost: usize) -> Exchange {
         let cookies: Vec<_> = (lost..8).filter_map(|_| Cookie::new(&self.cookie())).collect();
         let mut client = Nts::new();
         client.agreed(self.keys.clone(), cookies);
@@ -180,10 +252,7 @@ impl World {
     fn answer(&mut self, question: &[u8]) -> Option<Vec<u8>> {
         let trailer = Trailer::parse(question, 4).ok()?;
         let read = Question::read(question, &trailer).ok()?;
-        let mut header = [0; HEADER_LEN];
-        header.copy_from_slice(&question[..HEADER_LEN]);
-        header.copy_within(40..48, 24);
-        (header[0], header[1]) = (0x24, 2);
+        let header = header(question)?;
         let mut buffer = [0; DATAGRAM_MAX];
         let reply = answer(&read, &header, &mut self.ring, &mut self.rng, &mut buffer).ok()?;
         let (Reply::Sealed(length) | Reply::Nak(length)) = reply;

@@ -82,3 +82,18 @@ fn cookies() {
 fn protected_datagrams() {
     replay("protected", bodies::protected);
 }
+
+#[test]
+fn sealed_fields() {
+    replay("sealed", bodies::sealed);
+}
+
+#[test]
+fn datagrams_at_a_desk() {
+    replay("desk", bodies::desk);
+}
+
+#[test]
+fn visits_of_the_key_server() {
+    replay("key_server", bodies::key_server);
+}
