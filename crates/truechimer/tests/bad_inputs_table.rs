@@ -1,5 +1,5 @@
-//! The table of `docs/bad-inputs.md` names tests that there are, and leaves no number out; that of
-//! `docs/manual/from-clockspeed.md` names tests that there are.
+//! The table of `docs/bad-inputs.md` names tests that there are, and leaves no number out; those of
+//! `docs/manual/from-clockspeed.md` and `docs/manual/server.md` name tests that there are.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,10 +38,15 @@ fn page(path: &str) -> String {
 
 #[test]
 fn each_test_of_the_tables_exists() {
-    for (page_path, least) in [("docs/bad-inputs.md", 50), ("docs/manual/from-clockspeed.md", 5)] {
+    for (page_path, least) in
+        [("docs/bad-inputs.md", 50), ("docs/manual/from-clockspeed.md", 5), ("docs/manual/server.md", 10)]
+    {
         let text = page(page_path);
-        let named: BTreeSet<(&str, &str)> =
-            text.split('`').filter_map(|word| word.split_once("::")).collect();
+        let named: BTreeSet<(&str, &str)> = text
+            .split('`')
+            .filter(|word| word.starts_with("crates/"))
+            .filter_map(|word| word.split_once("::"))
+            .collect();
         assert!(named.len() > least, "{page_path} is read");
         for (path, name) in named {
             let source =

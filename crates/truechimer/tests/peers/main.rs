@@ -1,4 +1,4 @@
-//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, rdate and two inetds, its supervisors, a systemd that
+//! The real binary among real peers: Debian's chronyd, ntpd of NTPsec, OpenNTPD, rdate and two inetds, its supervisors, a systemd that
 //! was booted for it, and networks that delay, lose and break.
 //!
 //! `tests/peers/fetch` gets the peers first; without them these tests fail, unless `TRUECHIMER_WITHOUT_PEERS=1` says
@@ -20,6 +20,7 @@ mod machine;
 mod namespace;
 mod ntp;
 mod ntpd;
+mod openntpd;
 mod place;
 mod process;
 mod relay;
@@ -30,6 +31,7 @@ mod container;
 mod control;
 mod foretold;
 mod hostile;
+mod interop;
 mod keeping;
 mod keys;
 mod networks;

@@ -39,9 +39,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it, and makes sure that it has no right to set the clock.
     pub(crate) fn start(launch: &Launch<'_>) -> Self {
+        Self::start_through(launch, &[])
+    }
+
+    /// The same by way of programs that end with becoming the one that is meant, such as `unshare`. What they become may
+    /// do no more than they.
+    pub(crate) fn start_through(launch: &Launch<'_>, through: &[OsString]) -> Self {
         let log = File::create(&launch.log).unwrap();
         let mut command = harmless(launch.namespace);
-        command.arg(launch.program).args(&launch.arguments).envs(launch.environment.iter().cloned());
+        command
+            .args(through)
+            .arg(launch.program)
+            .args(&launch.arguments)
+            .envs(launch.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().expect("setpriv and ip are installed (util-linux, iproute2)");
         let mut process = Self { child, log: launch.log.clone() };
