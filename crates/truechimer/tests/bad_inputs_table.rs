@@ -7,12 +7,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The numbers that the table has to have a row for.
-const WANTED: [RangeInclusive<u32>; 14] = [
-    1..=24,
-    28..=28,
+const WANTED: [RangeInclusive<u32>; 12] = [
+    1..=37,
     38..=57,
-    58..=74,
-    76..=81,
+    58..=82,
+    84..=88,
     89..=98,
     105..=107,
     116..=116,
@@ -20,8 +19,7 @@ const WANTED: [RangeInclusive<u32>; 14] = [
     121..=122,
     124..=126,
     129..=130,
-    133..=137,
-    142..=142,
+    133..=142,
 ];
 
 fn root() -> PathBuf {

@@ -29,6 +29,7 @@ mod truth;
 mod classic;
 mod container;
 mod control;
+mod flood;
 mod foretold;
 mod hostile;
 mod interop;
