@@ -23,6 +23,7 @@ use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::nts_ke::request::Request;
 use truechimer_core::wire::nts_ke::response::Answer;
 use truechimer_core::wire::nts_ke::{ALPN, Direction, EXPORTER_LABEL, Inbox, REQUEST_MAX};
+use truechimer_sys::tcp;
 use truechimer_time::Span;
 
 /// So many connections has one server.
@@ -89,7 +90,7 @@ impl Server {
         };
         let ring = Arc::new(ArcSwapOption::empty());
         let published = Published { ring: Arc::clone(&ring), is_synchronised: Arc::new(|| false) };
-        let prepared = Prepared::new(&nts, [7; 32]).expect("it can be prepared");
+        let prepared = Prepared::new(&nts, [7; 32], tcp::listen).expect("it can be prepared");
         let thread = prepared.begin(published).expect("it begins");
         Self { place, client: client(root), ring, visits: 0, _thread: thread, _folder: folder }
     }

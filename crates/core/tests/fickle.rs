@@ -59,6 +59,8 @@ impl Lab {
             trust: false,
             key: None,
             reference: None,
+            nts: false,
+            pool: None,
             require: false,
         };
         let policy = Policy {
@@ -98,6 +100,7 @@ impl Lab {
     fn act(&mut self, action: Action) -> Vec<Input> {
         let at = Stamp { at: moment(self.seconds).raw, by: StampedBy::Program };
         match action {
+            Action::Agree { .. } => panic!("nobody is asked by NTS here"),
             Action::Read(_) | Action::Resolve(_) => panic!("there are addresses, and nothing else"),
             Action::Send { exchange, to, datagram } => {
                 let is_fickle = self.is_fickle && to.ip() == std::net::IpAddr::from([192, 0, 2, 3]);
