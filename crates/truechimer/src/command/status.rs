@@ -11,7 +11,7 @@ use crate::command::Outcome;
 use crate::command::ask::ask;
 use crate::daemon::story::forecast_words;
 use crate::talk::{
-    NtsReply, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, TrafficReply,
+    NtsCounts, NtsReply, Reply, Request, ServerCounts, SourceReply, SourcesReply, StatusReply, TrafficReply,
 };
 use crate::ui::colour::{Colours, Mood};
 use crate::ui::table::{Side, Table};
@@ -82,10 +82,7 @@ fn status_text(status: &StatusReply) -> String {
     }
     line("sources", sources_words(status));
     if let Some(nts) = status.nts {
-        line(
-            "protected",
-            format!("{} of {} sources that are asked by NTS have keys", nts.keyed, nts.configured),
-        );
+        line("protected", protection_words(&nts));
     }
     line("traffic", traffic_words(status));
     let seconds = |f: &crate::talk::Forecast| (Span::from_seconds(f.bound), Span::from_seconds(f.holds));
@@ -103,11 +100,7 @@ fn status_text(status: &StatusReply) -> String {
     if let Some(server) = &status.server {
         line("serving", serving_words(status.stratum, server));
         if let Some(length) = server.leap_smear {
-            let length = units::span(Span::from_seconds(length));
-            line(
-                "smeared",
-                format!("leap seconds are smeared over {length}: what is served is not UTC then"),
-            );
+            line("smeared", smear_words(Span::from_seconds(length)));
         }
     }
     let assumed = &status.assumptions;
@@ -124,6 +117,14 @@ fn status_text(status: &StatusReply) -> String {
 fn serving_words(stratum: u8, server: &ServerCounts) -> String {
     let silent: u64 = server.silent.iter().map(|(_, count)| count).sum();
     format!("stratum {stratum}, {} answered, {silent} left unanswered", server.answered)
+}
+
+fn smear_words(length: Span) -> String {
+    format!("leap seconds are smeared over {}: what is served is not UTC then", units::span(length))
+}
+
+fn protection_words(nts: &NtsCounts) -> String {
+    format!("{} of {} sources that are asked by NTS have keys", nts.keyed, nts.configured)
 }
 
 fn sources_words(status: &StatusReply) -> String {
