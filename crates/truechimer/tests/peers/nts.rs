@@ -65,6 +65,9 @@ fn a_life_with_nts_can_be_lived_again_without_its_keys() {
     );
     let daemon = home.start();
     all_are_believed(&daemon, 3);
+    eventually(PATIENCE, "each is asked some more", || {
+        daemon.sources().sources.iter().all(|source| source.traffic.answers > 4).then_some(())
+    });
     daemon.terminate();
     let record = fs::read_to_string(statistics.join("record")).unwrap();
     let count = |what: &str| record.lines().filter(|line| line.contains(what)).count();
