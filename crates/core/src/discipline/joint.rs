@@ -29,8 +29,10 @@
 //!
 //! What is an outlier, when a base has moved and how waits are distributed is decided by each source's own
 //! [`Estimator`](super::estimator::Estimator) or [`Gauge`](super::gauge::Gauge); this filter follows its [`Step`]s. The last [`TRAIL_MAX`] of each source are kept. When the set of
-//! sources changes, or an exchange that was in doubt is taken in late, the filter begins anew with what is kept, in the
-//! order of time.
+//! sources changes, an exchange that was in doubt is taken in late, or the filter has gone astray, it begins anew with what
+//! is kept, in the order of time. Astray is what is far from the word of the surest member alone, or much less sure: the
+//! exchanges of a slow beginning may have put walls where there are none, so as many of the first are then left out as it
+//! takes.
 //!
 //! # What never happens here
 //!
@@ -65,6 +67,9 @@ pub const ASYMMETRY: f64 = 0.1;
 
 /// A beginning with fewer exchanges is not worth a second one.
 const REHEARSED_MIN: u32 = 4;
+
+/// After so many more exchanges a filter that has gone astray begins anew.
+const ASTRAY_AFTER: u32 = 8;
 
 const _: () = assert!(Joint::MEMORY_MAX <= 320 << 10, "320 KiB for 32 sources, nearly all of it trails");
 
@@ -122,7 +127,10 @@ impl Joint {
             voices.sort_by_key(|voice| voice.source);
         }
         let members: SourceSet = voices.iter().map(|voice| voice.source).collect();
-        if self.filter.is_none() || members != self.members {
+        let is_at_work = self.filter.as_ref().is_some_and(|filter| {
+            filter.taken() < self.rehearsed + ASTRAY_AFTER || !filter.is_astray(&voices)
+        });
+        if !is_at_work || members != self.members {
             self.filter = Filter::replay(&voices);
             self.rehearsed = self.filter.as_ref().map_or(0, Filter::taken);
             self.members = members;

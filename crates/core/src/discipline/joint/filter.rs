@@ -42,6 +42,16 @@ const DRIFT_GUESS: f64 = 1e-5;
 /// without harm. What is older has waited for its explanation.
 const DISORDER_MAX: f64 = 1.0;
 
+/// So many standard deviations from what its surest member says, the filter has gone astray.
+const ASTRAY: f64 = 5.0;
+
+/// Its own standard deviation counts as so much of a distance.
+const SIGMA_PART: f64 = 0.5;
+
+/// So many of the first steps of each member are left out, until what comes of the rest has not gone astray. Exchanges
+/// that were slow before anything was known of the waits can put walls where there are none; no later one gets past them.
+const LEFT_OUT: [usize; 5] = [0, 4, 8, 16, 32];
+
 /// One source, as the filter wants it.
 #[derive(Clone, Copy)]
 pub(super) struct Voice<'a> {
@@ -76,9 +86,25 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Takes in all that is kept of the members, in the order of time. `None` if that is nothing, or makes no sense.
+    /// Takes in all that is kept of the members, in the order of time, but what would lead astray. `None` if that is
+    /// nothing, or makes no sense.
     pub(super) fn replay(voices: &[Voice<'_>]) -> Option<Self> {
-        let history = history(voices);
+        let mut best: Option<(f64, Self)> = None;
+        for left_out in LEFT_OUT {
+            let Some(filter) = Self::replay_without(left_out, voices) else { continue };
+            let astray = filter.astray(voices);
+            if best.as_ref().is_none_or(|(least, _)| astray < *least) {
+                best = Some((astray, filter));
+            }
+            if astray < ASTRAY {
+                break;
+            }
+        }
+        best.map(|(_, filter)| filter)
+    }
+
+    fn replay_without(left_out: usize, voices: &[Voice<'_>]) -> Option<Self> {
+        let history = history(left_out, voices);
         let first = history.iter().find_map(|(_, _, step)| taken(step))?;
         let mut filter = Self::begin(voices, first)?;
         let tellings: Vec<Telling> = voices.iter().map(|voice| voice.estimator.telling()).collect();
@@ -199,6 +225,26 @@ impl Filter {
         self.taken.iter().fold(0, |sum, &taken| sum.saturating_add(taken))
     }
 
+    /// Is it elsewhere than one of its members is by itself, or much less sure?
+    pub(super) fn is_astray(&self, voices: &[Voice<'_>]) -> bool {
+        self.astray(voices) >= ASTRAY
+    }
+
+    /// How far it is from what its surest member says by itself, or how unsure if that is more, in standard deviations of
+    /// that member.
+    fn astray(&self, voices: &[Voice<'_>]) -> f64 {
+        let at = self.reference.at;
+        let said = |voice: &Voice<'_>| {
+            let estimate = voice.estimator.estimate(at);
+            (libm::hypot(estimate.sigma, voice.asymmetry), estimate.tai)
+        };
+        let surest = voices.iter().map(said).min_by(|one, other| f64::total_cmp(&one.0, &other.0));
+        let ours = self.estimate(at);
+        surest.map_or(0.0, |(sigma, tai)| {
+            (ours.tai - tai).as_seconds().abs().max(SIGMA_PART * ours.sigma) / sigma
+        })
+    }
+
     fn is_sound(&self) -> bool {
         self.mixture.is_sound()
     }
@@ -240,12 +286,13 @@ fn mix(hypotheses: &[Hypothesis], slowest: usize) -> Mixture {
     Mixture::of(|| hypotheses.iter().zip(&WANDERS_SQUARED[slowest..]).filter_map(opinion))
 }
 
-/// All steps of all members in the order of time. What is no exchange goes before the next exchange of its member.
-fn history<'a>(voices: &[Voice<'a>]) -> Vec<(Option<Time<Raw>>, usize, &'a Step)> {
+/// All steps of all members but so many of the first, in the order of time. What is no exchange goes before the next
+/// exchange of its member.
+fn history<'a>(left_out: usize, voices: &[Voice<'a>]) -> Vec<(Option<Time<Raw>>, usize, &'a Step)> {
     let mut history = Vec::new();
     for (member, voice) in voices.iter().enumerate() {
         let mut at = None;
-        let newest_first = voice.trail.iter().rev().map(|step| {
+        let newest_first = voice.trail.iter().skip(left_out).rev().map(|step| {
             at = taken(step).map(|sample| sample.at).or(at);
             (at, member, step)
         });

@@ -36,6 +36,8 @@ struct Lab {
     estimators: Vec<Option<Follower>>,
     joint: Joint,
     wander: f64,
+    /// The interval of questions to each source, in seconds.
+    poll: f64,
     /// True seconds since the beginning, by how much the counter is ahead of them, and how fast it gains.
     now: f64,
     ahead: f64,
@@ -50,6 +52,7 @@ impl Lab {
             estimators: vec![None; roads.len()],
             joint: Joint::new(roads.len()),
             wander: 1e-9,
+            poll: POLL,
             now: 0.0,
             ahead: 0.0,
             gains: 20e-6,
@@ -131,7 +134,7 @@ impl Lab {
                 self.ask(source);
                 let estimators = &self.estimators;
                 self.joint.combine(members, |source| estimators[source].as_ref());
-                self.pass(POLL / self.roads.len() as f64);
+                self.pass(self.poll / self.roads.len() as f64);
                 if let Some(estimate) = self.joint.estimate(self.raw(0.0)) {
                     hear(self, estimate);
                 }
@@ -275,6 +278,29 @@ proptest! {
                 prop_assert!(rate.is_finite() && sigma.is_finite() && rate_sigma.is_finite());
                 prop_assert!(sigma > 0.0 && rate_sigma > 0.0);
             }
+        }
+    }
+}
+
+/// Exchanges that were slow on one way, before anything was known of the waits, are no walls for ever: what comes of them
+/// is held against what the source's own estimator says.
+#[test]
+fn a_slow_beginning_does_not_lead_astray() {
+    let usual = road(2e-4, 2e-5);
+    for (slow, late) in [(2, 1e-3), (4, 3e-4), (8, 3e-4), (8, 1e-3)] {
+        for seed in 0..20 {
+            let mut lab = Lab { poll: 16.0, ..Lab::new(&[usual], seed) };
+            for _ in 0..slow {
+                let late = if lab.uniform() < 0.5 { late } else { 0.5 * late };
+                lab.roads = vec![Road { delay: usual.delay + late, longer: -late, ..usual }];
+                lab.run(1, &[0], |_, _| {});
+            }
+            lab.roads = vec![usual];
+            lab.run(300, &[0], |_, _| {});
+            lab.run(20, &[0], |lab, estimate| {
+                let (ours, alone) = (lab.error(&estimate).abs(), lab.error(&lab.alone(0)).abs());
+                assert!(ours < 2.0 * alone + 5e-5, "{slow} {late} {seed}: {ours}, alone {alone}");
+            });
         }
     }
 }

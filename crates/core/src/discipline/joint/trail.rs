@@ -33,7 +33,7 @@ impl Trail {
         self.steps.push_back(step);
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Step> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Step> + ExactSizeIterator {
         self.steps.iter()
     }
 
