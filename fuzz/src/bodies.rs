@@ -111,7 +111,7 @@ pub fn exchange(data: &[u8]) {
     }
     let rules = Rules::usual(NOW, NOW - Span::from_secs(86_400));
     match exchange.hear(to, heard, &datagram, &rules) {
-        Ok(Heard::Answer(answer)) => is_usable(&answer, &rules),
+        Ok(Heard::Answer(answer) | Heard::Departure(answer)) => is_usable(&answer, &rules),
         Ok(Heard::Kiss(kiss)) => assert!(kiss.code.to_string().is_ascii(), "nothing else gets into a log"),
         Err(_) => return assert!(!exchange.is_answered(), "a refusal changes nothing"),
     }

@@ -295,6 +295,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         require: shape & 64 != 0 && index == 2,
         key: None,
         nts: shape & 128 != 0 && index == 1,
+        interleaved: shape & 4 != 0 && reference(accuracy, index).is_none(),
         reference: reference(accuracy, index),
         pool: pool(shape, accuracy, index),
     };

@@ -193,7 +193,7 @@ pub(super) fn hears(exchange: &mut Exchange, reply: &[u8]) -> Option<Vec<Cookie>
     let verdict = exchange.hear(exchange.to(), heard, reply, &Rules::usual(NOW, Time::EPOCH));
     let (_, outcome) = exchange.outcome().expect("it is protected");
     match verdict {
-        Ok(Heard::Answer(_)) => {
+        Ok(Heard::Answer(_) | Heard::Departure(_)) => {
             let trailer = Trailer::parse(reply, 4).expect("it was read before");
             assert!(Protected::read(reply, &trailer).is_ok(), "nothing unprotected is believed");
             let Outcome::Answered(cookies) = outcome else { panic!("it was answered: {outcome:?}") };

@@ -36,6 +36,7 @@ use crate::status::Status;
 mod agreeing;
 mod asking;
 mod deciding;
+mod following;
 mod foretelling;
 mod identity;
 mod pacing;
@@ -339,6 +340,7 @@ impl Node {
             .chain(questions)
             .chain(slew)
             .chain(self.pools_due())
+            .chain(self.follows())
             .chain([self.published_until, self.clock.watched() + self.policy.watch])
             .min()
             .unwrap_or(self.published_until)

@@ -67,6 +67,8 @@ pub struct SourcePolicy {
     /// It is asked by NTS: under keys that a key exchange agrees on, and never otherwise. The exchange also tells where
     /// it is.
     pub nts: bool,
+    /// Each answer is followed by a question of when it has really left (RFC 9769, interleaved mode).
+    pub interleaved: bool,
     /// What is vouched for, if it is a reference clock of this machine. `None`: it is asked over the network.
     pub reference: Option<ReferencePolicy>,
     /// The pool of which it is one of the places, if it is.

@@ -4,6 +4,7 @@ use crate::policy::SOURCES_MAX;
 
 pub mod association;
 pub mod credit;
+pub mod interleaving;
 pub mod locality;
 pub mod nts;
 pub mod pace;

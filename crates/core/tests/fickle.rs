@@ -62,6 +62,7 @@ impl Lab {
             nts: false,
             pool: None,
             require: false,
+            interleaved: false,
         };
         let policy = Policy {
             sources: (0..4).map(source).collect(),

@@ -335,6 +335,7 @@ fn named(name: &str, address: Option<&str>) -> SourcePolicy {
         require: false,
         key: None,
         nts: false,
+        interleaved: false,
         reference: None,
         pool: None,
     }

@@ -219,6 +219,7 @@ impl Lab {
             trust: false,
             key: None,
             nts: false,
+            interleaved: false,
             reference: None,
             pool: None,
             require: false,

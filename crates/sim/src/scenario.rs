@@ -268,6 +268,7 @@ impl Scenario {
             require: server.wish.require,
             key: server.key.clone(),
             nts: server.nts.is_some(),
+            interleaved: server.wish.interleaved,
             reference: server.reference.map(|reference| reference.vouched),
             pool: None,
         };

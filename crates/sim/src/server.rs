@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use truechimer_core::server::interleaved::{Departures, speaks_of_one};
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::source::nts::{Agreement, NoKeys};
+use truechimer_core::wire::HEADER_LEN;
 use truechimer_core::wire::mac::Key;
-use truechimer_core::wire::ntp::Leap;
+use truechimer_core::wire::ntp::{Leap, Packet};
 use truechimer_time::leap::LeapTable;
+use truechimer_time::ntp::NtpTimestamp;
 use truechimer_time::{LeapKind, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 use crate::network::PathSpec;
@@ -44,6 +47,10 @@ pub struct ServerSpec {
     pub key: Option<Arc<Key>>,
     /// How its answers are sealed.
     pub sealing: Sealing,
+    /// Its answers leave later than they say, by this at most and half of it at least.
+    pub late: Span,
+    /// It keeps when they have left, and tells in interleaved mode.
+    pub keeps_departures: bool,
     /// It speaks NTS, and the machine asks it by that alone.
     pub nts: Option<NtsSpec>,
     /// It is no server, but a reference clock of the machine itself.
@@ -60,6 +67,8 @@ pub struct Wish {
     pub trust: bool,
     /// Select nothing without it.
     pub require: bool,
+    /// Ask it when its answers have really left.
+    pub interleaved: bool,
 }
 
 /// What can be wrong with a server beside its clock. Times count from the start.
@@ -112,6 +121,8 @@ impl Default for ServerSpec {
             quirk: Quirk::None,
             key: None,
             sealing: Sealing::Bare,
+            late: Span::ZERO,
+            keeps_departures: false,
             nts: None,
             reference: None,
         }
@@ -126,6 +137,7 @@ const RESIDENCE: Span = Span::from_micros(30);
 pub struct Server {
     spec: ServerSpec,
     protector: Option<Protector>,
+    departures: Departures,
     start: Time<Tai>,
     leaps: LeapTable,
     asked: u64,
@@ -136,7 +148,7 @@ impl Server {
     pub fn new(spec: ServerSpec, start: Time<Tai>, seed: u64) -> Self {
         let leaps = LeapTable::COMPILED;
         let protector = spec.nts.map(|nts| Protector::new(nts, leaps.utc_of_tai(start).time, seed));
-        Self { spec, protector, start, leaps, asked: 0 }
+        Self { spec, protector, departures: Departures::default(), start, leaps, asked: 0 }
     }
 
     /// A key exchange at `now`, after which it is asked at this address.
@@ -150,7 +162,8 @@ impl Server {
     /// What comes back for a question that arrives at `now`, and when it leaves.
     pub fn answers(&mut self, question: &[u8], now: Time<Tai>) -> (Vec<Vec<u8>>, Time<Tai>) {
         self.asked += 1;
-        let leaves = now + RESIDENCE;
+        let says = now + RESIDENCE;
+        let leaves = says + self.lateness();
         let served = Served {
             synchronised: self.spec.quirk != Quirk::NeverSet,
             leap: self.leap(now),
@@ -161,7 +174,8 @@ impl Server {
             root_delay: Span::ZERO,
             root_dispersion: self.spec.dispersion,
         };
-        let reply = answer(question, self.clock(now), self.clock(leaves), &served).ok();
+        let reply = answer(question, self.clock(now), self.clock(says), &served).ok();
+        let reply = reply.map(|reply| self.with_departure(question, reply, leaves));
         let reply = reply.and_then(|reply| self.garbled(reply.to_vec(), now));
         let replies = match (&mut self.protector, reply) {
             (_, None) => Vec::new(),
@@ -171,6 +185,34 @@ impl Server {
             }
         };
         (replies, leaves)
+    }
+
+    /// How much later than it says the answer leaves: half of the most, and any part of the other half, as if by chance.
+    fn lateness(&self) -> Span {
+        let drawn = self.asked.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+        let half = self.spec.late.half();
+        half + Span::from_attos(half.as_attos() / (1 << 20) * i128::from(drawn))
+    }
+
+    /// The answer, with the departure of the one before it in the place of its own, if that is what is asked for.
+    fn with_departure(
+        &mut self,
+        question: &[u8],
+        reply: [u8; HEADER_LEN],
+        leaves: Time<Tai>,
+    ) -> [u8; HEADER_LEN] {
+        let (Ok(question), Ok(packet)) = (Packet::parse(question), Packet::parse(&reply)) else {
+            return reply;
+        };
+        if !self.spec.keeps_departures || !speaks_of_one(&question) {
+            return reply;
+        }
+        let before = self.departures.spoken_of(&question);
+        self.departures.remember(packet.receive, NtpTimestamp::of(self.clock(leaves)));
+        match before {
+            Some(transmit) => Packet { origin: question.receive, transmit, ..packet }.write(),
+            None => reply,
+        }
     }
 
     /// How often each of its answers is sent.

@@ -362,6 +362,9 @@ pub struct SourceReply {
     /// How NTS protects it, if it is asked by that. Replies of older daemons have none.
     #[serde(default)]
     pub nts: Option<NtsReply>,
+    /// How often it has told when an answer has really left, if it is asked for that.
+    #[serde(default)]
+    pub departures: Option<u32>,
     /// The name of the pool of which it has one of the places, if it has.
     #[serde(default)]
     pub pool: Option<String>,
@@ -488,6 +491,7 @@ impl SourceReply {
             operator: source.operator.clone(),
             address: source.address,
             nts: source.nts.as_ref().map(NtsReply::of),
+            departures: source.departures,
             pool: source.pool.clone(),
             mark: source.standing.mark(),
             standing: source.standing.word().to_owned(),

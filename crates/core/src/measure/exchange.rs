@@ -26,8 +26,10 @@ use truechimer_time::ntp::{NtpPrecision, NtpShort, NtpTimestamp};
 use truechimer_time::{Rate, Span, Time, Utc};
 
 use self::guard::{Guard, Protection};
+use self::topic::Wording;
 use crate::moment::{Stamp, StampedBy};
 use crate::source::nts::{Cookie, Outcome, Ticket};
+use crate::wire::HEADER_LEN;
 use crate::wire::aead::SessionKeys;
 use crate::wire::extension::Trailer;
 use crate::wire::mac::Key;
@@ -35,9 +37,11 @@ use crate::wire::ntp::{Leap, Mode, Packet, reference_id_of};
 
 mod guard;
 mod refusal;
+mod topic;
 
 pub use self::guard::Proof;
 pub use self::refusal::Refusal;
+pub use self::topic::{Earlier, Topic};
 
 /// How long an answer is waited for, if nothing else is said.
 pub const WINDOW: Span = Span::from_secs(3);
@@ -67,10 +71,22 @@ const COARSENESS_MAX: Span = Span::from_micros(15_625);
 pub struct Exchange {
     to: SocketAddr,
     guard: Guard,
-    /// The random bits that stand where our time would: what the answer must give back.
-    origin: NtpTimestamp,
+    wording: Wording,
     datagram: Vec<u8>,
     state: State,
+    /// What was heard, if it was the time.
+    heard: Option<Stamps>,
+}
+
+/// What guards a question.
+#[derive(Debug)]
+pub enum Seal {
+    /// Nothing.
+    None,
+    /// A key.
+    Key(Arc<Key>),
+    /// NTS, at the cost of a cookie.
+    Nts(Ticket),
 }
 
 /// How far an exchange has come.
@@ -133,6 +149,8 @@ impl Rules {
 pub enum Heard {
     /// The time.
     Answer(Answer),
+    /// The time that an [earlier](Topic::Departure) answer told, with the instant at which that has really left.
+    Departure(Answer),
     /// Not the time, but why not.
     Kiss(Kiss),
 }
@@ -224,19 +242,41 @@ impl fmt::Display for KissCode {
 impl Exchange {
     /// A question for this server, to be sealed with the key if there is one.
     pub fn start(rng: &mut impl Rng, to: SocketAddr, key: Option<Arc<Key>>) -> Self {
-        let origin = unguessable(rng);
-        let mut datagram = question(origin).write().to_vec();
-        if let Some(key) = &key {
-            key.append(&mut datagram);
+        let wording = Wording::new(rng, Topic::None);
+        let header = question(&wording).write();
+        match key {
+            Some(key) => Self::keyed(to, wording, &header, key),
+            None => Self::unsent(to, wording, header.to_vec(), Guard::None),
         }
-        Self { to, guard: key.map_or(Guard::None, Guard::Key), origin, datagram, state: State::Unsent }
     }
 
     /// A question for this server that NTS protects, at the cost of a cookie.
     pub fn start_protected(rng: &mut impl CryptoRng, to: SocketAddr, ticket: Ticket) -> Self {
-        let origin = unguessable(rng);
-        let (protection, datagram) = Protection::of(&question(origin).write(), &ticket, rng);
-        Self { to, guard: Guard::Nts(protection), origin, datagram, state: State::Unsent }
+        Self::start_speaking(rng, to, Seal::Nts(ticket), Topic::None)
+    }
+
+    /// A question for this server that speaks of an answer before.
+    pub fn start_speaking(rng: &mut impl CryptoRng, to: SocketAddr, seal: Seal, topic: Topic) -> Self {
+        let wording = Wording::new(rng, topic);
+        let header = question(&wording).write();
+        match seal {
+            Seal::None => Self::unsent(to, wording, header.to_vec(), Guard::None),
+            Seal::Key(key) => Self::keyed(to, wording, &header, key),
+            Seal::Nts(ticket) => {
+                let (protection, datagram) = Protection::of(&header, &ticket, rng);
+                Self::unsent(to, wording, datagram, Guard::Nts(protection))
+            }
+        }
+    }
+
+    fn keyed(to: SocketAddr, wording: Wording, header: &[u8; HEADER_LEN], key: Arc<Key>) -> Self {
+        let mut datagram = header.to_vec();
+        key.append(&mut datagram);
+        Self::unsent(to, wording, datagram, Guard::Key(key))
+    }
+
+    fn unsent(to: SocketAddr, wording: Wording, datagram: Vec<u8>, guard: Guard) -> Self {
+        Self { to, guard, wording, datagram, state: State::Unsent, heard: None }
     }
 
     /// Whom to ask.
@@ -308,12 +348,23 @@ impl Exchange {
             (Guard::Nts(protection), None) => return refused(protection, &packet),
             (Guard::None | Guard::Key(_), _) => {}
         }
-        let heard = match kiss(&packet) {
-            Some(kiss) => Heard::Kiss(kiss),
-            None => Heard::Answer(Stamps { sent, heard: at, packet }.judge(rules)?),
+        let heard = match (kiss(&packet), self.wording.departure(&packet)) {
+            (Some(kiss), _) => Heard::Kiss(kiss),
+            (None, Some(completed)) => Heard::Departure(completed.judge(rules)?),
+            (None, None) => {
+                let stamps = Stamps { sent, heard: at, packet };
+                let answer = stamps.judge(rules)?;
+                self.heard = Some(stamps);
+                Heard::Answer(answer)
+            }
         };
         self.state = State::Answered;
         Ok(heard)
+    }
+
+    /// The answer, for a [later question](Topic) to speak of, if the time was heard.
+    pub fn earlier(&self) -> Option<Earlier> {
+        self.heard.map(Earlier)
     }
 
     /// What NTS showed of the datagram that was heard last, if it came to that. Told once.
@@ -337,7 +388,7 @@ impl Exchange {
         if packet.origin.is_zero() {
             return Err(Refusal::ZeroOrigin);
         }
-        if packet.origin != self.origin {
+        if !self.wording.is_given_back_by(&packet) {
             return Err(Refusal::BogusOrigin);
         }
         let trailer = Trailer::parse(datagram, packet.version)?;
@@ -363,7 +414,7 @@ fn unguessable(rng: &mut impl Rng) -> NtpTimestamp {
 }
 
 /// A question that tells nothing about who asks.
-fn question(transmit: NtpTimestamp) -> Packet {
+fn question(wording: &Wording) -> Packet {
     Packet {
         leap: Leap::None,
         version: 4,
@@ -375,9 +426,9 @@ fn question(transmit: NtpTimestamp) -> Packet {
         root_dispersion: NtpShort::ZERO,
         reference_id: [0; 4],
         reference: NtpTimestamp::ZERO,
-        origin: NtpTimestamp::ZERO,
-        receive: NtpTimestamp::ZERO,
-        transmit,
+        origin: wording.origin(),
+        receive: wording.receive(),
+        transmit: wording.transmit(),
     }
 }
 
@@ -415,6 +466,7 @@ fn kiss(packet: &Packet) -> Option<Kiss> {
 }
 
 /// An answer that is authentic and not judged yet.
+#[derive(Clone, Copy, Debug)]
 struct Stamps {
     sent: Stamp,
     heard: Stamp,
@@ -422,7 +474,7 @@ struct Stamps {
 }
 
 impl Stamps {
-    fn judge(self, rules: &Rules) -> Result<Answer, Refusal> {
+    fn judge(&self, rules: &Rules) -> Result<Answer, Refusal> {
         self.is_synchronised(rules)?;
         let answer = self.answer(rules)?;
         let (waited, residence) = (answer.heard.at - answer.sent.at, answer.residence);

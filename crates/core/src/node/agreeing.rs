@@ -11,7 +11,7 @@ use truechimer_time::{Span, Time, Utc};
 use super::asking::RESOLVE_AGAIN;
 use super::{Action, Node};
 use crate::event::Event;
-use crate::measure::exchange::{Exchange, Kiss};
+use crate::measure::exchange::{Exchange, Kiss, Seal};
 use crate::moment::Moment;
 use crate::source::SourceId;
 use crate::source::nts::{Agreement, NoKeys};
@@ -25,7 +25,8 @@ impl Node {
         let ticket = to.and_then(|_| association.nts.as_mut()?.nts.ticket());
         match (to, ticket) {
             (Some(to), Some(ticket)) => {
-                let exchange = Exchange::start_protected(&mut self.rng, to, ticket);
+                let (seal, topic) = (Seal::Nts(ticket), self.topic(index));
+                let exchange = Exchange::start_speaking(&mut self.rng, to, seal, topic);
                 self.begin(now, index, scatter, exchange);
             }
             (_, _) => self.wait_for_keys(now, index),

@@ -42,8 +42,10 @@ impl Node {
                 continue;
             }
             let is_due = self.associations[index].schedule.due() <= now.mono;
+            self.follow_if_due(now, index, is_due);
             let underway = self.associations[index].underway.as_ref();
-            if underway.is_some_and(|underway| is_due || underway.ends <= now.mono) {
+            let is_first = !self.is_following(index);
+            if is_first && underway.is_some_and(|underway| is_due || underway.ends <= now.mono) {
                 self.end(now, index, false);
                 self.review(now);
             }
@@ -65,6 +67,9 @@ impl Node {
     pub(super) fn abandon_exchanges(&mut self) {
         for association in &mut self.associations {
             let underway = association.let_go();
+            if let Some(interleaving) = &mut association.interleaving {
+                interleaving.forget();
+            }
             self.actions.extend(underway.map(|underway| Action::Close(underway.id)));
         }
     }
@@ -83,7 +88,8 @@ impl Node {
         }
         match association.address() {
             Some(to) => {
-                let exchange = Exchange::start(&mut self.rng, to, association.policy.key.clone());
+                let (seal, topic) = (self.seal(index), self.topic(index));
+                let exchange = Exchange::start_speaking(&mut self.rng, to, seal, topic);
                 self.begin(now, index, scatter, exchange);
             }
             None => self.look_up(now, index, RESOLVE_AGAIN),
@@ -225,7 +231,10 @@ impl Node {
         let Some(index) = self.whose(exchange) else { return };
         let source = self.associations[index].id;
         self.tell(Event::NotSent { source, errno });
-        self.end(now, index, false);
+        match self.is_following(index) {
+            true => self.followed(now, index, None),
+            false => self.end(now, index, false),
+        }
         self.review(now);
     }
 
@@ -249,15 +258,24 @@ impl Node {
         let heard = underway.exchange.hear_known((from, at), datagram, known, &rules);
         self.proof = underway.exchange.proof();
         match heard {
-            Ok(Heard::Answer(answer)) => {
-                self.end(now, index, true);
-                self.answered(now, index, answer);
-            }
+            Ok(Heard::Answer(answer)) => self.told_the_time(now, index, answer),
+            Ok(Heard::Departure(answer)) => self.followed(now, index, Some(answer)),
             Ok(Heard::Kiss(kiss)) if kiss.code == KissCode::NtsNak && self.is_protected(index) => {
                 self.denied(index, kiss);
             }
             Ok(Heard::Kiss(kiss)) => self.kissed(now, index, kiss),
             Err(refusal) => self.refuse(now, index, refusal),
+        }
+    }
+
+    fn told_the_time(&mut self, now: &Moment, index: usize, answer: Answer) {
+        let earlier = self.associations[index].underway.as_ref().and_then(|it| it.exchange.earlier());
+        if self.is_following(index) {
+            return self.followed_plainly(now, index, answer);
+        }
+        self.end(now, index, true);
+        if !self.waits(now, index, answer, earlier) {
+            self.answered(now, index, answer);
         }
     }
 
@@ -276,7 +294,10 @@ impl Node {
         let source = association.id;
         self.tell(Event::Refused { source, refusal });
         if refusal.proves_reach() {
-            self.end(now, index, true);
+            match self.is_following(index) {
+                true => self.followed(now, index, None),
+                false => self.end(now, index, true),
+            }
             self.review(now);
         }
         self.break_loop(now, index, refusal);
@@ -284,7 +305,10 @@ impl Node {
 
     /// RFC 8633, section 5.4: a wish to be asked less is granted, a refusal of service respected, the rest ignored.
     fn kissed(&mut self, now: &Moment, index: usize, kiss: Kiss) {
-        self.end(now, index, true);
+        match self.is_following(index) {
+            true => self.followed(now, index, None),
+            false => self.end(now, index, true),
+        }
         let association = &mut self.associations[index];
         match kiss.code {
             KissCode::Rate => association.schedule.asked_too_often(now.mono),
@@ -306,7 +330,7 @@ impl Node {
         self.review(now);
     }
 
-    fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
+    pub(super) fn answered(&mut self, now: &Moment, index: usize, answer: Answer) {
         let fastest = RateLimits::around(Rate::ZERO, self.policy.trust.max_rate);
         let stamp_error = answer.sent.error(now.raw, now.width) + answer.heard.error(now.raw, now.width);
         let sample = match sample_of(&answer, &self.leaps, fastest, stamp_error) {

@@ -109,6 +109,8 @@ pub struct SourceReport {
     pub is_reference: bool,
     /// What is known of its protection, if it is asked by NTS.
     pub nts: Option<NtsReport>,
+    /// How often it has told when an answer has really left, if it is asked for that.
+    pub departures: Option<u32>,
     /// What it is to the vote.
     pub standing: Standing,
     /// Which of the last eight polls it answered.
@@ -365,6 +367,7 @@ impl Node {
                 failures: keyring.failures,
                 naks: keyring.naks,
             }),
+            departures: association.interleaving.as_ref().map(|interleaving| interleaving.told()),
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
             interval: association.schedule.interval(),

@@ -11,6 +11,7 @@ use truechimer_time::{Mono, Raw, Span, Time};
 
 use super::SourceId;
 use super::credit::Credit;
+use super::interleaving::Interleaving;
 use super::nts::{NoKeys, Nts};
 use super::reach::Reach;
 use super::schedule::Schedule;
@@ -87,6 +88,8 @@ pub struct Association {
     pub is_being_read: bool,
     /// What NTS needs, if it is asked so.
     pub nts: Option<Keyring>,
+    /// What interleaved mode needs, if it is asked so.
+    pub interleaving: Option<Interleaving>,
     /// What it said last.
     pub last: Option<LastWord>,
     /// How many datagrams were refused, by reason.
@@ -190,6 +193,7 @@ impl Association {
             underway: None,
             is_being_read: false,
             nts: policy.nts.then(Keyring::default),
+            interleaving: policy.interleaved.then(Interleaving::default),
             last: None,
             refusals: [0; REFUSALS],
             misreadings: [0; MISREADINGS],
@@ -213,6 +217,9 @@ impl Association {
     /// Other things are wanted of the same source; what was learned of it stays.
     pub fn revise(&mut self, policy: SourcePolicy) {
         self.schedule.limit(policy.min_interval, policy.max_interval, policy.burst);
+        if policy.interleaved != self.policy.interleaved {
+            self.interleaving = policy.interleaved.then(Interleaving::default);
+        }
         self.policy = policy;
     }
 
@@ -227,6 +234,7 @@ impl Association {
         (self.policy.prefer, self.policy.trust, self.policy.require) = (false, false, false);
         (self.policy.pool, self.policy.key, self.policy.reference) = (None, None, None);
         (self.nts, self.policy.nts) = (None, false);
+        (self.interleaving, self.policy.interleaved) = (None, false);
         underway.map(|underway| underway.id)
     }
 
@@ -309,6 +317,9 @@ impl Association {
         self.last = None;
         self.reach = Reach::default();
         self.credit = Credit::default();
+        if let Some(interleaving) = &mut self.interleaving {
+            interleaving.forget();
+        }
     }
 
     /// Lets go of what it said, because its time comes from us; it still answers.

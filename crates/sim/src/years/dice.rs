@@ -96,6 +96,7 @@ impl Dice {
                 trust: trusts && is_honest(server) && self.0.happens(0.5),
                 prefer: prefers && self.0.happens(0.5),
                 require: requires && self.0.happens(0.5),
+                interleaved: false,
             };
         }
     }

@@ -84,7 +84,9 @@ impl Client {
         let mut underway = Underway::begin(&mut self.rng, place, patience).map_err(Miss::network)?;
         while wait(underway.socket(), underway.ends)? {
             match underway.listen(&rules).map_err(missed)? {
-                Some((Heard::Answer(answer), now)) => return Ok(self.understood(&answer, &now)),
+                Some((Heard::Answer(answer) | Heard::Departure(answer), now)) => {
+                    return Ok(self.understood(&answer, &now));
+                }
                 Some((Heard::Kiss(kiss), _)) => return Err(missed(Trouble::Kissed(kiss.code))),
                 None => {}
             }

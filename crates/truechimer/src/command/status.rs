@@ -210,10 +210,19 @@ fn called(source: &SourceReply) -> String {
 fn what_it_is(source: &SourceReply) -> String {
     let why = source.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let nts = source.nts.as_ref().map(nts_words).unwrap_or_default();
+    let told = source.departures.map(departure_words).unwrap_or_default();
     let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
     match reasons.is_empty() {
-        true => format!("{}{why}{nts}", source.standing),
-        false => format!("{}{why}{nts}; refused: {}", source.standing, reasons.join(", ")),
+        true => format!("{}{why}{nts}{told}", source.standing),
+        false => format!("{}{why}{nts}{told}; refused: {}", source.standing, reasons.join(", ")),
+    }
+}
+
+/// That it tells when its answers have left, once it does.
+fn departure_words(told: u32) -> String {
+    match told {
+        0 => String::new(),
+        told => format!("; interleaved, {told} departures"),
     }
 }
 

@@ -149,6 +149,7 @@ fn source(table: &Spanned<WrittenSource>, by_default: (Span, Span)) -> Result<So
         prefer: written.prefer.unwrap_or(false),
         trust: is_true(&written.trust),
         require: is_true(&written.require),
+        interleaved: is_true(&written.interleaved),
         pool: pool::pool(written, kind, address)?,
         address: address.clone(),
         reference,

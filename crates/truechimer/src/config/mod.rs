@@ -124,6 +124,8 @@ pub struct Source {
     pub trust: bool,
     /// No selection without it.
     pub require: bool,
+    /// Ask it after each answer when that has really left.
+    pub interleaved: bool,
     /// What it is, if it is a reference clock of this machine.
     pub reference: Option<Reference>,
     /// How many servers of its name are asked, if it is a pool.
@@ -252,6 +254,7 @@ impl Source {
             prefer: false,
             trust: false,
             require: false,
+            interleaved: false,
             reference: None,
             pool: None,
         }

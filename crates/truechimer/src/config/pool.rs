@@ -66,6 +66,7 @@ impl Placed<'_> {
             require: source.require,
             key: source.key.and_then(|id| keys.key(id)),
             nts: source.kind == Kind::Nts,
+            interleaved: source.interleaved,
             reference: source.reference.map(|reference| reference.vouched),
             pool: source
                 .pool

@@ -81,6 +81,8 @@ pub(super) fn reference(written: &Spanned<WrittenSource>, kind: Kind) -> Result<
     for key in [&written.trust, &written.require] {
         belongs(&key.as_ref().filter(|key| *key.get_ref()).cloned(), !is_pulse, wants)?;
     }
+    let asks = written.interleaved.as_ref().filter(|key| *key.get_ref()).cloned();
+    belongs(&asks, false, "a reference clock is not asked over a network: remove `interleaved`")?;
     belongs(&written.refine, !is_pulse, "a pulse refines always: remove `refine`")?;
     let limits = Limits { what: "error", least: Span::from_nanos(1), most: ERROR_MAX };
     let offset = Limits { what: "offset", least: Offset(-OFFSET_MAX), most: Offset(OFFSET_MAX) };

@@ -68,6 +68,7 @@ fn written_source(source: &Source) -> WrittenSource {
         kind: spelled(source.kind),
         key: source.key.and_then(key_id),
         ca: source.ca.clone().and_then(spelled),
+        interleaved: key(source.interleaved),
         pool: source.pool.and_then(|pool| key(pool.places.into())),
         near: source.pool.and_then(|pool| key(pool.is_near)),
         min_interval: spelled(source.min_interval),

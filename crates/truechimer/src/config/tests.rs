@@ -87,6 +87,7 @@ fn every_key_is_shown_and_read_back() {
         prefer = true
         trust = true
         require = true
+        interleaved = true
         [clock]
         target = "user"
         step_threshold = "1.5s"

@@ -60,6 +60,7 @@ pub(super) struct WrittenSource {
     pub(super) kind: Key<Spelling<Kind>>,
     pub(super) key: Key<i64>,
     pub(super) ca: Key<Spelling<PathBuf>>,
+    pub(super) interleaved: Key<bool>,
     pub(super) pool: Key<i64>,
     pub(super) near: Key<bool>,
     pub(super) min_interval: Key<Spelling<Span>>,

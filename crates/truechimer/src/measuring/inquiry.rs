@@ -101,7 +101,7 @@ impl Inquiry {
         let Some(place) = self.underway.iter().position(|(known, _)| *known == number) else { return };
         let outcome = match self.underway[place].1.listen(rules) {
             Ok(None) => return,
-            Ok(Some((Heard::Answer(answer), now))) => self.learn(answer, &now),
+            Ok(Some((Heard::Answer(answer) | Heard::Departure(answer), now))) => self.learn(answer, &now),
             Ok(Some((Heard::Kiss(kiss), _))) => Err(Trouble::Kissed(kiss.code)),
             Err(trouble) => Err(trouble),
         };

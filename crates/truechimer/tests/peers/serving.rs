@@ -172,6 +172,34 @@ fn debians_chronyd_is_told_when_answers_left() {
     daemon.terminate();
 }
 
+/// `interleaved = true` asks chronyd, and a Truechimer, when their answers have left.
+#[test]
+fn we_are_told_when_the_answers_of_debians_chronyd_and_our_own_have_left() {
+    let Some(peers) = place::peers() else { return };
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::serving(&peers)).collect();
+    let places: Vec<SocketAddr> = servers.iter().map(|server| server.place).collect();
+    let (master_place, interval) = (free_place(), "min_interval = \"1s\"\nmax_interval = \"1s\"");
+    let source = |place: &SocketAddr| {
+        format!("[[source]]\naddress = \"{place}\"\n{interval}\noperator = \"{place}\"\ninterleaved = true\n")
+    };
+    let all: String = places.iter().map(source).collect();
+    let serve = format!("[serve]\nntp = [\"{master_place}\"]\n");
+    let homes = [all + &serve, source(&master_place)];
+    let homes = homes.map(|serve| Home::new(&Wishes { serve, ..Wishes::asking([]) }));
+    let daemons: Vec<Daemon<'_>> = homes.iter().map(Home::start).collect();
+    for daemon in &daemons {
+        eventually(PATIENCE, "all have told when answers left", || {
+            let sources = daemon.sources().sources;
+            sources.iter().all(|source| source.mark == '*' && source.departures > Some(3)).then_some(())
+        });
+        let shown = String::from_utf8(daemon.command("sources").output().unwrap().stdout).unwrap();
+        assert!(shown.contains("; interleaved, "), "{shown}");
+        let refused = daemon.sources().sources.iter().any(|source| !source.refused.is_empty());
+        assert!(!refused, "{shown}");
+    }
+    daemons.into_iter().rev().for_each(Daemon::terminate);
+}
+
 /// Bad inputs 67 and 68: at the real server, by one host from many ports.
 #[test]
 fn bad_inputs_67_68_who_asks_too_often_is_answered_one_time_in_four_and_listed() {

@@ -28,7 +28,7 @@ fn a_question_tells_nothing_but_64_random_bits() {
 fn no_two_questions_have_the_same_bits() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let origins: BTreeSet<_> =
-        (0..1000).map(|_| Exchange::start(&mut rng, server(), None).origin.to_bits()).collect();
+        (0..1000).map(|_| Exchange::start(&mut rng, server(), None).wording.transmit().to_bits()).collect();
     assert_eq!(origins.len(), 1000);
     assert!(!origins.contains(&0));
 }
@@ -586,7 +586,7 @@ fn answer_to(exchange: &Exchange) -> Packet {
         root_dispersion: NtpShort::at_least(Span::from_millis(125)),
         reference_id: [192, 0, 2, 9],
         reference: NtpTimestamp::of(NOW - Span::from_secs(60)),
-        origin: exchange.origin,
+        origin: exchange.wording.transmit(),
         receive: NtpTimestamp::of(NOW),
         transmit: NtpTimestamp::of(NOW + Span::from_micros(50)),
     }
@@ -764,3 +764,4 @@ impl Case {
 }
 
 mod protected;
+mod speaking;

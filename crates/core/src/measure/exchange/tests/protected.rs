@@ -141,7 +141,7 @@ fn what_nts_showed_of_a_datagram_is_enough_to_hear_it_again() {
     stand_in.agreed(keys, [Cookie::stand_in(100).unwrap()]);
     let ticket = stand_in.ticket().unwrap();
     let mut again = Exchange::start_protected(&mut world.rng, server(), ticket);
-    again.origin = exchange.origin;
+    again.wording = exchange.wording;
     again.sent(SENT);
     for datagram in [spoilt, nak, own] {
         let first = hear(&mut exchange, &datagram);
