@@ -76,6 +76,15 @@ impl LeapTable {
         self.expiry
     }
 
+    /// Can it lack a leap second before this instant? Its makers promised that it does not up to its
+    /// [expiry](Self::expiry), and who knows of a later leap second knows that there is no other in the month after that. A
+    /// table without an expiry promises nothing that could be broken.
+    pub fn has_expired(&self, at: Time<Tai>) -> bool {
+        let known = self.leaps().last().map(|leap| leap.midnight() + SHORTEST_MONTH);
+        self.expiry
+            .is_some_and(|expiry| known.map_or(expiry, |known| known.max(expiry)) < self.utc_of_tai(at).time)
+    }
+
     /// TAI - UTC in seconds at this count; where the count is that of an inserted second and of the one after it,
     /// the latter is meant. In a second that was left out, the offset before the leap.
     pub fn offset_at_utc(&self, utc: Time<Utc>) -> i32 {
@@ -314,6 +323,9 @@ impl fmt::Display for LeapError {
 impl core::error::Error for LeapError {}
 
 const SECOND: Span = Span::from_secs(1);
+
+/// Leap seconds are at ends of months.
+const SHORTEST_MONTH: Span = Span::from_secs(28 * 86_400);
 
 fn tai_at(utc: Time<Utc>, offset: i32) -> Time<Tai> {
     Time::from_epoch(utc.since_epoch() + Span::from_secs(offset.into()))

@@ -123,6 +123,10 @@ pub enum Call {
     End,
 }
 
+/// What is said of a table of leap seconds that is too old.
+const LEAPS_EXPIRED: &str = "the table of leap seconds has expired and may lack one: UTC is right as before, TAI may be a second off \
+                             and is not told by TAICLOCK. Update tzdata, or name a newer file in `[leap] file`";
+
 /// A daemon at work.
 pub struct Daemon {
     node: Node,
@@ -139,6 +143,8 @@ pub struct Daemon {
     page: Option<PageWriter>,
     published: Option<Page>,
     report_fault: Option<SteeringFault>,
+    /// It was said that the table of leap seconds has expired.
+    told_of_leaps: bool,
     control: Option<Control>,
     service: Option<Service>,
     recorder: Option<Recorder>,
@@ -195,6 +201,7 @@ impl Daemon {
             page: setup.page,
             published: None,
             report_fault: None,
+            told_of_leaps: false,
             control: setup.control,
             service: setup.service,
             recorder,
@@ -371,6 +378,10 @@ impl Daemon {
         self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
         self.write_page();
         self.tell_clients();
+        let expired = publication.model.filter(|model| self.leaps.has_expired(model.best));
+        if expired.is_some() && !std::mem::replace(&mut self.told_of_leaps, true) {
+            self.story.say(Level::Warn, LEAPS_EXPIRED);
+        }
     }
 
     /// Once, and not at each publication.

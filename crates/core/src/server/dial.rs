@@ -46,6 +46,8 @@ pub struct Dial {
     at: Time<Raw>,
     /// TAI there, if it is known,
     tai: Option<Time<Tai>>,
+    /// The table of leap seconds that leads from UTC to it may lack one.
+    has_expired: bool,
     /// and how much the counter gains on it.
     rate: Rate,
     /// UTC on the wire.
@@ -83,10 +85,17 @@ impl Dial {
     /// `limit` it is not said.
     pub fn of_model(model: &Model, leaps: &LeapTable, at: Time<Raw>, served: Served, limit: Span) -> Self {
         let (now, later) = (model.read(at), model.read(at + STRETCH));
+        let has_expired = leaps.has_expired(now.best);
         let growth = Rate::from_ratio((later.bound() - now.bound()).as_seconds() / STRETCH.as_seconds());
         let plain = Self::through(at, leaps.utc_of_tai(now.best).time, model.rate, served);
-        let dial =
-            Self { tai: Some(now.best), bound: now.bound(), growth: growth.max(Rate::ZERO), limit, ..plain };
+        let dial = Self {
+            tai: Some(now.best),
+            has_expired,
+            bound: now.bound(),
+            growth: growth.max(Rate::ZERO),
+            limit,
+            ..plain
+        };
         Self { utc: Line { then: dial.turn(leaps, now.best), ..dial.utc }, ..dial }
     }
 
@@ -99,6 +108,7 @@ impl Dial {
         Self {
             at,
             tai: None,
+            has_expired: false,
             rate,
             utc: Line { first, then: None },
             smeared: None,
@@ -136,10 +146,13 @@ impl Dial {
         NtpTimestamp::from_bits(bits.max(1))
     }
 
-    /// TAI at a reading of the counter, while it is told as the time.
+    /// TAI at a reading of the counter, while it is told as the time, and as long as the table of leap seconds has not
+    /// expired: from then on it may be a whole second off, of which clients that are told UTC need not care.
     pub fn tai(&self, raw: Time<Raw>) -> Option<Time<Tai>> {
         let passed = raw - self.at;
-        self.tai.filter(|_| self.is_synchronised(raw)).map(|tai| tai + passed + self.rate.over(passed))
+        self.tai
+            .filter(|_| !self.has_expired && self.is_synchronised(raw))
+            .map(|tai| tai + passed + self.rate.over(passed))
     }
 
     /// The header that all answers share at a reading of the counter.

@@ -100,6 +100,9 @@ fn an_expired_list_is_as_good_as_any() {
     let table = LeapTable::from_list(list(LIST_2025B).as_bytes()).unwrap();
     assert!(table.expiry() < Some(utc("2026-07-01T00:00:00Z")));
     assert_eq!(table.offset_at_utc(utc("2050-01-01T00:00:00Z")), 37);
+    let (before, after) = (utc("2025-12-01T00:00:00Z"), utc("2026-07-01T00:00:00Z"));
+    assert_eq!([before, after].map(|at| table.has_expired(table.tai_of_utc(at))), [false, true]);
+    assert!(!LeapTable::NONE.has_expired(table.tai_of_utc(after)), "it has promised nothing");
 }
 
 /// Each of the 27, one second before, within, and after.

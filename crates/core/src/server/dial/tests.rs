@@ -216,6 +216,21 @@ fn the_last_correction_is_smeared_with_what_is_told() {
 }
 
 #[test]
+fn bad_input_83_tai_is_not_told_by_a_table_that_may_lack_a_leap_second() {
+    let expires = LeapTable::COMPILED.expiry().unwrap();
+    for (later, is_told) in [(Span::from_secs(-60), true), (Span::from_secs(60), false)] {
+        let tai = LeapTable::COMPILED.tai_of_utc(expires + later);
+        let dial =
+            Dial::of_model(&model(tai, Rate::ZERO), &LeapTable::COMPILED, AT, SERVED, Span::from_secs(1));
+        assert_eq!(
+            (dial.tai(AT).is_some(), dial.is_synchronised(AT)),
+            (is_told, true),
+            "UTC is told as before"
+        );
+    }
+}
+
+#[test]
 fn without_a_model_there_is_nothing_to_smear_and_no_tai() {
     let dial = Dial::unsynchronised(AT, Time::EPOCH);
     assert_eq!((dial.smeared(day(), &LeapTable::COMPILED), dial.tai(AT)), (dial, None));
