@@ -1,13 +1,16 @@
 //! TAICLOCK and TIME, served by the daemon to our own programs and to Debian's rdate.
 
+use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use truechimer_core::classic::record;
 use truechimer_core::status::Status;
 use truechimer_core::wire::time37::Value;
+use truechimer_time::{Civil, LeapTable};
 
 use crate::chronyd::Chronyd;
 use crate::daemon::{Daemon, Home, Wishes};
@@ -88,6 +91,34 @@ fn bad_input_73_who_knows_no_time_says_nothing_by_taiclock_and_time() {
     assert_eq!(ask(b"", places.time), None);
     assert_eq!(connect(places.time), b"");
     assert_eq!(silent(&daemon, "unsynchronised"), 3);
+    daemon.terminate();
+}
+
+/// A list that lacks nothing, and whose makers promised nothing for today.
+fn expired_list(folder: &Path) -> String {
+    let file = folder.join("leapseconds");
+    let leap = |midnight: Civil| {
+        let Civil { year, month, .. } = midnight;
+        let (year, month, day) = if month == 1 { (year - 1, "Dec", 31) } else { (year, "Jun", 30) };
+        format!("Leap\t{year}\t{month}\t{day}\t23:59:60\t+\tS\n")
+    };
+    let leaps: String = LeapTable::COMPILED.leaps().iter().map(|it| leap(Civil::of(it.midnight()))).collect();
+    fs::write(&file, leaps + "#updated 1483228800\n#expires 1751328000\n").unwrap();
+    format!("[leap]\nfile = {file:?}\n")
+}
+
+#[test]
+fn bad_input_83_no_tai_is_told_by_a_list_of_leap_seconds_that_has_expired() {
+    let Some(peers) = place::peers() else { return };
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::serving(&peers)).collect();
+    let places = Places::free();
+    let folder = tempfile::tempdir().unwrap();
+    let home = places.home(&expired_list(folder.path()), servers.iter().map(|server| server.place));
+    let daemon = home.start();
+    daemon.truth().watch_until(PATIENCE, "synchronised", |sample| sample.status == Status::Synchronised);
+    assert_eq!(ask(TAICLOCK, places.taiclock), None);
+    is_now(&connect(places.time));
+    assert!(daemon.process.log().contains("leap seconds has expired"), "{}", daemon.process.log());
     daemon.terminate();
 }
 
