@@ -12,7 +12,7 @@ use truechimer_core::learned::Learned;
 use truechimer_core::measure::reference::{Misreading, Reading as Said};
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
-use truechimer_core::node::{Action, Birth, Input, Node, Order};
+use truechimer_core::node::{Action, Birth, Dates, Input, Node, Order};
 use truechimer_core::policy::{
     ClockPolicy, Policy, PoolPolicy, ReferencePolicy, Rhythm, Scale, SourcePolicy, TrustPolicy,
 };
@@ -204,7 +204,8 @@ impl Life {
                 let addresses = vec![address(source.0), address(source.0 + 100)];
                 self.inputs.push_back(Input::Resolved { source, addresses });
             }
-            Action::Agree { source, when } => {
+            Action::Agree { source, dates } => {
+                let (Dates::At(when) | Dates::Since(when)) = dates;
                 assert!(NOW - Span::from_secs(86_400) <= when, "no certificate of the past is believed");
                 let agreement = Agreement::stand_in(Aead::SivCmac256, [100; 8], vec![address(source.0)]);
                 let is_granted = self.inputs.len().is_multiple_of(2);

@@ -6,7 +6,7 @@
 
 use core::net::SocketAddr;
 
-use truechimer_time::{LeapKind, Rate, Raw, Span, Tai, Time};
+use truechimer_time::{LeapKind, Rate, Raw, Span, Tai, Time, Utc};
 
 use crate::discipline::estimator::Reception;
 use crate::discipline::select::NoMajority;
@@ -86,6 +86,8 @@ pub enum Event {
         /// Why.
         why: NoKeys,
     },
+    /// Certificates that are not valid at what the clock says, before any time is known: what is made of them.
+    Bootstrapping(Bootstrapping),
     /// A sample was taken.
     Measured(Measurement),
     /// A source is asked at quite another interval from now on.
@@ -180,6 +182,25 @@ pub enum Event {
     },
     /// An operator has given leave to step once.
     LeaveGiven,
+}
+
+/// How the first time is found where the clock is too wrong for certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootstrapping {
+    /// From now on keys are agreed on without regard to the dates, to ask when it is.
+    Begun {
+        /// So many operators must agree.
+        needed: usize,
+    },
+    /// They agree. Now each has to prove itself anew, with a certificate that is valid then.
+    Claimed {
+        /// On this.
+        utc: Time<Utc>,
+        /// These are they.
+        sources: SourceSet,
+    },
+    /// Too few of them could. It begins from the start.
+    Unproved,
 }
 
 /// Why the clock did not take a command.

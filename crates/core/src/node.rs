@@ -35,6 +35,7 @@ use crate::status::Status;
 
 mod agreeing;
 mod asking;
+mod bootstrapping;
 mod deciding;
 mod following;
 mod foretelling;
@@ -162,8 +163,8 @@ pub enum Action {
     Agree {
         /// Which source.
         source: SourceId,
-        /// When a certificate has to be valid: the best that is known of the time, and never before the floor.
-        when: Time<Utc>,
+        /// When a certificate has to be valid.
+        dates: Dates,
     },
     /// Send a datagram from a fresh socket, connected to `to`, with a random port; come back with [`Input::Sent`].
     Send {
@@ -184,6 +185,15 @@ pub enum Action {
     Publish(report::Publication),
     /// Something worth telling.
     Tell(Event),
+}
+
+/// When the certificate of a key exchange has to be valid, with all those that vouch for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dates {
+    /// Then: it is the best that is known of the time, and never before the floor.
+    At(Time<Utc>),
+    /// At one time from this on, whichever that is: nobody knows when it is. In all else as strict.
+    Since(Time<Utc>),
 }
 
 /// A command to the clock.
@@ -226,6 +236,7 @@ pub struct Node {
     joint: Joint,
     model: Option<Model>,
     selected: voting::Selection,
+    bootstrap: bootstrapping::Bootstrap,
     servo: Servo,
     status: Status,
     clock: watching::ClockWatch,
@@ -258,6 +269,7 @@ impl Node {
             exchanges: 0,
             model: None,
             selected: voting::Selection::default(),
+            bootstrap: bootstrapping::Bootstrap::default(),
             status: Status::Unknown,
             published_until: now.mono,
             proof: None,

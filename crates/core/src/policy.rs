@@ -160,6 +160,10 @@ pub struct TrustPolicy {
     /// majority of those decides that are not known to be dead (chrony's `minsources`, with the same risk: whoever
     /// silences the others decides).
     pub min_operators: Option<usize>,
+    /// Before any time is known, certificates for NTS that are refused for their dates alone are taken provisionally. So
+    /// many operators that are asked by NTS must agree under them, and again under certificates that are valid at what they
+    /// agreed on. `None`: such certificates are never taken.
+    pub nts_bootstrap: Option<usize>,
 }
 
 impl Default for ClockPolicy {
@@ -175,7 +179,7 @@ impl Default for ClockPolicy {
 }
 
 impl Default for TrustPolicy {
-    /// 500 ppm, 15 ppm, 3 ppm, 3 s, 16 s, a majority of all.
+    /// 500 ppm, 15 ppm, 3 ppm, 3 s, 16 s, a majority of all, certificates with the right dates.
     fn default() -> Self {
         Self {
             max_rate: Rate::from_ppb(500_000),
@@ -184,6 +188,7 @@ impl Default for TrustPolicy {
             max_delay: Span::from_secs(3),
             max_distance: Span::from_secs(16),
             min_operators: None,
+            nts_bootstrap: None,
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Scenario {
     pub deaths: Vec<u64>,
     /// So many operators must agree. `None`: a majority of all.
     pub min_operators: Option<usize>,
+    /// So many operators must agree before the dates of certificates can be looked at. `None`: then nobody is believed.
+    pub nts_bootstrap: Option<usize>,
     /// The servers are no sources by themselves, but stand behind one name.
     pub pool: Option<PoolSpec>,
 }
@@ -126,6 +128,7 @@ impl Default for Scenario {
             kernel: KernelSpec::default(),
             deaths: Vec::new(),
             min_operators: None,
+            nts_bootstrap: None,
             pool: None,
         }
     }
@@ -282,7 +285,11 @@ impl Scenario {
             accuracy: self.accuracy,
             rhythm: self.rhythm,
             clock: self.clock,
-            trust: TrustPolicy { min_operators: self.min_operators, ..TrustPolicy::default() },
+            trust: TrustPolicy {
+                min_operators: self.min_operators,
+                nts_bootstrap: self.nts_bootstrap,
+                ..TrustPolicy::default()
+            },
             watch: self.watch,
         }
     }

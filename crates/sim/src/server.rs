@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use truechimer_core::node::Dates;
 use truechimer_core::server::interleaved::{Departures, speaks_of_one};
 use truechimer_core::server::ntp::{Served, answer};
 use truechimer_core::source::nts::{Agreement, NoKeys};
@@ -19,7 +20,7 @@ use crate::reference::ReferenceSpec;
 pub mod protecting;
 pub mod sealing;
 
-pub use self::protecting::{Forgery, NtsSpec, Trouble};
+pub use self::protecting::{Forgery, NtsSpec, Trouble, Validity};
 pub use self::sealing::Sealing;
 
 use self::protecting::Protector;
@@ -151,12 +152,12 @@ impl Server {
         Self { spec, protector, departures: Departures::default(), start, leaps, asked: 0 }
     }
 
-    /// A key exchange at `now`, after which it is asked at this address.
-    pub fn agree(&mut self, now: Time<Tai>, address: SocketAddr) -> Result<Agreement, NoKeys> {
+    /// A key exchange at `now`, for which its certificate has to be valid then, after which it is asked at this address.
+    pub fn agree(&mut self, now: Time<Tai>, dates: Dates, address: SocketAddr) -> Result<Agreement, NoKeys> {
         let (passed, utc) = (now - self.start, self.leaps.utc_of_tai(now).time);
         self.protector
             .as_mut()
-            .map_or(Err(NoKeys::NotReached), |protector| protector.agree(passed, utc, address))
+            .map_or(Err(NoKeys::NotReached), |protector| protector.agree((passed, utc), dates, address))
     }
 
     /// What comes back for a question that arrives at `now`, and when it leaves.

@@ -11,7 +11,7 @@ use truechimer_core::event::Event;
 use truechimer_core::learned::Learned;
 use truechimer_core::measure::reference::Misreading;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
-use truechimer_core::node::{Action, Birth, Input, Node};
+use truechimer_core::node::{Action, Birth, Dates, Input, Node};
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
 use truechimer_core::source::nts::{Agreement, NoKeys};
@@ -164,7 +164,9 @@ impl Told {
             | Event::GivenUp { .. }
             | Event::Loops { .. }
             | Event::Contradicted { .. } => &mut self.reach_changed,
-            Event::Selected { .. } | Event::Unselected(_) => &mut self.votes_changed,
+            Event::Selected { .. } | Event::Unselected(_) | Event::Bootstrapping(_) => {
+                &mut self.votes_changed
+            }
             Event::Stepped { .. } => &mut self.stepped,
             Event::MovedByOthers { .. }
             | Event::RetunedByOthers { .. }
@@ -396,7 +398,7 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Agree { source, .. } => self.agree(source),
+            Action::Agree { source, dates } => self.agree(source, dates),
             Action::Resolve(source) => self.resolve(source),
             Action::Send { exchange, to, datagram } => self.send(exchange, to, datagram),
             Action::Read(source) => self.read(source),
@@ -423,10 +425,10 @@ impl World {
     }
 
     /// The connection takes a moment, and is not cut with the way of the datagrams.
-    fn agree(&mut self, source: SourceId) {
+    fn agree(&mut self, source: SourceId, dates: Dates) {
         let server = source.index();
         self.outcome.agreed.push((self.now - self.start, server));
-        let outcome = self.servers[server].0.agree(self.now, address(server));
+        let outcome = self.servers[server].0.agree(self.now, dates, address(server));
         self.plan(self.now + AGREEING, Plan::Agreed { source, outcome });
     }
 

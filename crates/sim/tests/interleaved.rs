@@ -37,7 +37,8 @@ fn answers_that_are_lost_cost_what_they_would_have_told_and_no_more() {
 #[test]
 fn both_questions_of_a_poll_are_protected() {
     let mut scenario = machine(INTERLEAVED, true);
-    scenario.servers[0].nts = Some(NtsSpec { aead: Aead::SivCmac256, trouble: Trouble::None });
+    scenario.servers[0].nts =
+        Some(NtsSpec { aead: Aead::SivCmac256, trouble: Trouble::None, validity: None });
     assert_eq!(run(&scenario, 1).told.refused, 0);
     assert!(error(&scenario) < LATE / 20);
 }

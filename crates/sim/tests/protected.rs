@@ -119,7 +119,7 @@ impl Asked for Outcome {
 }
 
 fn days(days: i64, trouble: Trouble, aead: Aead) -> Scenario {
-    let nts = Some(NtsSpec { aead, trouble });
+    let nts = Some(NtsSpec { aead, trouble, validity: None });
     let server = |server| ServerSpec { nts, ..server };
     let servers = Scenario::default().servers.into_iter().map(server).collect();
     Scenario { servers, duration: Span::from_secs(days * DAY), ..Scenario::default() }

@@ -330,8 +330,8 @@ impl Daemon {
                     self.inputs.push_back(Input::Resolved { source, addresses: Vec::new() });
                 }
             },
-            Action::Agree { source, when } => {
-                if let Some(end) = self.agreeing.begin(source, when) {
+            Action::Agree { source, dates } => {
+                if let Some(end) = self.agreeing.begin(source, dates) {
                     let input = self.end_of(end);
                     self.inputs.push_back(input);
                 }

@@ -24,7 +24,7 @@ did you mean `min_interval`?"#
         r#"truechimer.toml:2:1: unknown key `colour`
    2 | colour = "red"
      | ^^^^^^
-known keys here: max_delay, max_distance, min_operators"#
+known keys here: max_delay, max_distance, min_operators, nts_bootstrap"#
     );
     assert_eq!(
         message("[clocks]\n"),

@@ -6,14 +6,15 @@
 //!
 //! **Invariant:** a source of NTS is asked with a cookie or not at all, and believed in nothing that is not protected.
 
-use truechimer_time::{Span, Time, Utc};
+use truechimer_time::Span;
 
 use super::asking::RESOLVE_AGAIN;
-use super::{Action, Node};
+use super::{Action, Dates, Node};
 use crate::event::Event;
 use crate::measure::exchange::{Exchange, Kiss, Seal};
 use crate::moment::Moment;
 use crate::source::SourceId;
+use crate::source::association::Worth;
 use crate::source::nts::{Agreement, NoKeys};
 
 impl Node {
@@ -35,29 +36,29 @@ impl Node {
 
     /// Begins a key exchange, if keys are wanted and none is under way.
     fn agree_if_due(&mut self, now: &Moment, index: usize) {
-        let when = self.certain_utc(now);
+        let dates = self.dates(now, index);
         let association = &mut self.associations[index];
         let source = association.id;
         let Some(keyring) = &mut association.nts else { return };
-        if !keyring.is_agreeing && keyring.nts.wants_keys(now.mono) {
-            keyring.nts.begin(now.mono);
-            keyring.is_agreeing = true;
-            self.actions.push_back(Action::Agree { source, when });
+        if keyring.agreeing.is_some() || !keyring.nts.wants_keys(now.mono) {
+            return;
         }
-    }
-
-    /// When certificates have to be valid. What is past for certain is not believed, whatever the clock shows.
-    fn certain_utc(&self, now: &Moment) -> Time<Utc> {
-        let shown = Time::from_epoch(now.local.since_epoch());
-        let best = self.read(now).map_or(shown, |reading| self.leaps.utc_of_tai(reading.best).time);
-        best.max(self.floor)
+        keyring.nts.begin(now.mono);
+        keyring.agreeing = Some(match dates {
+            Dates::At(_) => Worth::Full,
+            Dates::Since(_) => Worth::Provisional,
+        });
+        if let Dates::Since(_) = dates {
+            self.begin_to_seek();
+        }
+        self.actions.push_back(Action::Agree { source, dates });
     }
 
     /// It is not asked before there can be keys.
     fn wait_for_keys(&mut self, now: &Moment, index: usize) {
         let association = &mut self.associations[index];
         let Some(keyring) = &association.nts else { return };
-        let until = keyring.nts.rests_until().filter(|_| !keyring.is_agreeing);
+        let until = keyring.nts.rests_until().filter(|_| keyring.agreeing.is_none());
         let wait = until.map_or(RESOLVE_AGAIN, |until| until - now.mono);
         association.schedule.rest(now.mono, wait.max(Span::from_secs(1)));
     }
@@ -76,16 +77,18 @@ impl Node {
     pub(super) fn agreed(&mut self, now: &Moment, source: SourceId, outcome: Result<Agreement, NoKeys>) {
         let index = source.index();
         let keyring = self.associations.get_mut(index).and_then(|association| association.nts.as_mut());
-        let Some(keyring) = keyring.filter(|keyring| keyring.is_agreeing) else { return };
-        keyring.is_agreeing = false;
-        match outcome {
-            Ok(agreement) if agreement.servers.is_empty() => self.disagreed(now, index, NoKeys::NotFound),
-            Ok(agreement) => self.take_keys(now, index, agreement),
-            Err(why) => self.disagreed(now, index, why),
+        let Some(worth) = keyring.and_then(|keyring| keyring.agreeing.take()) else { return };
+        match (outcome, worth) {
+            (_, Worth::Nothing) => self.associations[index].schedule.hasten(now.mono),
+            (Ok(agreement), _) if agreement.servers.is_empty() => {
+                self.disagreed(now, index, NoKeys::NotFound);
+            }
+            (Ok(agreement), worth) => self.take_keys(now, index, (agreement, worth)),
+            (Err(why), _) => self.disagreed(now, index, why),
         }
     }
 
-    fn take_keys(&mut self, now: &Moment, index: usize, agreement: Agreement) {
+    fn take_keys(&mut self, now: &Moment, index: usize, (agreement, worth): (Agreement, Worth)) {
         let Agreement { keys, cookies, servers } = agreement;
         let source = self.associations[index].id;
         let servers = self.free_first(source, &servers);
@@ -93,7 +96,10 @@ impl Node {
         let Some(keyring) = &mut association.nts else { return };
         let was_waiting = keyring.nts.cookies() == 0;
         keyring.trouble = None;
-        keyring.nts.agreed(keys, cookies);
+        match worth {
+            Worth::Provisional => keyring.nts.agreed_provisionally(keys, cookies),
+            Worth::Full | Worth::Nothing => keyring.nts.agreed(keys, cookies),
+        }
         let cookies = keyring.nts.cookies();
         let has_moved = association.resolved(&servers);
         if was_waiting || has_moved {
@@ -108,9 +114,11 @@ impl Node {
 
     /// There are no new keys. Without any the source cannot be asked, which is as if it had not answered.
     fn disagreed(&mut self, now: &Moment, index: usize, why: NoKeys) {
+        let is_by_clock = !self.has_claim();
         let association = &mut self.associations[index];
         let source = association.id;
         let Some(keyring) = &mut association.nts else { return };
+        keyring.is_out_of_date |= is_by_clock && why.is_about_dates();
         keyring.failures = keyring.failures.saturating_add(1);
         let is_news = keyring.trouble.replace(why) != Some(why);
         let is_mute = keyring.nts.cookies() == 0 && association.underway.is_none();

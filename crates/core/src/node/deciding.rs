@@ -33,6 +33,7 @@ impl Node {
                 self.go_on_by_pulses(now, source);
             }
         }
+        self.tend_bootstrap(now);
         self.reconsider_status(now);
         self.publish_now(now);
     }
@@ -46,6 +47,7 @@ impl Node {
             }
             Err(reason) => self.do_without(reason),
         }
+        self.tend_bootstrap(now);
         self.reconsider_status(now);
     }
 
@@ -73,6 +75,7 @@ impl Node {
         }
         let Some(model) = self.combine(&agreement, chosen) else { return };
         self.model = Some(model);
+        self.end_bootstrap(now);
         self.remember();
         self.oscillator.observe(Likely {
             time: model.best,

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Node;
+use crate::discipline::bracket::Bracket;
 use crate::discipline::select::{Agreement, NoMajority, Quorum, Voter, vote};
 use crate::event::Event;
 use crate::moment::Moment;
@@ -48,7 +49,7 @@ impl Node {
         if is_trust_awaited && voters.iter().all(|voter| !voter.trust) {
             return Err(NoMajority::TrustedAwaited);
         }
-        let agreement = vote(&voters, quorum)?.refined(&voters, &self.refiners(now));
+        let agreement = self.proved(vote(&voters, quorum)?, quorum)?.refined(&voters, &self.refiners(now));
         let is_required = self.associations.iter().any(|association| association.policy.require);
         match is_required && voters.iter().all(|voter| !voter.require) {
             true => Err(NoMajority::RequiredMissing),
@@ -56,12 +57,19 @@ impl Node {
         }
     }
 
+    /// All that may decide.
     fn voters(&self, now: &Moment) -> Vec<Voter> {
-        let limits = self.oscillator.limits(now.raw);
-        let vaguest = self.policy.trust.max_distance;
+        let everybody = self.everybody(now).into_iter();
+        let is_admitted =
+            |voter: &Voter| self.is_admitted(now, &self.associations[voter.source], voter.bracket);
+        everybody.filter(is_admitted).collect()
+    }
+
+    /// All that have a vote and say anything.
+    pub(super) fn everybody(&self, now: &Moment) -> Vec<Voter> {
         let voter = |association: &Association| {
             let source = association.id.index();
-            association.say(now.raw, limits, vaguest).map(|bracket| Voter {
+            self.say_of(now, association).map(|bracket| Voter {
                 source,
                 operator: association.operator,
                 bracket,
@@ -73,6 +81,12 @@ impl Node {
         self.associations.iter().filter(|association| association.has_vote()).filter_map(voter).collect()
     }
 
+    /// Where a source says that true time is, if it says anything that counts.
+    pub(super) fn say_of(&self, now: &Moment, association: &Association) -> Option<Bracket> {
+        let limits = self.oscillator.limits(now.raw);
+        association.say(now.raw, limits, self.policy.trust.max_distance)
+    }
+
     /// Those of them that have no vote.
     pub(super) fn pulses(&self, now: &Moment) -> Vec<Voter> {
         let all = self.refiners(now).into_iter();
@@ -81,11 +95,10 @@ impl Node {
 
     /// Who may narrow what is agreed upon. Each speaks for itself.
     pub(super) fn refiners(&self, now: &Moment) -> Vec<Voter> {
-        let limits = self.oscillator.limits(now.raw);
         let refiner = |association: &Association| {
             let source = association.id.index();
             let refines = association.policy.reference.is_some_and(|reference| reference.refine);
-            let bracket = association.say(now.raw, limits, self.policy.trust.max_distance)?;
+            let bracket = self.say_of(now, association)?;
             let incumbent = self.selected.truechimers.contains(source);
             let voter = Voter { source, operator: source, bracket, trust: false, require: false, incumbent };
             (refines || association.is_pulse()).then_some(voter)
@@ -95,7 +108,7 @@ impl Node {
 
     /// So many operators must agree: more than half of all, whether they answer or not, for whoever can silence the
     /// honest would decide otherwise. Only the operator can let fewer decide.
-    fn quorum(&self) -> Quorum {
+    pub(super) fn quorum(&self) -> Quorum {
         let voters = || self.associations.iter().filter(|association| association.has_vote());
         let all = count_operators(voters());
         let living = || count_operators(voters().filter(|association| !association.is_dead()));

@@ -128,6 +128,7 @@ impl Node {
         }
         self.carry_out(now, Verdict::Hold);
         self.tell(because);
+        self.unsettle_bootstrap(now);
         self.change_status(now, Status::Disrupted);
         self.ask_all_soon(now);
     }
@@ -161,6 +162,9 @@ impl Node {
             false => Event::RetunedByOthers { by: Rate::from_ratio(by.as_seconds() / passed.max(1e-3)) },
         };
         self.clock.anchor = *now;
+        if let Event::MovedByOthers { .. } = event {
+            self.give_clock_a_chance(now);
+        }
         self.tell(event);
         self.abandon_exchanges();
         self.ask_all_soon(now);

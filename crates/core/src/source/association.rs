@@ -57,14 +57,27 @@ pub struct Underway {
 pub struct Keyring {
     /// Keys and cookies.
     pub nts: Nts,
-    /// A key exchange is under way.
-    pub is_agreeing: bool,
+    /// What the keys of the key exchange under way will be worth, if one is.
+    pub agreeing: Option<Worth>,
+    /// At what the clock says, its certificate is refused for its dates.
+    pub is_out_of_date: bool,
     /// Why the last key exchange has led to nothing, if so.
     pub trouble: Option<NoKeys>,
     /// How many key exchanges have led to nothing.
     pub failures: u32,
     /// How often the source, or somebody who has seen our question, has refused a cookie.
     pub naks: u32,
+}
+
+/// What keys are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// The certificate is valid by the best that is known of the time.
+    Full,
+    /// The certificate was valid once: what is said under them is good for nothing but to find out when it is.
+    Provisional,
+    /// They are for a time that nobody believes in any more.
+    Nothing,
 }
 
 /// One source and our relation to it.
@@ -117,6 +130,8 @@ pub struct Association {
     bracket: Option<Bracket>,
     /// What a pulse said that was not believed.
     stray: Option<Bracket>,
+    /// Some of what it said was said under provisional keys.
+    is_hearsay: bool,
 }
 
 /// What a source said of itself when it was last heard.
@@ -210,6 +225,7 @@ impl Association {
             estimator: None,
             bracket: None,
             stray: None,
+            is_hearsay: false,
             policy,
         }
     }
@@ -309,11 +325,18 @@ impl Association {
         self.nts.as_ref().filter(|keyring| keyring.nts.cookies() == 0)?.trouble
     }
 
+    /// Is it asked under keys that are good for nothing but to find out when it is, or did it say anything under such that
+    /// is not forgotten yet?
+    pub fn is_provisional(&self) -> bool {
+        self.is_hearsay || self.nts.as_ref().is_some_and(|keyring| keyring.nts.is_provisional())
+    }
+
     /// Forgets what it said, for instance because the counter was interrupted.
     pub fn forget(&mut self) {
         self.estimator = None;
         self.bracket = None;
         self.stray = None;
+        self.is_hearsay = false;
         self.last = None;
         self.reach = Reach::default();
         self.credit = Credit::default();
@@ -348,6 +371,7 @@ impl Association {
 
     /// Takes a sample in. The rate is within `limits` for certain; an estimate begins with what is `likely`.
     pub fn hear(&mut self, sample: &Sample, limits: RateLimits, likely: RateLimits) -> Hearing {
+        self.is_hearsay = self.is_provisional();
         let contradiction = self.narrow(sample.bracket(), limits);
         if contradiction.is_some() {
             self.estimator = None;
@@ -436,4 +460,67 @@ pub fn sample_of(
         delay: answer.delay,
         distance,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::source::nts::Agreement;
+    use crate::wire::aead::Aead;
+    use truechimer_time::Rate;
+
+    #[test]
+    fn bad_input_37_what_was_said_under_provisional_keys_stays_provisional_without_them() {
+        let mut association = Association::new(SourceId(0), policy(), 0, Time::EPOCH);
+        let keys = || Agreement::stand_in(Aead::SivCmac256, [100], Vec::new());
+        let limits = RateLimits::around(Rate::ZERO, Rate::from_ppb(500_000));
+        let nts = |association: &mut Association, does: fn(&mut Nts, Agreement)| {
+            does(&mut association.nts.as_mut().expect("it is asked by NTS").nts, keys());
+        };
+        nts(&mut association, |nts, given| nts.agreed_provisionally(given.keys, given.cookies));
+        association.hear(&sample(), limits, limits);
+        nts(&mut association, |nts, _| nts.forget());
+        assert!(association.is_provisional(), "its word is still here");
+        nts(&mut association, |nts, given| nts.agreed(given.keys, given.cookies));
+        association.hear(&sample(), limits, limits);
+        assert!(association.is_provisional(), "and part of what is believed of it");
+        association.forget();
+        association.hear(&sample(), limits, limits);
+        assert!(!association.is_provisional());
+    }
+
+    fn sample() -> Sample {
+        let second = Span::from_secs(1);
+        Sample {
+            sent: Time::EPOCH,
+            received: Time::EPOCH + second,
+            transmitted: Time::EPOCH + second,
+            at: Time::EPOCH + second,
+            earliest: Time::EPOCH,
+            latest: Time::EPOCH + second * 2,
+            delay: second,
+            distance: second,
+        }
+    }
+
+    fn policy() -> SourcePolicy {
+        SourcePolicy {
+            name: String::from("a"),
+            address: None,
+            operator: String::from("a"),
+            min_interval: Span::from_secs(64),
+            max_interval: Span::from_secs(1024),
+            burst: 4,
+            prefer: false,
+            trust: false,
+            require: false,
+            key: None,
+            nts: true,
+            reference: None,
+            pool: None,
+            interleaved: false,
+        }
+    }
 }

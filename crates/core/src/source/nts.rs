@@ -125,6 +125,13 @@ reasons! {
     }
 }
 
+impl NoKeys {
+    /// Would the same certificate do at another time?
+    pub fn is_about_dates(self) -> bool {
+        matches!(self, Self::Expired | Self::NotYetValid)
+    }
+}
+
 /// What protects one question.
 #[derive(Debug)]
 pub struct Ticket {
@@ -142,6 +149,8 @@ struct Session {
     keys: Arc<SessionKeys>,
     /// At most eight, the oldest in front.
     jar: VecDeque<Cookie>,
+    /// Whose keys they are is not known for certain.
+    is_provisional: bool,
 }
 
 /// What became of a protected question.
@@ -206,8 +215,20 @@ impl Nts {
     /// A key exchange has succeeded: its keys and cookies replace all that there were. No more than eight are kept.
     pub fn agreed(&mut self, keys: SessionKeys, cookies: impl IntoIterator<Item = Cookie>) {
         let jar = cookies.into_iter().take(COOKIES_MAX).collect();
-        self.session = Some(Session { keys: Arc::new(keys), jar });
+        self.session = Some(Session { keys: Arc::new(keys), jar, is_provisional: false });
         self.doubt = Doubt::None;
+    }
+
+    /// The same with keys for the time being. That the server answers under them does not make the waits between key
+    /// exchanges short again: it may not be the one that it says.
+    pub fn agreed_provisionally(&mut self, keys: SessionKeys, cookies: impl IntoIterator<Item = Cookie>) {
+        self.agreed(keys, cookies);
+        self.session.iter_mut().for_each(|session| session.is_provisional = true);
+    }
+
+    /// Are there keys, but for the time being?
+    pub fn is_provisional(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_provisional)
     }
 
     /// The keys are of no use any more, because the server is not: new ones are wanted.
@@ -248,7 +269,10 @@ impl Nts {
             Outcome::Answered(cookies) => {
                 let room = COOKIES_MAX - session.jar.len();
                 session.jar.extend(cookies.into_iter().take(room));
-                (self.doubt, self.tries, self.rests_until) = (Doubt::None, 0, None);
+                self.doubt = Doubt::None;
+                if !session.is_provisional {
+                    (self.tries, self.rests_until) = (0, None);
+                }
             }
             Outcome::Nak => self.doubt = self.doubt.refused(),
             Outcome::Silence => self.doubt = self.doubt.unanswered(),

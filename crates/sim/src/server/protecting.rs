@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use truechimer_core::node::Dates;
 use truechimer_core::server::cookie::{self, Ring, TURN};
 use truechimer_core::server::nts::answer;
 use truechimer_core::source::nts::{Agreement, Cookie, NoKeys};
@@ -21,6 +22,28 @@ pub struct NtsSpec {
     pub aead: Aead,
     /// What is wrong with it, or on the way to it.
     pub trouble: Trouble,
+    /// When its certificate is valid. `None`: always.
+    pub validity: Option<Validity>,
+}
+
+/// From when until when a certificate is valid, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Not before this.
+    pub from: Time<Utc>,
+    /// Not after this.
+    pub until: Time<Utc>,
+}
+
+impl Validity {
+    /// Why it is not valid when it has to be, if so.
+    fn fault(self, dates: Dates) -> Option<NoKeys> {
+        match dates {
+            Dates::At(when) if when < self.from => Some(NoKeys::NotYetValid),
+            Dates::At(when) | Dates::Since(when) if self.until < when => Some(NoKeys::Expired),
+            Dates::At(_) | Dates::Since(_) => None,
+        }
+    }
 }
 
 /// What can be wrong with NTS. Times count from the start.
@@ -79,8 +102,8 @@ impl Protector {
     /// A key exchange, so long after the start.
     pub(super) fn agree(
         &mut self,
-        passed: Span,
-        now: Time<Utc>,
+        (passed, now): (Span, Time<Utc>),
+        dates: Dates,
         server: SocketAddr,
     ) -> Result<Agreement, NoKeys> {
         self.live(passed, now);
@@ -89,6 +112,9 @@ impl Protector {
             && passed < until
         {
             return Err(NoKeys::NotReached);
+        }
+        if let Some(fault) = self.spec.validity.and_then(|validity| validity.fault(dates)) {
+            return Err(fault);
         }
         let mut secret = [0; 2 * KEY_LEN_MAX];
         self.rng.fill_bytes(&mut secret);

@@ -70,6 +70,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         clock: clock(&written.clock)?,
         trust: TrustPolicy {
             min_operators: min_operators(&written.select.min_operators, super::votes(&sources))?,
+            nts_bootstrap: nts_bootstrap(&written.select.nts_bootstrap, super::protected_votes(&sources))?,
             ..trust(written)?
         },
         classic: classic::classic(&written.classic, &sources)?,
@@ -275,6 +276,7 @@ fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {
         max_delay: within(&select.max_delay, defaults.max_delay, delay)?,
         max_distance: within(&select.max_distance, defaults.max_distance, distance)?,
         min_operators: None,
+        nts_bootstrap: None,
     })
 }
 
@@ -286,6 +288,23 @@ fn min_operators(written: &Key<i64>, votes: usize) -> Result<Option<usize>, Flaw
         Ok(_) | Err(_) => {
             let limits = format!("1 to {}, which is how many votes there are", votes.max(1));
             Err(Flaw(key.span(), Fault::OutOfLimits { what: "`min_operators`", limits }))
+        }
+    }
+}
+
+/// No more than are asked by NTS, or they could never agree; and one alone agrees with himself.
+fn nts_bootstrap(written: &Key<i64>, votes: usize) -> Result<Option<usize>, Flaw> {
+    let Some(key) = written else { return Ok(None) };
+    match usize::try_from(*key.get_ref()) {
+        Ok(needed) if (2..=votes).contains(&needed) => Ok(Some(needed)),
+        Ok(_) | Err(_) => {
+            let limits = match votes {
+                0 | 1 => "left out where fewer than 2 operators are asked by NTS (kind = \"nts\")".to_owned(),
+                votes => {
+                    format!("2 to {votes}, which is how many votes there are of sources with kind = \"nts\"")
+                }
+            };
+            Err(Flaw(key.span(), Fault::OutOfLimits { what: "`nts_bootstrap`", limits }))
         }
     }
 }

@@ -238,6 +238,20 @@ fn votes(sources: &[Source]) -> usize {
     }
 }
 
+/// So many of the votes are of sources that are asked by NTS.
+fn protected_votes(sources: &[Source]) -> usize {
+    let protected = || voters(sources).filter(|place| place.source.kind == Kind::Nts);
+    match operators(sources) {
+        1 => protected().count(),
+        _ => {
+            let mut names: Vec<String> = protected().map(|place| place.operator()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.len()
+        }
+    }
+}
+
 impl Source {
     /// A source of which only the address was given, in a configuration that says nothing about the schedule.
     pub fn at(address: Address) -> Self {

@@ -45,6 +45,7 @@ fn written(config: &Config) -> Written {
             max_delay: spelled(trust.max_delay),
             max_distance: spelled(trust.max_distance),
             min_operators: trust.min_operators.and_then(|least| key(least as i64)),
+            nts_bootstrap: trust.nts_bootstrap.and_then(|least| key(least as i64)),
         },
         serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
         classic: written_classic(&config.classic),

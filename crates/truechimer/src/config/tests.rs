@@ -470,3 +470,23 @@ fn fewer_operators_may_decide_but_no_more_than_there_are() {
         "one operator, two votes"
     );
 }
+
+#[test]
+fn a_bootstrap_takes_two_operators_of_nts_at_least_and_no_more_than_there_are() {
+    let needed = |text: &str| Config::parse("test", text).map(|config| config.trust.nts_bootstrap);
+    let source = |name: &str, kind: &str| format!("[[source]]\naddress = \"{name}\"\nkind = \"{kind}\"\n");
+    let three = ["a.example", "b.example", "c.example"].map(|name| source(name, "nts")).concat();
+    let with = |sources: &str, needed: &str| format!("{sources}[select]\nnts_bootstrap = {needed}\n");
+    assert_eq!(needed(&three).unwrap(), None, "off by default");
+    assert_eq!(needed(&with(&three, "2")).unwrap(), Some(2));
+    assert_eq!(needed(&with(&three, "3")).unwrap(), Some(3));
+    for text in ["0", "1", "4", "-1"] {
+        let error = needed(&with(&three, text)).unwrap_err().to_string();
+        assert!(error.contains("`nts_bootstrap` must be 2 to 3, which is how many votes"), "{error}");
+    }
+    let one = source("a.example", "nts") + &source("b.example", "ntp");
+    let error = needed(&with(&one, "2")).unwrap_err().to_string();
+    assert!(error.contains("must be left out where fewer than 2 operators are asked by NTS"), "{error}");
+    let ours = source("a.example.net", "nts") + &source("b.example.net", "nts");
+    assert_eq!(needed(&with(&ours, "2")).unwrap(), Some(2), "one operator, two votes");
+}

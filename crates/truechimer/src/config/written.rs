@@ -112,6 +112,7 @@ pub(super) struct WrittenSelect {
     pub(super) max_delay: Key<Spelling<Span>>,
     pub(super) max_distance: Key<Spelling<Span>>,
     pub(super) min_operators: Key<i64>,
+    pub(super) nts_bootstrap: Key<i64>,
 }
 
 /// `[serve]`

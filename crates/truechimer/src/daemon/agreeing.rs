@@ -11,14 +11,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::{io, thread};
 
+use truechimer_core::node::Dates;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::nts::{Agreement, NoKeys};
 use truechimer_sys::wake::{self, Waker, Wakeups};
-use truechimer_time::{Time, Utc};
 
 use crate::config::{Config, Kind, Placed};
 
 mod conversation;
+mod dates;
 
 use conversation::Failure;
 pub use conversation::Place;
@@ -33,7 +34,7 @@ const STACK: usize = 1 << 20;
 pub struct Agreeing {
     /// By the places of the sources; nothing for those that are not asked by NTS.
     places: Vec<Option<Place>>,
-    waiting: VecDeque<(SourceId, Time<Utc>)>,
+    waiting: VecDeque<(SourceId, Dates)>,
     under_way: usize,
     is_simulated: bool,
     line: Option<Line>,
@@ -105,14 +106,14 @@ impl Agreeing {
         self.places = places;
     }
 
-    /// Begins a key exchange with the server of a source, whose certificate has to be valid at `when`. It is among the
-    /// [`Agreeing::ends`] later, or at once.
-    pub fn begin(&mut self, source: SourceId, when: Time<Utc>) -> Option<End> {
+    /// Begins a key exchange with the server of a source, whose certificate has to be valid when that says. It is among
+    /// the [`Agreeing::ends`] later, or at once.
+    pub fn begin(&mut self, source: SourceId, dates: Dates) -> Option<End> {
         if self.under_way >= AT_ONCE {
-            self.waiting.push_back((source, when));
+            self.waiting.push_back((source, dates));
             return None;
         }
-        self.start(source, when).err().map(|error| {
+        self.start(source, dates).err().map(|error| {
             let detail = Some(format!("cannot start a thread: {error}"));
             End { source, outcome: Err(NoKeys::Ourselves), detail }
         })
@@ -131,9 +132,9 @@ impl Agreeing {
         self.under_way -= told.len();
         let mut ends: Vec<End> = told.into_iter().map(|(place, end)| self.wanted(&place, end)).collect();
         while self.under_way < AT_ONCE
-            && let Some((source, when)) = self.waiting.pop_front()
+            && let Some((source, dates)) = self.waiting.pop_front()
         {
-            ends.extend(self.begin(source, when));
+            ends.extend(self.begin(source, dates));
         }
         ends
     }
@@ -150,7 +151,7 @@ impl Agreeing {
         }
     }
 
-    fn start(&mut self, source: SourceId, when: Time<Utc>) -> io::Result<()> {
+    fn start(&mut self, source: SourceId, dates: Dates) -> io::Result<()> {
         let place = self.places.get(source.index()).cloned().flatten();
         let place = place.ok_or_else(|| io::Error::other("the source is not asked by NTS"))?;
         let line = match &mut self.line {
@@ -159,7 +160,7 @@ impl Agreeing {
         };
         let promise =
             Promise { source, place, told: line.told.clone(), waker: line.waker.clone(), outcome: None };
-        thread::Builder::new().name("nts".into()).stack_size(STACK).spawn(move || promise.keep(when))?;
+        thread::Builder::new().name("nts".into()).stack_size(STACK).spawn(move || promise.keep(dates))?;
         self.under_way += 1;
         Ok(())
     }
@@ -183,8 +184,8 @@ struct Promise {
 }
 
 impl Promise {
-    fn keep(mut self, when: Time<Utc>) {
-        self.outcome = Some(conversation::agree(&self.place, when));
+    fn keep(mut self, dates: Dates) {
+        self.outcome = Some(conversation::agree(&self.place, dates));
     }
 }
 

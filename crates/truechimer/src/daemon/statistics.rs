@@ -160,6 +160,7 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::Kissed { .. }
         | Event::Agreed { .. }
         | Event::NotAgreed { .. }
+        | Event::Bootstrapping(_)
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
         | Event::GivenUp { .. }

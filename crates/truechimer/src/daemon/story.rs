@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use truechimer_core::discipline::select::NoMajority;
-use truechimer_core::event::{Event, Measurement, SteeringFault};
+use truechimer_core::event::{Bootstrapping, Event, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
 use truechimer_core::source::pool::Trouble;
 use truechimer_core::source::{SourceId, SourceSet};
 use truechimer_core::status::Status;
-use truechimer_time::{LeapKind, Span};
+use truechimer_time::{Civil, LeapKind, Span};
 
 use crate::config::Level;
 use crate::ui::units;
@@ -91,6 +91,7 @@ impl Storyteller {
             | Event::SameServer { .. }
             | Event::GivenUp { .. }
             | Event::Loops { .. } => self.of_source(event).unwrap_or_default(),
+            Event::Bootstrapping(bootstrapping) => self.bootstrapping(*bootstrapping),
             Event::OscillatorDoubted
             | Event::StatusChanged { .. }
             | Event::Stepped { .. }
@@ -149,6 +150,7 @@ impl Storyteller {
                 self.name(*source)
             ),
             Event::Measured(_)
+            | Event::Bootstrapping(_)
             | Event::Paced(_)
             | Event::Contradicted { .. }
             | Event::Selected { .. }
@@ -170,6 +172,27 @@ impl Storyteller {
 
     fn given_up(&self, source: SourceId, address: SocketAddr, trouble: Trouble) -> String {
         format!("{} is given up at {address}: {}", self.name(source), trouble_words(trouble))
+    }
+
+    fn bootstrapping(&self, bootstrapping: Bootstrapping) -> String {
+        match bootstrapping {
+            Bootstrapping::Begun { needed } => format!(
+                "the certificates are not valid at what the clock says: asking all servers of NTS for the time that at least \
+                 {needed} of them agree on ([select] nts_bootstrap); nothing is done with it before they have proved \
+                 themselves then"
+            ),
+            Bootstrapping::Claimed { utc, sources } => format!(
+                "under certificates whose dates were not looked at, these say that it is {:.0}: {}; all keys are thrown away \
+                 and agreed on anew, with certificates that are valid then",
+                Civil::of(utc),
+                self.list(sources),
+            ),
+            Bootstrapping::Unproved => {
+                "too few of those who said when it is have a certificate that is valid then: nothing is done with it, and all \
+                 are asked anew"
+                    .to_owned()
+            }
+        }
     }
 
     fn measured(&self, m: &Measurement) -> String {
@@ -244,6 +267,7 @@ fn own_words(event: &Event) -> Option<String> {
         | Event::Kissed { .. }
         | Event::Agreed { .. }
         | Event::NotAgreed { .. }
+        | Event::Bootstrapping(_)
         | Event::Measured(_)
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
@@ -263,6 +287,7 @@ fn gravity(event: &Event) -> Level {
         | Event::NotFound { .. }
         | Event::Kissed { .. }
         | Event::NotAgreed { .. }
+        | Event::Bootstrapping(_)
         | Event::Contradicted { .. }
         | Event::SameServer { .. }
         | Event::Loops { .. }

@@ -4,14 +4,14 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use truechimer::replay;
 use truechimer_core::status::Status;
 
-use crate::chronyd::{Chronyd, NtsFiles};
+use crate::chronyd::{Chronyd, NtsFiles, shifted};
 use crate::daemon::{Daemon, Home, Wishes};
 use crate::namespace::Namespace;
 use crate::ntpd::Ntpd;
@@ -19,6 +19,11 @@ use crate::place::{self, eventually, free_port};
 use crate::process::harmless;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A key exchange that is refused, 10 s until the next, 15 s from that to the one that counts.
+const BOOTSTRAP: Duration = Duration::from_secs(90);
+
+const YEAR: i32 = 31_556_952;
 
 /// What is not asked in so long is not asked.
 const WHILE: Duration = Duration::from_secs(4);
@@ -129,7 +134,7 @@ fn bad_inputs_33_to_36_servers_that_are_not_who_they_should_be_are_not_asked_at_
     let (authority, stranger) = (Authority::new(), Authority::new());
     let other_name =
         Certificate { names: vec!["127.0.0.2".into(), "localhost".into()], ..Certificate::default() };
-    let expired = Certificate { until: 2021, ..Certificate::default() };
+    let expired = Certificate { validity: Validity::Ended, ..Certificate::default() };
     let cases = [
         (authority.certify(&other_name), "the certificate is for another name"),
         (authority.certify(&expired), "the certificate has expired"),
@@ -157,6 +162,53 @@ fn bad_inputs_33_to_36_servers_that_are_not_who_they_should_be_are_not_asked_at_
         assert!(source.address.is_none() && source.why.is_some());
     }
     assert_eq!(daemon.status().status, Status::Unknown.to_string());
+    daemon.terminate();
+}
+
+/// Their certificates are an hour old, and the clock stands twenty years ago: without a word of the operator nobody is asked;
+/// with it, three that agree are believed, after each has proved itself by a certificate that is valid then.
+#[test]
+fn bad_input_37_chronyds_that_agree_and_prove_it_set_a_clock_before_all_certificates() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let files = authority.certify(&Certificate { validity: Validity::Fresh, ..Certificate::default() });
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::giving_keys(&peers, &files, None)).collect();
+    let long_ago = || shifted(&peers, -20 * YEAR);
+    let home = authority.home(servers.iter().map(Chronyd::key_exchange));
+    let strict = home.start_with(None, long_ago());
+    eventually(PATIENCE, "all are refused", || {
+        (strict.process.log().matches("the certificate is not valid yet").count() == 3).then_some(())
+    });
+    std::thread::sleep(WHILE);
+    assert!(strict.sources().sources.iter().all(|source| source.traffic.questions == 0));
+    strict.terminate();
+    let home = authority.bootstrapping(servers.iter().map(Chronyd::key_exchange));
+    let daemon = home.start_with(None, long_ago());
+    let is_there = |sample: &crate::truth::Sample| sample.status == Status::Synchronised;
+    daemon.truth().watch_until(BOOTSTRAP, "synchronised", is_there);
+    all_are_believed(&daemon, 3);
+    let log = daemon.process.log();
+    let told = ["asking all servers of NTS", "all keys are thrown away", "the clock was stepped by +7305 d"];
+    let places = told.map(|what| log.find(what).unwrap_or_else(|| panic!("{what}: {log}")));
+    assert!(places.is_sorted(), "{log}");
+    daemon.terminate();
+}
+
+/// Three say the right time under certificates that ended an hour ago: what they say is not used for anything.
+#[test]
+fn bad_input_37_chronyds_whose_certificates_have_ended_set_no_clock_by_agreeing() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let files = authority.certify(&Certificate { validity: Validity::JustEnded, ..Certificate::default() });
+    let servers: Vec<Chronyd> = (0..3).map(|_| Chronyd::giving_keys(&peers, &files, None)).collect();
+    let home = authority.bootstrapping(servers.iter().map(Chronyd::key_exchange));
+    let daemon = home.start();
+    eventually(BOOTSTRAP, "they agree, and cannot prove it", || {
+        daemon.process.log().contains("too few of those who said when it is").then_some(())
+    });
+    assert_eq!(daemon.status().status, Status::Unknown.to_string());
+    assert!(daemon.truth().sample().is_none(), "no time is told");
+    assert!(!daemon.process.log().contains("a majority agrees"), "{}", daemon.process.log());
     daemon.terminate();
 }
 
@@ -232,13 +284,25 @@ struct Authority {
 /// What a server's certificate says.
 struct Certificate {
     names: Vec<String>,
-    /// It is valid until this year begins.
-    until: i32,
+    validity: Validity,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy)]
+enum Validity {
+    /// For decades before and after.
+    Long,
+    /// Not any more, for years.
+    Ended,
+    /// Since an hour ago.
+    Fresh,
+    /// Until an hour ago.
+    JustEnded,
 }
 
 impl Default for Certificate {
     fn default() -> Self {
-        Self { names: vec![IpAddr::from(Ipv4Addr::LOCALHOST).to_string()], until: 2090 }
+        Self { names: vec![IpAddr::from(Ipv4Addr::LOCALHOST).to_string()], validity: Validity::Long }
     }
 }
 
@@ -256,8 +320,14 @@ impl Authority {
     fn certify(&self, certificate: &Certificate) -> NtsFiles {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(certificate.names.clone()).unwrap();
-        (params.not_before, params.not_after) =
-            (date_time_ymd(2020, 1, 1), date_time_ymd(certificate.until, 1, 1));
+        let (first, last) = (date_time_ymd(2020, 1, 1), date_time_ymd(2090, 1, 1));
+        let an_hour_ago = (SystemTime::now() - Duration::from_secs(3600)).into();
+        (params.not_before, params.not_after) = match certificate.validity {
+            Validity::Long => (first, last),
+            Validity::Ended => (first, date_time_ymd(2021, 1, 1)),
+            Validity::Fresh => (an_hour_ago, last),
+            Validity::JustEnded => (first, an_hour_ago),
+        };
         let number = fs::read_dir(self.folder.path()).unwrap().count();
         let path = |kind: &str| self.folder.path().join(format!("{number}.{kind}"));
         let files = NtsFiles { certificate: path("pem"), key: path("key") };
@@ -269,6 +339,11 @@ impl Authority {
     /// A home whose daemon asks for keys at these places, as often as it likes.
     fn home(&self, places: impl IntoIterator<Item = SocketAddr>) -> Home {
         self.home_at(places, ["125ms", "250ms"])
+    }
+
+    /// The same, and three of them may be believed for the time being where no certificate is valid.
+    fn bootstrapping(&self, places: impl IntoIterator<Item = SocketAddr>) -> Home {
+        self.home_with(places, ["125ms", "250ms"], "[select]\nnts_bootstrap = 3\n")
     }
 
     fn home_at(&self, places: impl IntoIterator<Item = SocketAddr>, intervals: [&str; 2]) -> Home {

@@ -173,6 +173,20 @@ fn bad_input_57_keys_that_lead_to_no_time_do_not_shorten_the_wait() {
     assert_eq!(nts.rests_until(), Some(now + WAIT_MIN));
 }
 
+/// Whoever has given them may not be who he says.
+#[test]
+fn bad_input_37_time_under_provisional_keys_does_not_shorten_the_wait_for_others() {
+    let mut nts = Nts::new();
+    nts.begin(START);
+    nts.agreed_provisionally(keys(Aead::SivCmac256), cookies(8));
+    assert!(nts.is_provisional());
+    let ticket = nts.ticket().unwrap();
+    nts.over(&ticket.keys, Outcome::Answered(cookies(1)));
+    assert_eq!((nts.cookies(), nts.rests_until()), (8, Some(START + WAIT_MIN)));
+    nts.agreed(keys(Aead::SivCmac256), cookies(8));
+    assert!(!nts.is_provisional());
+}
+
 proptest! {
     #[test]
     fn whatever_happens_no_cookie_is_spent_twice_and_the_jar_holds_eight(

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! **Invariant:** nothing is agreed on with a server whose certificate is not for the name that the operator wrote, from an
-//! authority that the operator or the system trusts, and valid at the time that is given. That time is the node's, and not
-//! what the machine's clock shows.
+//! authority that the operator or the system trusts, and valid when the node says, which is not what the machine's clock
+//! shows.
 
 use std::fmt;
 use std::fs::File;
@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{self, CertificateDer, UnixTime};
-use rustls::time_provider::TimeProvider;
+use rustls::pki_types::{self, CertificateDer};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
+use truechimer_core::node::Dates;
 use truechimer_core::source::association::ADDRESSES_MAX;
 use truechimer_core::source::nts::{Agreement, Cookie, NoKeys};
 use truechimer_core::wire::aead::{Aead, KEY_LEN_MAX, SessionKeys};
@@ -29,9 +29,10 @@ use truechimer_core::wire::nts_ke::response::{Answer, BadAnswer};
 use truechimer_core::wire::nts_ke::server_name::ServerName;
 use truechimer_core::wire::nts_ke::{ALPN, Direction, EXPORTER_LABEL, Exporter, Inbox, request};
 use truechimer_sys::clock;
-use truechimer_time::{Mono, Span, Time, Utc};
+use truechimer_time::{Mono, Span, Time};
 use zeroize::Zeroizing;
 
+use super::dates::{Now, Verifier};
 use crate::config::NTP_PORT;
 
 /// So long a key exchange lasts at most once the name is looked up.
@@ -66,21 +67,17 @@ impl Failure {
     }
 }
 
-/// Agrees on keys with a server whose certificate is valid at `when`.
-pub(super) fn agree(place: &Place, when: Time<Utc>) -> Result<Agreement, Failure> {
-    agree_at(&look_up(&place.host, place.port)?, place, when)
+/// Agrees on keys with a server whose certificate is valid when that says.
+pub(super) fn agree(place: &Place, dates: Dates) -> Result<Agreement, Failure> {
+    agree_at(&look_up(&place.host, place.port)?, place, dates)
 }
 
 /// The same at the first of these addresses that takes the connection.
-pub(super) fn agree_at(
-    addresses: &[SocketAddr],
-    place: &Place,
-    when: Time<Utc>,
-) -> Result<Agreement, Failure> {
+pub(super) fn agree_at(addresses: &[SocketAddr], place: &Place, dates: Dates) -> Result<Agreement, Failure> {
     let name = pki_types::ServerName::try_from(place.host.clone()).map_err(|error| {
         Failure::new(NoKeys::OtherName, format_args!("no certificate has such a name: {error}"))
     })?;
-    let config = config(place, when)?;
+    let config = config(place, dates)?;
     let ends = clock::mono() + PATIENCE;
     let stream = connect(addresses, ends)?;
     let peer = stream.peer_addr().map_err(|error| Failure::new(NoKeys::Broken, error))?;
@@ -97,14 +94,17 @@ pub(super) fn agree_at(
 }
 
 /// TLS 1.3 and nothing older, one protocol, nothing remembered between connections.
-fn config(place: &Place, when: Time<Utc>) -> Result<Arc<ClientConfig>, Failure> {
+fn config(place: &Place, dates: Dates) -> Result<Arc<ClientConfig>, Failure> {
     let authorities = place.authorities()?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(At(when)));
+    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(Now(dates)));
     let builder = builder
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
-    let mut config = builder.with_root_certificates(authorities).with_no_client_auth();
+    let verifier = Verifier::new(authorities, provider, dates)
+        .map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
@@ -140,18 +140,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let file = File::open(path).map_err(|error| unusable(&error))?;
     file.take(AUTHORITIES_MAX).read_to_end(&mut text).map_err(|error| unusable(&error))?;
     CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| unusable(&error))
-}
-
-/// The time at which certificates have to be valid.
-#[derive(Debug)]
-struct At(Time<Utc>);
-
-impl TimeProvider for At {
-    fn current_time(&self) -> Option<UnixTime> {
-        // What is before 1970 becomes 1970.
-        let seconds = self.0.since_epoch().as_seconds() as u64;
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
-    }
 }
 
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {

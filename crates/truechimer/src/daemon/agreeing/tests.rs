@@ -8,21 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::nts_ke::ALPN;
 use truechimer_core::wire::nts_ke::response::Granted;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_time::Span;
+use truechimer_time::{Span, Time, Utc};
 
 use super::conversation::{PATIENCE, agree_at};
 use super::*;
 
 /// 2030-01-01: in the midst of most certificates here.
-const WHEN: Time<Utc> = Time::from_epoch(Span::from_secs(1_893_456_000));
+const WHEN: Dates = Dates::At(Time::from_epoch(Span::from_secs(1_893_456_000)));
 
 #[test]
 fn both_sides_have_the_same_keys_and_the_time_is_asked_for_where_the_keys_came_from() {
@@ -106,7 +107,6 @@ fn bad_input_34_without_the_protocol_there_are_no_keys() {
 #[test]
 fn bad_inputs_35_and_37_a_certificate_is_valid_at_the_time_that_is_given_or_not_at_all() {
     let world = World::new();
-    let year = |year: i64| Time::from_epoch(Span::from_secs((year - 1970) * 31_556_952 + 1_000_000));
     let cases = [
         ((2020, 2022), year(2021), None),
         ((2020, 2022), year(2030), Some(NoKeys::Expired)),
@@ -118,8 +118,47 @@ fn bad_inputs_35_and_37_a_certificate_is_valid_at_the_time_that_is_given_or_not_
     for (years, when, expected) in cases {
         let certificate = Certificate { years, ..Certificate::default() };
         let place = world.granting(certificate, granted(Aead::SivCmac256, None, None));
-        let outcome = world.agree(place, "ke.example.test", when).err().map(|failure| failure.why);
+        let outcome = world.agree(place, "ke.example.test", Dates::At(when)).err().map(|failure| failure.why);
         assert_eq!(outcome, expected, "{years:?} at {when}");
+    }
+}
+
+/// Where nobody knows when it is, a certificate must have been valid at one time since the floor, with all those between it
+/// and the authority.
+#[test]
+fn bad_input_37_without_the_time_the_dates_of_a_chain_must_meet_after_the_floor() {
+    let world = World::new();
+    let cases = [
+        ((2040, 2050), None, 2030, None),
+        ((2020, 2050), None, 1970, None),
+        ((2020, 2050), None, 2049, None),
+        ((2020, 2022), None, 2030, Some(NoKeys::Expired)),
+        ((2030, 2040), Some((2020, 2050)), 1970, None),
+        ((2030, 2040), Some((2039, 2050)), 1970, None),
+        ((2030, 2040), Some((2041, 2050)), 1970, Some(NoKeys::Expired)),
+        ((2030, 2040), Some((2020, 2029)), 1970, Some(NoKeys::Expired)),
+        ((2030, 2040), Some((2020, 2035)), 2036, Some(NoKeys::Expired)),
+    ];
+    for (years, between, floor, expected) in cases {
+        let certificate = Certificate { years, between, ..Certificate::default() };
+        let place = world.granting(certificate, granted(Aead::SivCmac256, None, None));
+        let outcome = world.agree(place, "ke.example.test", since(floor)).err().map(|failure| failure.why);
+        assert_eq!(outcome, expected, "{years:?} by {between:?} since {floor}");
+    }
+}
+
+/// All but the dates is looked at as ever.
+#[test]
+fn bad_input_37_without_the_time_names_and_authorities_count_all_the_same() {
+    let (world, other) = (World::new(), World::new());
+    for years in [(2020, 2050), (2040, 2050)] {
+        let certificate = Certificate { years, ..Certificate::default() };
+        let place = world.granting(certificate, granted(Aead::SivCmac256, None, None));
+        assert_eq!(world.why_not(place, "other.example.test", since(2030)), NoKeys::OtherName);
+        let place = other.granting(certificate, granted(Aead::SivCmac256, None, None));
+        assert_eq!(world.why_not(place, "ke.example.test", since(2030)), NoKeys::UnknownIssuer);
+        let by_other_key = world.serve_with_a_key_of_others(certificate);
+        assert!(world.agree(by_other_key, "ke.example.test", since(2030)).is_err());
     }
 }
 
@@ -274,6 +313,15 @@ fn a_file_of_authorities_that_cannot_be_used_is_said_at_the_start() {
     }
 }
 
+/// In the January of a year.
+fn year(year: i64) -> Time<Utc> {
+    Time::from_epoch(Span::from_secs((year - 1970) * 31_556_952 + 1_000_000))
+}
+
+fn since(floor: i64) -> Dates {
+    Dates::Since(year(floor))
+}
+
 /// An authority, and where its certificate is.
 struct World {
     issuer: Issuer<'static, KeyPair>,
@@ -286,11 +334,13 @@ struct World {
 struct Certificate {
     name: &'static str,
     years: (i32, i32),
+    /// Those of one between it and the authority, if there is one.
+    between: Option<(i32, i32)>,
 }
 
 impl Default for Certificate {
     fn default() -> Self {
-        Self { name: "ke.example.test", years: (2020, 2050) }
+        Self { name: "ke.example.test", years: (2020, 2050), between: None }
     }
 }
 
@@ -312,27 +362,55 @@ impl World {
         Place { host: host.to_owned(), port: 0, ca: Some(self.ca.clone()) }
     }
 
-    fn agree(&self, place: SocketAddr, host: &str, when: Time<Utc>) -> Result<Agreement, Failure> {
-        agree_at(&[place], &self.place(host), when)
+    fn agree(&self, place: SocketAddr, host: &str, dates: Dates) -> Result<Agreement, Failure> {
+        agree_at(&[place], &self.place(host), dates)
     }
 
-    fn why_not(&self, place: SocketAddr, host: &str, when: Time<Utc>) -> NoKeys {
-        self.agree(place, host, when).expect_err("no keys").why
+    fn why_not(&self, place: SocketAddr, host: &str, dates: Dates) -> NoKeys {
+        self.agree(place, host, dates).expect_err("no keys").why
     }
 
     fn config(&self, certificate: Certificate) -> ServerConfig {
-        let Certificate { name, years } = certificate;
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
-        let chain = vec![CertificateDer::from(params.signed_by(&key, &self.issuer).unwrap())];
+        self.config_by(self.chain(certificate, &key), &key)
+    }
+
+    /// What vouches for a key: its certificate, and the one between, if there is one.
+    fn chain(&self, certificate: Certificate, key: &KeyPair) -> Vec<CertificateDer<'static>> {
+        let mut params = CertificateParams::new([certificate.name.to_owned()]).unwrap();
+        limit(&mut params, certificate.years);
+        let Some(years) = certificate.between else {
+            return vec![params.signed_by(key, &self.issuer).unwrap().into()];
+        };
+        let mut between = CertificateParams::default();
+        between.distinguished_name.push(DnType::CommonName, "between");
+        between.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        limit(&mut between, years);
+        let its_key = KeyPair::generate().unwrap();
+        let its_certificate = between.signed_by(&its_key, &self.issuer).unwrap();
+        let issuer = Issuer::new(between, its_key);
+        vec![params.signed_by(key, &issuer).unwrap().into(), its_certificate.into()]
+    }
+
+    fn config_by(&self, chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
         let secret = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider);
         let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).unwrap();
-        let mut config = builder.with_no_client_auth().with_single_cert(chain, secret).unwrap();
+        let signer = builder.crypto_provider().key_provider.load_private_key(secret).unwrap();
+        let certified = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, signer)));
+        let mut config = builder.with_no_client_auth().with_cert_resolver(certified);
         config.alpn_protocols = vec![ALPN.to_vec()];
         config
+    }
+
+    /// Somebody who shows a good certificate and has another key.
+    fn serve_with_a_key_of_others(&self, certificate: Certificate) -> SocketAddr {
+        let chain = self.chain(certificate, &KeyPair::generate().unwrap());
+        let config = self.config_by(chain, &KeyPair::generate().unwrap());
+        self.serve(config, |mut tls| {
+            let _refused = tls.read(&mut [0; 512]);
+        })
     }
 
     /// A server that talks so to whoever comes first.
@@ -350,6 +428,10 @@ impl World {
             }
         })
     }
+}
+
+fn limit(params: &mut CertificateParams, years: (i32, i32)) {
+    (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
 }
 
 fn part(mut tls: Tls) {
