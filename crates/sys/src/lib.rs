@@ -15,6 +15,7 @@ pub mod fifo;
 pub mod file;
 pub mod handed;
 pub mod inlet;
+pub mod interface;
 pub mod memory;
 pub mod notify;
 pub mod peer;

@@ -7,6 +7,7 @@ use libc::c_int;
 
 use crate::address::Address;
 use crate::fd::set_nonblocking;
+use crate::interface::Interface;
 use crate::socket;
 use crate::udp::SocketError;
 
@@ -16,9 +17,15 @@ const BACKLOG: c_int = 64;
 /// A listener that never blocks. An IPv6 one takes IPv6 only, so that both families can be bound side by side; and what
 /// is left of the connections of a server before us is in nobody's way.
 pub fn listen(local: SocketAddr) -> Result<TcpListener, SocketError> {
+    listen_at(local, None)
+}
+
+/// The same, held to an interface if one is named.
+pub fn listen_at(local: SocketAddr, interface: Option<&Interface>) -> Result<TcpListener, SocketError> {
     let socket = socket::open(Address::from(local).family(), libc::SOCK_STREAM)?;
     let fd = socket.as_fd();
     set_nonblocking(fd)?;
+    interface.map(|interface| interface.hold(fd)).transpose()?;
     socket::set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     if local.is_ipv6() {
         socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;

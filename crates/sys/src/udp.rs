@@ -22,6 +22,7 @@ use truechimer_time::{Local, Time};
 use crate::address::Address;
 use crate::control::{Control, ControlMessage};
 use crate::fd::set_nonblocking;
+use crate::interface::Interface;
 use crate::socket;
 
 pub use error::SocketError;
@@ -71,7 +72,13 @@ impl UdpSocket {
     /// A server's socket. An IPv6 one takes IPv6 only, so that both families can be bound side by side, and so that
     /// an IPv4 client has one name and not two. What it receives says to which address it came.
     pub fn bind(local: SocketAddr) -> Result<Self, SocketError> {
+        Self::bind_at(local, None)
+    }
+
+    /// The same, held to an interface if one is named.
+    pub fn bind_at(local: SocketAddr, interface: Option<&Interface>) -> Result<Self, SocketError> {
         let socket = Self::open(local)?;
+        interface.map(|interface| interface.hold(socket.as_fd())).transpose()?;
         socket.ask_for_destinations(local)?;
         socket::bind(socket.as_fd(), &local.into())?;
         Ok(socket)
@@ -82,7 +89,13 @@ impl UdpSocket {
     ///
     /// Only sockets of one user share a place.
     pub fn bind_shared(local: SocketAddr) -> Result<Self, SocketError> {
+        Self::bind_shared_at(local, None)
+    }
+
+    /// The same, held to an interface if one is named.
+    pub fn bind_shared_at(local: SocketAddr, interface: Option<&Interface>) -> Result<Self, SocketError> {
         let socket = Self::open(local)?;
+        interface.map(|interface| interface.hold(socket.as_fd())).transpose()?;
         socket::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
         if local.ip().is_unspecified() {
             socket.ask_for_destinations(local)?;

@@ -9,6 +9,7 @@ use truechimer_core::server::access::{PREFIXES_MAX, Prefix};
 use truechimer_core::server::clients::{CLIENTS_MAX, RateRule};
 use truechimer_core::server::keys::KEYS_MAX;
 use truechimer_core::server::smear::{self, Smear};
+use truechimer_sys::interface::Interface;
 use truechimer_time::Span;
 
 use super::ServedKey;
@@ -51,6 +52,8 @@ pub struct Serve {
     pub rate: Option<RateRule>,
     /// With a bound beyond this the time is not told.
     pub max_bound: Span,
+    /// The interface by which alone is listened and answered, if not by all.
+    pub interface: Option<Interface>,
     /// How leap seconds are smeared, if they are.
     pub leap_smear: Option<Smear>,
     /// NTS, if it is served.
@@ -91,6 +94,7 @@ pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts, state: &Path
         max_bound: within(&written.max_bound, Span::from_secs(1), BOUND)?,
         keys: keys(written.key.as_deref().unwrap_or_default(), texts)?,
         leap_smear: written.leap_smear.as_ref().map(leap_smear).transpose()?,
+        interface: written.interface.as_ref().map(|written| written.get_ref().0.clone()),
         nts: written.nts.as_ref().map(|nts| serve_nts(nts, &ntp, state)).transpose()?,
         ntp,
         taiclock,

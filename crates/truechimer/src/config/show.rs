@@ -109,6 +109,7 @@ fn written_serve(serve: &Serve) -> WrittenServe {
         limit_interval: spelled(serve.rate.map_or(Span::ZERO, |rule| rule.interval)),
         limit_burst: serve.rate.and_then(|rule| key(rule.burst.into())),
         max_bound: spelled(serve.max_bound),
+        interface: serve.interface.clone().and_then(spelled),
         leap_smear: serve.leap_smear.and_then(|smear| spelled(smear.length())),
         key: (!serve.keys.is_empty())
             .then(|| serve.keys.iter().map(|key| Spanned::new(0..0, written_served_key(key))).collect()),

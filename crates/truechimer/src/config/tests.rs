@@ -413,6 +413,21 @@ fn no_place_is_listened_at_twice() {
 }
 
 #[test]
+fn one_interface_is_listened_at_or_all() {
+    let serve = |interface: &str| {
+        let config = parse(&format!("[serve]\nntp = [\"[::1]\"]\ninterface = \"{interface}\"\n"))?;
+        assert_eq!(parse(&config.to_toml()), Ok(config.clone()));
+        Ok::<_, String>(config.serve.unwrap().interface.map(|interface| interface.to_string()))
+    };
+    assert_eq!(serve("br-lan.7"), Ok(Some("br-lan.7".to_owned())));
+    let error = serve("eth0:1").unwrap_err();
+    assert!(
+        error.contains("\"eth0:1\" is no interface: 1 to 15 bytes without `/`, `:` and blanks"),
+        "{error}"
+    );
+}
+
+#[test]
 fn leap_seconds_are_smeared_over_whole_hours_or_not_at_all() {
     let smear = |length: &str| {
         parse(&format!("[serve]\nntp = [\"127.0.0.1\"]\nleap_smear = \"{length}\"\n"))

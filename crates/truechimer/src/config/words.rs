@@ -4,6 +4,7 @@ use std::fmt;
 
 use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::{Rhythm, Scale};
+use truechimer_sys::interface::{Interface, InterfaceError};
 
 use super::quantity::Spelled;
 use super::reference::Edge;
@@ -263,6 +264,19 @@ impl Spelled for Account {
 
     fn write(&self) -> String {
         self.0.clone()
+    }
+}
+
+impl Spelled for Interface {
+    const KIND: &'static str = "an interface such as \"eth1\"";
+    type Error = InterfaceError;
+
+    fn read(text: &str) -> Result<Self, InterfaceError> {
+        text.parse()
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -17,6 +17,7 @@ use truechimer_core::policy::{Rhythm, Scale};
 use truechimer_core::server::access::Prefix;
 use truechimer_core::wire::nts_ke::server_name::ServerName;
 use truechimer_core::wire::{taiclock, time37};
+use truechimer_sys::interface::Interface;
 
 use super::address::{Address, At};
 use super::error::{ConfigError, Fault, Texts};
@@ -129,6 +130,7 @@ pub(super) struct WrittenServe {
     pub(super) limit_interval: Key<Spelling<Span>>,
     pub(super) limit_burst: Key<i64>,
     pub(super) max_bound: Key<Spelling<Span>>,
+    pub(super) interface: Key<Spelling<Interface>>,
     pub(super) leap_smear: Key<Spelling<Span>>,
     pub(super) nts: Key<WrittenServeNts>,
     pub(super) key: Option<Vec<toml::Spanned<WrittenServeKey>>>,

@@ -146,6 +146,7 @@ fn taken(old: Option<&Serve>, new: Option<&Serve>) -> Option<Serve> {
         taiclock: old.taiclock.clone(),
         time: old.time.clone(),
         nts: old.nts.clone(),
+        interface: old.interface.clone(),
         workers: old.workers,
         clients: old.clients,
         leap_smear,
@@ -154,12 +155,12 @@ fn taken(old: Option<&Serve>, new: Option<&Serve>) -> Option<Serve> {
 }
 
 /// What of `[serve]` takes a restart, in words,
-const FIXED: &str = "[serve] ntp, taiclock, time, nts, workers, clients or leap_smear";
+const FIXED: &str = "[serve] ntp, taiclock, time, interface, nts, workers, clients or leap_smear";
 
 /// and as values.
 fn fixed(serve: &Serve) -> impl PartialEq + use<> {
     let places = [&serve.ntp, &serve.taiclock, &serve.time].map(Clone::clone);
-    (places, serve.nts.clone(), serve.workers, serve.clients, serve.leap_smear)
+    (places, serve.interface.clone(), serve.nts.clone(), serve.workers, serve.clients, serve.leap_smear)
 }
 
 /// Who is asked from now on. The reference clocks stay as they were opened, while we still could.

@@ -10,6 +10,7 @@ use truechimer_sys::clock;
 use truechimer_sys::udp::{Received, Stamps, UdpSocket};
 
 use super::{Door, Post, ServiceError};
+use crate::config::Serve;
 use crate::stamps;
 
 /// How many questions of one socket are answered in one turn: our own measurements are not kept waiting.
@@ -22,9 +23,10 @@ pub(super) struct Alone {
 }
 
 /// A socket at each place.
-pub(super) fn listen(places: &[(Protocol, SocketAddr)]) -> Result<Vec<Door>, ServiceError> {
+pub(super) fn listen(serve: &Serve, places: &[(Protocol, SocketAddr)]) -> Result<Vec<Door>, ServiceError> {
     let listen = |&(protocol, place): &(Protocol, SocketAddr)| {
-        let socket = UdpSocket::bind(place).map_err(|error| ServiceError::Bind(place, error))?;
+        let socket = UdpSocket::bind_at(place, serve.interface.as_ref());
+        let socket = socket.map_err(|error| ServiceError::at(place, serve, error))?;
         socket.enable_stamps(Stamps::Received);
         Ok(Door { protocol, socket })
     };

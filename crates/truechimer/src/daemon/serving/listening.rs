@@ -16,6 +16,7 @@ use truechimer_core::server::desk::{Desk, Policy};
 use truechimer_core::server::dial::Dial;
 use truechimer_core::server::smear::Smear;
 use truechimer_sys::handed::{Handed, HandedSocket};
+use truechimer_sys::interface::Interface;
 use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
 use truechimer_sys::{clock, tcp};
 use truechimer_time::Time;
@@ -66,12 +67,13 @@ impl Listening {
     /// A place cannot be listened at, a socket was handed over for none, or NTS cannot be prepared.
     pub fn at(serve: &Serve, keys: &Keys, seed: [u8; 32], handed: Vec<Handed>) -> Result<Self, ServiceError> {
         let mut rng = ChaCha20Rng::from_seed(seed);
-        let mut handed = Pool(handed);
+        let mut handed = Pool { handed, interface: serve.interface.clone() };
         let nts = serve.nts.as_ref();
         let nts = nts.map(|nts| Prepared::new(nts, drawn(&mut rng), |place| handed.listen(place)));
         let nts = nts.transpose()?;
-        let listen =
-            |place: &SocketAddr| handed.listen(*place).map_err(|error| ServiceError::Bind(*place, error));
+        let listen = |place: &SocketAddr| {
+            handed.listen(*place).map_err(|error| ServiceError::at(*place, serve, error))
+        };
         let listeners = serve.time.iter().map(listen).collect::<Result<_, _>>()?;
         let policy = Arc::new(policy(serve, keys)?);
         let (crews, notice) = crews(serve, &mut handed)?;
@@ -94,7 +96,7 @@ impl Listening {
     /// # Errors
     /// A place cannot be listened at.
     pub fn alone_at(serve: &Serve, keys: &Keys, seed: [u8; 32]) -> Result<Self, ServiceError> {
-        let doors = alone::listen(&wanted(serve))?;
+        let doors = alone::listen(serve, &wanted(serve))?;
         Ok(Self {
             places: places_of(&doors),
             listeners: Vec::new(),
@@ -157,7 +159,7 @@ fn crews(serve: &Serve, handed: &mut Pool) -> Result<(Vec<Vec<Door>>, Option<Str
     for (protocol, place) in wanted(serve) {
         let (socket, is_shared) = match handed.datagrams(place) {
             Some(handed) => handed,
-            None => (UdpSocket::bind_shared(place).map_err(|error| ServiceError::Bind(place, error))?, true),
+            None => (bind(serve, place).map_err(|error| ServiceError::at(place, serve, error))?, true),
         };
         alone = alone.or((!is_shared).then_some(place));
         first.push(opened(protocol, socket));
@@ -166,7 +168,7 @@ fn crews(serve: &Serve, handed: &mut Pool) -> Result<(Vec<Vec<Door>>, Option<Str
         first.iter().filter_map(|door| Some((door.protocol, door.socket.local_address().ok()?))).collect();
     let mut crews = vec![first];
     for _ in 1..serve.workers {
-        match alone.map_or_else(|| beside(&places), |place| Ok(Err(place)))? {
+        match alone.map_or_else(|| beside(serve, &places), |place| Ok(Err(place)))? {
             Ok(doors) => crews.push(doors),
             Err(place) => {
                 let notice = format!(
@@ -188,16 +190,23 @@ fn crews(serve: &Serve, handed: &mut Pool) -> Result<(Vec<Vec<Door>>, Option<Str
 
 /// Sockets of our own beside others at the same places; or the first place that is not to be shared, as the user of the
 /// other socket is not ours.
-fn beside(places: &[(Protocol, SocketAddr)]) -> Result<Result<Vec<Door>, SocketAddr>, ServiceError> {
+fn beside(
+    serve: &Serve,
+    places: &[(Protocol, SocketAddr)],
+) -> Result<Result<Vec<Door>, SocketAddr>, ServiceError> {
     let mut doors = Vec::with_capacity(places.len());
     for (protocol, place) in places {
-        match UdpSocket::bind_shared(*place) {
+        match bind(serve, *place) {
             Ok(socket) => doors.push(opened(*protocol, socket)),
             Err(SocketError::InUse) => return Ok(Err(*place)),
-            Err(error) => return Err(ServiceError::Bind(*place, error)),
+            Err(error) => return Err(ServiceError::at(*place, serve, error)),
         }
     }
     Ok(Ok(doors))
+}
+
+fn bind(serve: &Serve, place: SocketAddr) -> Result<UdpSocket, SocketError> {
+    UdpSocket::bind_shared_at(place, serve.interface.as_ref())
 }
 
 fn opened(protocol: Protocol, socket: UdpSocket) -> Door {
@@ -229,14 +238,18 @@ fn places_of(doors: &[Door]) -> Places {
 }
 
 /// What was handed over and has no place yet.
-struct Pool(Vec<Handed>);
+struct Pool {
+    handed: Vec<Handed>,
+    /// What our own listeners are held to.
+    interface: Option<Interface>,
+}
 
 impl Pool {
     /// A socket for datagrams at this place, and whether others may be beside it.
     fn datagrams(&mut self, place: SocketAddr) -> Option<(UdpSocket, bool)> {
         let is_it =
             |handed: &Handed| handed.place == place && matches!(handed.socket, HandedSocket::Datagrams(_));
-        let handed = self.0.swap_remove(self.0.iter().position(is_it)?);
+        let handed = self.handed.swap_remove(self.handed.iter().position(is_it)?);
         match handed.socket {
             HandedSocket::Datagrams(socket) => Some((socket, handed.is_shared)),
             HandedSocket::Connections(_) => None,
@@ -247,16 +260,16 @@ impl Pool {
     fn listen(&mut self, place: SocketAddr) -> Result<TcpListener, SocketError> {
         let is_it =
             |handed: &Handed| handed.place == place && matches!(handed.socket, HandedSocket::Connections(_));
-        let handed = self.0.iter().position(is_it).map(|index| self.0.swap_remove(index).socket);
+        let handed = self.handed.iter().position(is_it).map(|index| self.handed.swap_remove(index).socket);
         match handed {
             Some(HandedSocket::Connections(listener)) => Ok(listener),
-            Some(HandedSocket::Datagrams(_)) | None => tcp::listen(place),
+            Some(HandedSocket::Datagrams(_)) | None => tcp::listen_at(place, self.interface.as_ref()),
         }
     }
 
     /// What is left would be listened at by nobody.
     fn all_taken(self) -> Result<(), ServiceError> {
-        let Some(Handed { name, place, socket, .. }) = self.0.into_iter().next() else { return Ok(()) };
+        let Some(Handed { name, place, socket, .. }) = self.handed.into_iter().next() else { return Ok(()) };
         let protocol = match socket {
             HandedSocket::Datagrams(_) => "UDP",
             HandedSocket::Connections(_) => "TCP",
