@@ -378,8 +378,8 @@ impl Daemon {
         self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
         self.write_page();
         self.tell_clients();
-        let expired = publication.model.filter(|model| self.leaps.has_expired(model.best));
-        if expired.is_some() && !std::mem::replace(&mut self.told_of_leaps, true) {
+        let has_expired = publication.model.is_some_and(|model| self.leaps.has_expired(model.best));
+        if has_expired && !std::mem::replace(&mut self.told_of_leaps, true) {
             self.story.say(Level::Warn, LEAPS_EXPIRED);
         }
     }

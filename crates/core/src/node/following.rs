@@ -48,7 +48,7 @@ impl Node {
 
     /// Is a second question under way to this source, or to be asked?
     pub(super) fn is_following(&self, index: usize) -> bool {
-        self.associations[index].interleaving.as_ref().is_some_and(|it| it.waiting().is_some())
+        self.associations[index].interleaving.as_ref().is_some_and(Interleaving::is_waiting)
     }
 
     /// Asks the second question if its time has come, and ends it when the time for its answer is over: at the latest when the

@@ -46,10 +46,10 @@ pub struct Dial {
     at: Time<Raw>,
     /// TAI there, if it is known,
     tai: Option<Time<Tai>>,
-    /// The table of leap seconds that leads from UTC to it may lack one.
-    has_expired: bool,
     /// and how much the counter gains on it.
     rate: Rate,
+    /// The table of leap seconds that leads from UTC to TAI may lack one.
+    has_expired: bool,
     /// UTC on the wire.
     utc: Line,
     /// What is told in its place where leap seconds are smeared.

@@ -38,15 +38,15 @@ pub struct Interleaving {
 
 /// An answer that waits.
 #[derive(Clone, Copy, Debug)]
-pub struct Waiting {
+struct Waiting {
     /// The answer.
-    pub answer: Answer,
+    answer: Answer,
     /// What the second question speaks of.
-    pub earlier: Earlier,
+    earlier: Earlier,
     /// When that is asked.
-    pub follows: Time<Mono>,
+    follows: Time<Mono>,
     /// It is asked.
-    pub is_asked: bool,
+    is_asked: bool,
 }
 
 impl Interleaving {
@@ -78,9 +78,9 @@ impl Interleaving {
         if self.told > 0 { PATIENCE_ONCE_TOLD } else { PATIENCE }
     }
 
-    /// The answer that waits, if one does.
-    pub fn waiting(&self) -> Option<&Waiting> {
-        self.waiting.as_ref()
+    /// Does an answer wait?
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// When its departure is to be asked for, if that has not been done.

@@ -225,7 +225,7 @@ impl Filter {
         self.taken.iter().fold(0, |sum, &taken| sum.saturating_add(taken))
     }
 
-    /// Is it elsewhere than one of its members is by itself, or much less sure?
+    /// Is it elsewhere than its surest member is by itself, or much less sure?
     pub(super) fn is_astray(&self, voices: &[Voice<'_>]) -> bool {
         self.astray(voices) >= ASTRAY
     }
