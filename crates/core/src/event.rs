@@ -168,6 +168,13 @@ pub enum Event {
         /// For so long.
         slept: Span,
     },
+    /// The counter was interrupted, or another one counts from now on. What was known of the time is void.
+    Interrupted(Interruption),
+    /// The daemon was kept from running: it was late by so much. What it knew is still true.
+    Starved {
+        /// So long after it wanted to be woken.
+        late: Span,
+    },
     /// The error is beyond the panic limit; the clock is left alone until an operator gives leave to step.
     Panicked {
         /// Right time minus local clock.
@@ -201,6 +208,21 @@ pub enum Bootstrapping {
     },
     /// Too few of them could. It begins from the start.
     Unproved,
+}
+
+/// What has happened to the raw counter, where the clocks of the machine do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The machine stood still, counter and all, as a guest does that its host has paused: the battery clock went on
+    /// meanwhile, by so much.
+    Paused {
+        /// To the second, about.
+        by: Span,
+    },
+    /// The machine is another one than before, or goes on from an older image of itself: its host says so (VMClock).
+    Moved,
+    /// The kernel counts by other hardware from now on: another clocksource.
+    Recounted,
 }
 
 /// Why the clock did not take a command.

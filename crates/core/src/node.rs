@@ -20,7 +20,7 @@ use crate::discipline::joint::Joint;
 use crate::discipline::model::Model;
 use crate::discipline::oscillator::Oscillator;
 use crate::discipline::servo::Servo;
-use crate::event::{Event, SteeringFault};
+use crate::event::{Event, Interruption, SteeringFault};
 use crate::learned::Learned;
 use crate::measure::exchange::{Here, Proof};
 use crate::measure::reference::{Misreading, Reading};
@@ -138,6 +138,13 @@ pub enum Input {
     Temperature {
         /// Thousandths of a degree Celsius.
         millidegrees: i32,
+    },
+    /// The counter was interrupted, and it is not the clocks that tell.
+    Interrupted(Interruption),
+    /// We were woken so long after we wanted to be.
+    Starved {
+        /// More than a busy machine makes us wait.
+        late: Span,
     },
     /// An operator asks for something.
     Ordered(Order),
@@ -304,6 +311,8 @@ impl Node {
             Input::Read { source, reading } => self.read_of(now, source, reading),
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
             Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
+            Input::Interrupted(interruption) => self.interrupted(now, interruption),
+            Input::Starved { late } => self.tell(Event::Starved { late }),
             Input::Ordered(order) => self.ordered(now, order),
         }
         self.go_on(now);

@@ -38,7 +38,7 @@ use truechimer_time::{Rate, Span, Time};
 
 use crate::discipline::estimator::Reception;
 use crate::discipline::servo::Verdict;
-use crate::event::{Measurement, Paced, SteeringFault, Update};
+use crate::event::{Interruption, Measurement, Paced, SteeringFault, Update};
 use crate::measure::exchange::{Here, Refusal};
 use crate::measure::reference::Misreading;
 use crate::moment::{Moment, Stamp, StampedBy};
@@ -107,6 +107,10 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
             }
         }
         Input::Temperature { millidegrees } => write!(line, "temperature {millidegrees}"),
+        Input::Interrupted(Interruption::Paused { by }) => write!(line, "interrupted paused {by}"),
+        Input::Interrupted(Interruption::Moved) => write!(line, "interrupted moved"),
+        Input::Interrupted(Interruption::Recounted) => write!(line, "interrupted recounted"),
+        Input::Starved { late } => write!(line, "starved {late}"),
         Input::Ordered(Order::Burst) => write!(line, "ordered burst"),
         Input::Ordered(Order::Rest) => write!(line, "ordered rest"),
         Input::Ordered(Order::Step) => write!(line, "ordered step"),
@@ -311,9 +315,20 @@ impl<'a> Columns<'a> {
             "read" => Input::Read { source: SourceId(self.parse("source")?), reading: self.reading()? },
             "steered" => Input::Steered { command: self.command()?, outcome: self.outcome()? },
             "temperature" => Input::Temperature { millidegrees: self.parse("millidegrees")? },
+            "interrupted" => Input::Interrupted(self.interruption()?),
+            "starved" => Input::Starved { late: self.parse("late")? },
             "ordered" => Input::Ordered(self.order()?),
             _ => return Err(RecordError::Unreadable("happening")),
         })
+    }
+
+    fn interruption(&mut self) -> Result<Interruption, RecordError> {
+        match self.word("interruption")? {
+            "paused" => Ok(Interruption::Paused { by: self.parse("by")? }),
+            "moved" => Ok(Interruption::Moved),
+            "recounted" => Ok(Interruption::Recounted),
+            _ => Err(RecordError::Unreadable("interruption")),
+        }
     }
 
     fn here(&mut self) -> Result<Here, RecordError> {
@@ -410,6 +425,10 @@ mod tests {
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::KeeperLost) },
             Input::Temperature { millidegrees: -273 },
+            Input::Interrupted(Interruption::Paused { by: Span::from_secs(17) }),
+            Input::Interrupted(Interruption::Moved),
+            Input::Interrupted(Interruption::Recounted),
+            Input::Starved { late: Span::from_millis(2_500) },
             Input::Read { source: SourceId(4), reading: Err(Misreading::NotANumber) },
         ]
         .into_iter()

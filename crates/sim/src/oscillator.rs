@@ -5,7 +5,7 @@
 //! planned). Over any stretch the phase is integrated in closed form, and chance is drawn with its exact covariance of
 //! phase and rate, so that the size of the strides does not matter. Each kind of chance has a stream of its own.
 
-use truechimer_time::{Raw, Span, Tai, Time};
+use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
 use self::course::{Settling, Sine};
 use self::noise::{Noise, RandomSteps};
@@ -65,13 +65,14 @@ pub struct Oscillator {
     now: Time<Tai>,
     raw: Time<Raw>,
     noise: Noise,
+    retuned: Rate,
 }
 
 impl Oscillator {
     /// A counter that shows `raw` at `start`.
     pub fn new(spec: OscillatorSpec, start: Time<Tai>, raw: Time<Raw>, chance: Stream) -> Self {
         let noise = Noise::new(&spec, chance);
-        Self { spec, start, now: start, raw, noise }
+        Self { spec, start, now: start, raw, noise, retuned: Rate::ZERO }
     }
 
     /// What the counter shows.
@@ -85,7 +86,7 @@ impl Oscillator {
 
     /// The rate error now, seconds per second. Positive: fast.
     pub fn rate(&self) -> f64 {
-        self.spec.course_ppm(self.now - self.start) * 1e-6 + self.noise.rate()
+        self.spec.course_ppm(self.now - self.start) * 1e-6 + self.noise.rate() + self.retuned.as_ratio()
     }
 
     /// Lets the counter run until `until`, which is never in the past.
@@ -96,8 +97,16 @@ impl Oscillator {
             return;
         }
         let planned = self.spec.gained(self.now - self.start, until - self.start);
-        self.raw += passed + planned + Span::from_seconds(self.noise.gain(passed.as_seconds()));
+        self.raw += passed
+            + planned
+            + self.retuned.over(passed)
+            + Span::from_seconds(self.noise.gain(passed.as_seconds()));
         self.now = until;
+    }
+
+    /// Another oscillator counts from now on, which is so much faster.
+    pub fn retune(&mut self, by: Rate) {
+        self.retuned = self.retuned + by;
     }
 
     /// The machine sleeps until `until`: true time passes, the counter stands still.

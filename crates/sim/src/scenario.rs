@@ -1,6 +1,6 @@
 //! Scenarios: each names only what differs from a quiet LAN with four honest servers.
 
-use truechimer_core::event::SteeringFault;
+use truechimer_core::event::{Interruption, SteeringFault};
 use truechimer_core::policy::{ClockPolicy, Policy, Rhythm, SourcePolicy, TrustPolicy};
 use truechimer_time::{Rate, Span, Tai, Time, Utc};
 
@@ -78,6 +78,15 @@ pub enum Change {
         slept: Span,
         /// The clock is off by so much afterwards.
         rtc_error: Span,
+    },
+    /// The counter and all clocks stand still, and something tells the daemon.
+    Interrupt {
+        /// For so long.
+        stood: Span,
+        /// The counter runs so much faster afterwards than it did.
+        retuned: Rate,
+        /// What the daemon takes it for.
+        noticed: Interruption,
     },
     /// The kernel refuses to be steered, or no longer.
     KernelRefuses(Option<SteeringFault>),

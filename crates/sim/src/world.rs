@@ -171,10 +171,13 @@ impl Told {
             Event::MovedByOthers { .. }
             | Event::RetunedByOthers { .. }
             | Event::Suspended { .. }
+            | Event::Interrupted(_)
             | Event::OscillatorDoubted => &mut self.disrupted,
-            Event::Panicked { .. } | Event::Calmed | Event::SteeringFailed { .. } | Event::LeaveGiven => {
-                &mut self.alarmed
-            }
+            Event::Panicked { .. }
+            | Event::Calmed
+            | Event::SteeringFailed { .. }
+            | Event::Starved { .. }
+            | Event::LeaveGiven => &mut self.alarmed,
             Event::StatusChanged { .. } | Event::Leapt { .. } => &mut self.status_changed,
         };
         *counter += 1;
@@ -480,6 +483,13 @@ impl World {
                 self.oscillator.skip(self.now);
                 self.kernel.sleep(raw, slept, rtc_error);
                 self.outcome.oracle.slept(self.now);
+            }
+            Change::Interrupt { stood, retuned, noticed } => {
+                self.now += stood;
+                self.oscillator.skip(self.now);
+                self.oscillator.retune(retuned);
+                self.outcome.oracle.slept(self.now);
+                self.tell_node(Input::Interrupted(noticed));
             }
             Change::KernelRefuses(fault) => self.kernel.refuse(fault),
             Change::Restart => {

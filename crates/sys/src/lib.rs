@@ -11,6 +11,7 @@
 pub mod adjust;
 pub mod capability;
 pub mod clock;
+pub mod clock_set;
 pub mod fifo;
 pub mod file;
 pub mod handed;
@@ -30,6 +31,7 @@ pub mod system;
 pub mod tcp;
 pub mod udp;
 pub mod user;
+pub mod vmclock;
 pub mod wake;
 pub mod zone;
 

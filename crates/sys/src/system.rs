@@ -30,6 +30,12 @@ pub fn clocksource() -> Option<String> {
     text("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 }
 
+/// What the battery clock (RTC) shows, in seconds since 1970-01-01 00:00:00 of whatever it counts; `None` if there is
+/// none. To read it takes up to a millisecond (`Documentation/ABI/testing/sysfs-class-rtc`, `since_epoch`).
+pub fn battery_clock() -> Option<i64> {
+    text("/sys/class/rtc/rtc0/since_epoch")?.parse().ok()
+}
+
 /// Bytes in a page of memory.
 pub fn page_size() -> usize {
     // SAFETY: sysconf takes and returns numbers.

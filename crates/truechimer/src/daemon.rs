@@ -9,9 +9,9 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::event::{Event, Interruption, SteeringFault};
 use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
@@ -28,7 +28,7 @@ use truechimer_time::{LeapTable, Mono, Span, Time};
 use crate::config::{Config, Keys, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
-use crate::state::Store;
+use crate::state::{Machine, Store};
 use crate::talk::{
     ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply,
     StatusReply, VERSION,
@@ -48,6 +48,7 @@ pub mod sensor;
 pub mod serving;
 pub mod statistics;
 pub mod story;
+pub mod vigil;
 
 use agreeing::{Agreeing, End};
 use clock::LocalClock;
@@ -60,6 +61,7 @@ use sensor::Sensor;
 use serving::Service;
 use statistics::{Head, Recorder};
 use story::Storyteller;
+use vigil::Vigil;
 
 /// What was learned is saved so soon at first, and then each time after twice as long,
 const SAVE_FIRST: Span = Span::from_secs(64);
@@ -110,6 +112,7 @@ enum Token {
     Reference(SourceId),
     Service(usize),
     Control,
+    Vigil,
 }
 
 /// What is asked of a daemon from outside.
@@ -139,6 +142,8 @@ pub struct Daemon {
     resolver: Resolver,
     agreeing: Agreeing,
     sensor: Option<Sensor>,
+    /// Nobody else than the clocks tells of the counter under a simulator.
+    vigil: Option<Vigil>,
     references: References,
     page: Option<PageWriter>,
     published: Option<Page>,
@@ -197,6 +202,7 @@ impl Daemon {
             resolver: Resolver::new(names_to_look_up(&config), simulated),
             agreeing: Agreeing::new(&config, simulated)?,
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
+            vigil: (!simulated).then(|| Vigil::begin(Path::new(vigil::VMCLOCK), now.mono)),
             references: setup.references,
             page: setup.page,
             published: None,
@@ -233,7 +239,9 @@ impl Daemon {
                 Call::Reload => self.reload(reread()),
                 Call::GoOn => {}
             }
-            self.sleep()?;
+            let (ready, wanted) = self.sleep()?;
+            self.keep_vigil(wanted);
+            self.take_in(&ready);
             self.happen(Input::Wake);
             self.feel();
             self.save_if_due();
@@ -243,8 +251,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Sleeps until something is ready, and takes it in.
-    fn sleep(&mut self) -> io::Result<()> {
+    /// Sleeps until something is ready. Returns what is, and when we wanted to be woken at the latest.
+    fn sleep(&mut self) -> io::Result<(Vec<Token>, Time<Mono>)> {
         self.poll.clear();
         self.exchanges.register(&mut self.poll, Token::Exchange);
         if let Some(fd) = self.resolver.fd() {
@@ -260,13 +268,26 @@ impl Daemon {
         if let Some(control) = &self.control {
             control.register(&mut self.poll, Token::Control);
         }
+        if let Some(fd) = self.vigil.as_ref().and_then(Vigil::fd) {
+            self.poll.add(fd, Interest::Read, Token::Vigil);
+        }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
         let reading = self.sensor.as_ref().map(Sensor::due);
-        let deadline = deadline.chain(reading).fold(self.node.deadline(), Time::min);
-        let ready: Vec<Token> =
-            self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
-        self.take_in(&ready);
-        Ok(())
+        let looking = self.vigil.as_ref().map(Vigil::due);
+        let deadline = deadline.chain(reading).chain(looking).fold(self.node.deadline(), Time::min);
+        let ready = self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
+        Ok((ready, deadline))
+    }
+
+    /// Before anything is made of what came in: was the counter whole meanwhile?
+    fn keep_vigil(&mut self, wanted: Time<Mono>) {
+        let Some(vigil) = &mut self.vigil else { return };
+        for input in vigil.look(&clocks::readings(), wanted) {
+            if input == Input::Interrupted(Interruption::Recounted) {
+                self.store.belongs_to(Machine::here());
+            }
+            self.happen(input);
+        }
     }
 
     fn take_in(&mut self, ready: &[Token]) {
@@ -296,6 +317,7 @@ impl Daemon {
                 }
                 Token::Service(index) => self.serve(index),
                 Token::Control => talks = true,
+                Token::Vigil => self.vigil.iter().for_each(Vigil::woken),
             }
         }
         if talks {

@@ -145,6 +145,11 @@ impl Store {
         Self { path: folder.join(FILE), machine }
     }
 
+    /// What is saved from now on was learned of this machine: it counts by another clocksource than it did.
+    pub fn belongs_to(&mut self, machine: Machine) {
+        self.machine = machine;
+    }
+
     /// Keeps this, and the previous copy beside it. After a power cut there is the old or the new, never a mixture.
     ///
     /// # Errors

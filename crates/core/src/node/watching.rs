@@ -3,9 +3,9 @@
 use truechimer_time::leap::Leap;
 use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Time, Utc};
 
-use super::{Action, Input, Node, Steering};
+use super::{Action, Input, Node, Steering, history_of};
 use crate::discipline::servo::Verdict;
-use crate::event::{Event, SteeringFault};
+use crate::event::{Event, Interruption, SteeringFault};
 use crate::moment::Moment;
 use crate::status::Status;
 
@@ -100,6 +100,8 @@ impl Node {
             | Input::Read { .. }
             | Input::Steered { .. }
             | Input::Temperature { .. }
+            | Input::Interrupted(_)
+            | Input::Starved { .. }
             | Input::Ordered(_) => self.anchor_clock(now),
         }
     }
@@ -116,6 +118,19 @@ impl Node {
         self.clock.anchor = *now;
         self.oscillator.interrupted(now.raw, slept);
         self.void(now, Event::Suspended { slept });
+    }
+
+    /// The same, where something else than a clock tells. Another counter, or the same in another machine, has another
+    /// rate: what was learned of the old one is worth nothing.
+    pub(super) fn interrupted(&mut self, now: &Moment, interruption: Interruption) {
+        match interruption {
+            Interruption::Paused { by } => self.oscillator.interrupted(now.raw, by.abs()),
+            Interruption::Moved | Interruption::Recounted => {
+                self.oscillator.forget();
+                self.history = history_of(None);
+            }
+        }
+        self.void(now, Event::Interrupted(interruption));
     }
 
     /// What is known of the time is void: it is measured anew.

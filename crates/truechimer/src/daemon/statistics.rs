@@ -174,6 +174,8 @@ pub fn line_of(event: &Event, status: Status) -> Option<String> {
         | Event::MovedByOthers { .. }
         | Event::RetunedByOthers { .. }
         | Event::Suspended { .. }
+        | Event::Interrupted(_)
+        | Event::Starved { .. }
         | Event::Panicked { .. }
         | Event::Calmed
         | Event::SteeringFailed { .. }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use truechimer_core::discipline::select::NoMajority;
-use truechimer_core::event::{Bootstrapping, Event, Measurement, SteeringFault};
+use truechimer_core::event::{Bootstrapping, Event, Interruption, Measurement, SteeringFault};
 use truechimer_core::measure::exchange::KissCode;
 use truechimer_core::source::pool::Trouble;
 use truechimer_core::source::{SourceId, SourceSet};
@@ -99,6 +99,8 @@ impl Storyteller {
             | Event::MovedByOthers { .. }
             | Event::RetunedByOthers { .. }
             | Event::Suspended { .. }
+            | Event::Interrupted(_)
+            | Event::Starved { .. }
             | Event::Panicked { .. }
             | Event::Calmed
             | Event::SteeringFailed { .. }
@@ -163,6 +165,8 @@ impl Storyteller {
             | Event::MovedByOthers { .. }
             | Event::RetunedByOthers { .. }
             | Event::Suspended { .. }
+            | Event::Interrupted(_)
+            | Event::Starved { .. }
             | Event::Panicked { .. }
             | Event::Calmed
             | Event::SteeringFailed { .. }
@@ -248,6 +252,11 @@ fn own_words(event: &Event) -> Option<String> {
         Event::Suspended { slept } => {
             format!("the machine was suspended for {}: measuring anew", units::span(*slept))
         }
+        Event::Interrupted(interruption) => interrupted(*interruption),
+        Event::Starved { late } => format!(
+            "this daemon was kept from running for {}: the machine is overloaded, or somebody stopped the process",
+            units::span(*late)
+        ),
         Event::Panicked { error } => format!(
             "the clock is off by {}, beyond [clock] panic: it is left alone; if the sources are right, give leave by \
              `truechimer step`",
@@ -279,6 +288,21 @@ fn own_words(event: &Event) -> Option<String> {
     })
 }
 
+fn interrupted(interruption: Interruption) -> String {
+    match interruption {
+        Interruption::Paused { by } => format!(
+            "the machine stood still for about {} by its battery clock, as a guest does that is paused: measuring anew",
+            units::span(by)
+        ),
+        Interruption::Moved => {
+            "the host says that this machine was moved to another one or goes on from a snapshot: measuring anew".to_owned()
+        }
+        Interruption::Recounted => {
+            "the kernel counts by another clocksource from now on: rate and time are measured anew".to_owned()
+        }
+    }
+}
+
 /// How grave an event is.
 fn gravity(event: &Event) -> Level {
     match event {
@@ -295,7 +319,9 @@ fn gravity(event: &Event) -> Level {
         | Event::Unselected(_)
         | Event::OscillatorDoubted
         | Event::MovedByOthers { .. }
-        | Event::RetunedByOthers { .. } => Level::Warn,
+        | Event::RetunedByOthers { .. }
+        | Event::Interrupted(_)
+        | Event::Starved { .. } => Level::Warn,
         Event::Addressed { .. }
         | Event::Agreed { .. }
         | Event::GivenUp { .. }
