@@ -191,6 +191,89 @@ pub enum Event {
     LeaveGiven,
 }
 
+impl Event {
+    /// One word for what it is, the same for good: for files, programs and hooks.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Addressed { .. } => "addressed",
+            Self::NotFound { .. } => "not_found",
+            Self::NotSent { .. } => "not_sent",
+            Self::Reachable { .. } => "reachable",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Refused { .. } => "refused",
+            Self::Misread { .. } => "misread",
+            Self::Kissed { .. } => "kissed",
+            Self::Agreed { .. } => "agreed",
+            Self::NotAgreed { .. } => "not_agreed",
+            Self::Bootstrapping(_) => "bootstrapping",
+            Self::Measured(_) => "measured",
+            Self::Paced(_) => "paced",
+            Self::Contradicted { .. } => "contradicted",
+            Self::SameServer { .. } => "same_server",
+            Self::GivenUp { .. } => "given_up",
+            Self::Loops { .. } => "loops",
+            Self::Selected { .. } => "selected",
+            Self::Unselected(_) => "unselected",
+            Self::Updated(_) => "updated",
+            Self::OscillatorDoubted => "oscillator_doubted",
+            Self::StatusChanged { .. } => "status_changed",
+            Self::Stepped { .. } => "stepped",
+            Self::Leapt { .. } => "leapt",
+            Self::MovedByOthers { .. } => "moved_by_others",
+            Self::RetunedByOthers { .. } => "retuned_by_others",
+            Self::Suspended { .. } => "suspended",
+            Self::Interrupted(Interruption::Paused { .. }) => "paused",
+            Self::Interrupted(Interruption::Moved) => "migrated",
+            Self::Interrupted(Interruption::Recounted) => "clocksource_changed",
+            Self::Starved { .. } => "starved",
+            Self::Panicked { .. } => "panicked",
+            Self::Calmed => "calmed",
+            Self::SteeringFailed { .. } => "steering_failed",
+            Self::LeaveGiven => "leave_given",
+        }
+    }
+
+    /// By how much, where that is the question: a step forward is positive, as all offsets.
+    pub fn by(&self) -> Option<Span> {
+        match self {
+            Self::Stepped { by } | Self::MovedByOthers { by } => Some(*by),
+            Self::Leapt { kind: LeapKind::Inserted } => Some(Span::from_secs(-1)),
+            Self::Leapt { kind: LeapKind::Deleted } => Some(Span::from_secs(1)),
+            Self::Suspended { slept } => Some(*slept),
+            Self::Interrupted(Interruption::Paused { by }) => Some(*by),
+            Self::Starved { late } => Some(*late),
+            Self::Panicked { error } => Some(*error),
+            Self::Contradicted { gap, .. } => Some(*gap),
+            Self::Addressed { .. }
+            | Self::NotFound { .. }
+            | Self::NotSent { .. }
+            | Self::Reachable { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::Misread { .. }
+            | Self::Kissed { .. }
+            | Self::Agreed { .. }
+            | Self::NotAgreed { .. }
+            | Self::Bootstrapping(_)
+            | Self::Measured(_)
+            | Self::Paced(_)
+            | Self::SameServer { .. }
+            | Self::GivenUp { .. }
+            | Self::Loops { .. }
+            | Self::Selected { .. }
+            | Self::Unselected(_)
+            | Self::Updated(_)
+            | Self::OscillatorDoubted
+            | Self::StatusChanged { .. }
+            | Self::RetunedByOthers { .. }
+            | Self::Interrupted(Interruption::Moved | Interruption::Recounted)
+            | Self::Calmed
+            | Self::SteeringFailed { .. }
+            | Self::LeaveGiven => None,
+        }
+    }
+}
+
 /// How the first time is found where the clock is too wrong for certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bootstrapping {

@@ -141,6 +141,8 @@ pub enum Input {
     },
     /// The counter was interrupted, and it is not the clocks that tell.
     Interrupted(Interruption),
+    /// There is another way into the network than before, or there may be.
+    NetworkChanged,
     /// We were woken so long after we wanted to be.
     Starved {
         /// More than a busy machine makes us wait.
@@ -312,6 +314,7 @@ impl Node {
             Input::Steered { command, outcome } => self.steered(now, command, outcome),
             Input::Temperature { millidegrees } => self.warmed(now, millidegrees),
             Input::Interrupted(interruption) => self.interrupted(now, interruption),
+            Input::NetworkChanged => self.ask_the_missed(now),
             Input::Starved { late } => self.tell(Event::Starved { late }),
             Input::Ordered(order) => self.ordered(now, order),
         }

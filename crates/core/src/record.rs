@@ -110,6 +110,7 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
         Input::Interrupted(Interruption::Paused { by }) => write!(line, "interrupted paused {by}"),
         Input::Interrupted(Interruption::Moved) => write!(line, "interrupted moved"),
         Input::Interrupted(Interruption::Recounted) => write!(line, "interrupted recounted"),
+        Input::NetworkChanged => write!(line, "network"),
         Input::Starved { late } => write!(line, "starved {late}"),
         Input::Ordered(Order::Burst) => write!(line, "ordered burst"),
         Input::Ordered(Order::Rest) => write!(line, "ordered rest"),
@@ -316,6 +317,7 @@ impl<'a> Columns<'a> {
             "steered" => Input::Steered { command: self.command()?, outcome: self.outcome()? },
             "temperature" => Input::Temperature { millidegrees: self.parse("millidegrees")? },
             "interrupted" => Input::Interrupted(self.interruption()?),
+            "network" => Input::NetworkChanged,
             "starved" => Input::Starved { late: self.parse("late")? },
             "ordered" => Input::Ordered(self.order()?),
             _ => return Err(RecordError::Unreadable("happening")),
@@ -428,6 +430,7 @@ mod tests {
             Input::Interrupted(Interruption::Paused { by: Span::from_secs(17) }),
             Input::Interrupted(Interruption::Moved),
             Input::Interrupted(Interruption::Recounted),
+            Input::NetworkChanged,
             Input::Starved { late: Span::from_millis(2_500) },
             Input::Read { source: SourceId(4), reading: Err(Misreading::NotANumber) },
         ]

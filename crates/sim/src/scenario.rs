@@ -68,6 +68,8 @@ pub enum Change {
     },
     /// All ways are cut, or mended.
     CutAll(bool),
+    /// The daemon is told that the network has changed.
+    NetworkChanged,
     /// Somebody steps the clock.
     StepByOthers(Span),
     /// Somebody changes the rate of the clock.

@@ -476,6 +476,7 @@ impl World {
         match change {
             Change::Cut { server, is_cut } => self.servers[server].1.cut(is_cut),
             Change::CutAll(is_cut) => self.servers.iter_mut().for_each(|(_, path)| path.cut(is_cut)),
+            Change::NetworkChanged => self.tell_node(Input::NetworkChanged),
             Change::StepByOthers(by) => self.kernel.step_by_others(raw, by),
             Change::RetuneByOthers(by) => self.kernel.retune_by_others(raw, by),
             Change::Sleep { slept, rtc_error } => {

@@ -84,3 +84,34 @@ fn another_clocksource_has_another_rate() {
     assert!(void_for(&outcome, Interruption::Recounted) < BURST);
     assert_honest(&outcome);
 }
+
+/// The sources cannot be reached when the machine boots. Once the network is there they answer within seconds, and not
+/// when they are asked again anyway.
+#[test]
+fn the_time_is_known_within_seconds_of_a_network() {
+    for seconds in [0, 7, 100, 5000] {
+        let comes = Span::from_secs(seconds);
+        let scenario = Scenario {
+            servers: four(),
+            duration: comes + Span::from_secs(60),
+            changes: vec![
+                (Span::ZERO, Change::CutAll(true)),
+                (comes, Change::CutAll(false)),
+                (comes + Span::from_millis(1), Change::NetworkChanged),
+            ],
+            ..Scenario::default()
+        };
+        for seed in 0..4 {
+            let outcome = World::new(&scenario, seed).with_story().watched().run();
+            let story = outcome.story.as_ref().expect("kept");
+            let first = story.iter().find_map(|(at, event)| match event {
+                Event::Updated(update) => Some((*at, update.bound)),
+                _ => None,
+            });
+            let (at, bound) = first.expect("known in the end");
+            assert!(at - comes < Span::from_secs(5), "{seconds} s: {:?}", at - comes);
+            assert!(bound < Span::from_millis(50), "{bound:?}");
+            assert_eq!(outcome.oracle.bounds_false, 0);
+        }
+    }
+}

@@ -90,6 +90,15 @@ pub fn load(path: &Path, limit: usize) -> Result<Vec<u8>, FileError> {
     read_regular(path, limit).while_doing("read", path)
 }
 
+/// A file to be read, and written at its end, made with these permissions if there is none. A link is not followed.
+///
+/// # Errors
+/// Those of the system; `ELOOP` for a link.
+pub fn append(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(mode).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
 /// Does anybody have the pipe at `path` open for reading? It is opened for writing for a moment, and nothing is written
 /// (fifo(7): without a reader the kernel answers ENXIO). What is no pipe has no reader.
 pub fn has_reader(path: &Path) -> Result<bool, FileError> {

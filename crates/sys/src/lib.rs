@@ -18,6 +18,7 @@ pub mod handed;
 pub mod inlet;
 pub mod interface;
 pub mod memory;
+pub mod network;
 pub mod notify;
 pub mod peer;
 pub mod phc;

@@ -129,6 +129,42 @@ pub struct Clients {
     pub output: Output,
 }
 
+/// Wait until the clock is right, by its bound
+///
+/// Exit 0: the clock is known to be within the bound of true time. Exit 1: that takes longer than the timeout; why is on stderr.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// How wrong the clock may be at most, under the assumptions of the bound
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = spelled::<Span>)]
+    pub bound: Span,
+    /// How long to wait; without it for ever
+    #[arg(long, value_name = "DURATION", value_parser = spelled::<Span>)]
+    pub timeout: Option<Span>,
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Print what happened to this machine's time, the newest last
+///
+/// It is read from the files that the daemon leaves, and the daemon need not run. A date with `~` in front is what the clock showed
+/// when true time was not known.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct History {
+    /// How many things that happened, at most
+    #[arg(short = 'n', long = "most", value_name = "NUMBER", default_value_t = 50)]
+    pub most: usize,
+    /// Only what happened so shortly before the newest entry
+    #[arg(long, value_name = "DURATION", value_parser = spelled::<Span>)]
+    pub since: Option<Span>,
+    /// Where the daemon keeps what has to survive it
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
+    pub state_dir: PathBuf,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// Print the time: the earliest it can be, the best guess, the latest
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Now {
@@ -419,6 +455,8 @@ mod tests {
         Sources(Sources),
         Clients(Clients),
         Now(Now),
+        Wait(Wait),
+        History(History),
         Burst(Burst),
         Config(Config),
         Keys(Keys),
@@ -450,6 +488,8 @@ mod tests {
             "sources",
             "now --json --run-dir /tmp/x",
             "burst",
+            "wait --bound 1ms --timeout 3min",
+            "history -n 3 --since 2h --state-dir /tmp --json",
             "config check",
             "config check x.toml",
             "config show",
@@ -495,6 +535,8 @@ mod tests {
             "keys new 0",
             "keys new 7 ROT13",
             "now extra",
+            "wait --bound 5",
+            "history --since yesterday",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

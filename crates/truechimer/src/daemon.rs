@@ -11,16 +11,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use truechimer_core::event::{Event, Interruption, SteeringFault};
+use truechimer_core::event::{Interruption, SteeringFault};
 use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::node::{Action, Birth, Input, Node, Order, Steering};
 use truechimer_core::policy::TrustPolicy;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
-use truechimer_core::status::Status;
 use truechimer_sys::clock as clocks;
-use truechimer_sys::memory;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
@@ -29,16 +27,14 @@ use crate::config::{Config, Keys, Level};
 use crate::page::Page;
 use crate::readiness::Readiness;
 use crate::state::{Machine, Store};
-use crate::talk::{
-    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply,
-    StatusReply, VERSION,
-};
 use crate::ui::units;
 
 pub mod agreeing;
+pub mod chronicle;
 pub mod clock;
 pub mod control;
 pub mod exchanges;
+pub mod hook;
 pub mod keeper;
 pub mod key_exchange;
 pub mod references;
@@ -48,12 +44,16 @@ pub mod sensor;
 pub mod serving;
 pub mod statistics;
 pub mod story;
+mod talking;
+mod telling;
 pub mod vigil;
 
 use agreeing::{Agreeing, End};
+use chronicle::Chronicle;
 use clock::LocalClock;
 use control::Control;
 use exchanges::Exchanges;
+use hook::Hook;
 use references::References;
 use reloading::Unread;
 use resolver::{Name, Resolver};
@@ -97,6 +97,8 @@ pub struct Setup {
     pub references: References,
     /// Where statistics are written.
     pub statistics: Option<PathBuf>,
+    /// Where the history is written.
+    pub history: Option<PathBuf>,
     /// Where the supervisor is told that we are ready.
     pub readiness: Option<Readiness>,
     /// What is told to people.
@@ -153,6 +155,10 @@ pub struct Daemon {
     control: Option<Control>,
     service: Option<Service>,
     recorder: Option<Recorder>,
+    chronicle: Option<Chronicle>,
+    hook: Option<Hook>,
+    /// The readings on both sides of the last step.
+    step: Option<(Moment, Moment)>,
     store: Store,
     saved: Time<Mono>,
     /// It is saved again after so long.
@@ -211,6 +217,9 @@ impl Daemon {
             control: setup.control,
             service: setup.service,
             recorder,
+            chronicle: setup.history.map(|folder| Chronicle::new(&folder)),
+            hook: config.hook.clone().filter(|_| !simulated).map(Hook::new),
+            step: None,
             store,
             saved: now.mono,
             save_after: SAVE_FIRST,
@@ -231,6 +240,7 @@ impl Daemon {
     ) -> io::Result<()> {
         self.tell_complaints();
         self.tell_of_smear();
+        self.begin_history();
         self.happen(Input::Wake);
         self.tell_supervisor();
         loop {
@@ -243,6 +253,7 @@ impl Daemon {
             self.keep_vigil(wanted);
             self.take_in(&ready);
             self.happen(Input::Wake);
+            self.tend_hook();
             self.feel();
             self.save_if_due();
         }
@@ -268,13 +279,15 @@ impl Daemon {
         if let Some(control) = &self.control {
             control.register(&mut self.poll, Token::Control);
         }
-        if let Some(fd) = self.vigil.as_ref().and_then(Vigil::fd) {
+        for fd in self.vigil.iter().flat_map(Vigil::fds) {
             self.poll.add(fd, Interest::Read, Token::Vigil);
         }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
         let reading = self.sensor.as_ref().map(Sensor::due);
         let looking = self.vigil.as_ref().map(Vigil::due);
-        let deadline = deadline.chain(reading).chain(looking).fold(self.node.deadline(), Time::min);
+        let hook = self.hook.as_ref().and_then(|hook| hook.due(clocks::mono()));
+        let deadline =
+            deadline.chain(reading).chain(looking).chain(hook).fold(self.node.deadline(), Time::min);
         let ready = self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
         Ok((ready, deadline))
     }
@@ -317,7 +330,8 @@ impl Daemon {
                 }
                 Token::Service(index) => self.serve(index),
                 Token::Control => talks = true,
-                Token::Vigil => self.vigil.iter().for_each(Vigil::woken),
+                // It has looked already.
+                Token::Vigil => {}
             }
         }
         if talks {
@@ -383,9 +397,19 @@ impl Daemon {
     }
 
     fn steer(&mut self, command: Steering) {
+        if let Steering::Step(by) = command {
+            self.announce_step(by);
+        }
+        let before = self.now();
         let outcome = self.clock.steer(command);
-        if let Steering::Step(_) = command {
-            self.references.stepped();
+        let after = self.now();
+        match (command, outcome) {
+            (Steering::Step(_), _) => {
+                self.references.stepped();
+                self.step = Some((before, after));
+            }
+            (Steering::Rate(_), Ok(rate)) => self.chronicle(|chronicle| chronicle.runs(&after, rate)),
+            (Steering::Rate(_), Err(_)) => {}
         }
         if let Some(clock) = self.clock.user() {
             self.published = self.published.map(|page| Page { clock: Some(clock), ..page });
@@ -400,6 +424,8 @@ impl Daemon {
         self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
         self.write_page();
         self.tell_clients();
+        let (at, status, model) = (publication.at, publication.status, publication.model);
+        self.chronicle(|chronicle| chronicle.known(&at, status, model));
         let has_expired = publication.model.is_some_and(|model| self.leaps.has_expired(model.best));
         if has_expired && !std::mem::replace(&mut self.told_of_leaps, true) {
             self.story.say(Level::Warn, LEAPS_EXPIRED);
@@ -439,28 +465,6 @@ impl Daemon {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
-        self.story.tell(event);
-        let status = self.node.status();
-        self.record(|recorder| recorder.event(event, status));
-        if let Event::StatusChanged { to, .. } = event {
-            self.tell_supervisor();
-            if *to == Status::Synchronised {
-                // The start is over: arguments, configuration, keys.
-                memory::let_go_of_code();
-            }
-        }
-    }
-
-    /// Statistics that cannot be written are given up, with a word: the clock is more important.
-    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> io::Result<()>) {
-        let outcome = self.recorder.as_mut().map_or(Ok(()), write);
-        if let Err(error) = outcome {
-            self.story.say(Level::Error, &format!("statistics end here, they cannot be written: {error}"));
-            self.recorder = None;
-        }
-    }
-
     fn serve(&mut self, index: usize) {
         if let Some(service) = &mut self.service {
             service.answer(index);
@@ -474,49 +478,8 @@ impl Daemon {
         service.publish(self.node.dial(&now, serve.max_bound), &self.leaps, now.asleep);
     }
 
-    /// Goes on with the conversations on the control socket.
-    fn talk(&mut self) {
-        let Some(mut control) = self.control.take() else { return };
-        let mut orders = Vec::new();
-        control.turn(clocks::mono(), |request| match request {
-            Request::Status {} => Reply::Status(Box::new(self.status())),
-            Request::Sources {} => Reply::Sources(self.sources()),
-            Request::Clients {} => self.clients(),
-            Request::Burst {} => taken(&mut orders, Order::Burst),
-            Request::Step {} => taken(&mut orders, Order::Step),
-        });
-        self.control = Some(control);
-        for order in orders {
-            self.happen(Input::Ordered(order));
-        }
-    }
-
     fn now(&self) -> Moment {
         self.clock.moment(&clocks::readings())
-    }
-
-    fn status(&self) -> StatusReply {
-        StatusReply {
-            clock: self.clock.name().to_owned(),
-            server: self.service.as_ref().map(server_counts),
-            ..StatusReply::of(&self.node.report(&self.now()), self.trust.max_rate, &self.leaps)
-        }
-    }
-
-    fn sources(&self) -> SourcesReply {
-        let now = self.now();
-        let sources = self.node.report(&now).sources;
-        SourcesReply {
-            version: VERSION,
-            sources: sources.iter().map(|source| SourceReply::of(source, now.mono)).collect(),
-        }
-    }
-
-    fn clients(&self) -> Reply {
-        match &self.service {
-            Some(service) => Reply::Clients(ClientsReply::of(service.clients(), clocks::mono())),
-            None => Reply::Error("nothing is served: there is no [serve] in the configuration".to_owned()),
-        }
     }
 
     /// Lets the node know how warm it is.
@@ -547,38 +510,11 @@ impl Daemon {
 
     fn save(&mut self) {
         self.saved = clocks::mono();
+        self.chronicle.iter_mut().for_each(Chronicle::sync);
         let Some(learned) = self.node.learned(&self.now()) else { return };
         if let Err(error) = self.store.save(&learned) {
             self.story.say(Level::Error, &format!("cannot save what was learned: {error}"));
         }
-    }
-}
-
-fn taken(orders: &mut Vec<Order>, order: Order) -> Reply {
-    orders.push(order);
-    Reply::Done {}
-}
-
-fn server_counts(service: &Service) -> ServerCounts {
-    let counters = service.counters();
-    let reasons = truechimer_core::server::Silence::ALL.into_iter();
-    ServerCounts {
-        listening: service.places().ntp.clone(),
-        taiclock: ClassicCounts::of(&service.places().taiclock, counters.taiclock),
-        time: ClassicCounts::of(&service.places().time, counters.time),
-        leap_smear: service.leap_smear().map(|smear| smear.length().as_seconds()),
-        answered: counters.answered,
-        interleaved: counters.interleaved,
-        leaked: counters.leaked,
-        sealed: counters.sealed,
-        protected: counters.protected,
-        refused: counters.refused,
-        key_exchanges: service.key_exchanges().map(KeyExchangeCounts::of),
-        unsent: counters.unsent,
-        silent: reasons
-            .map(|reason| (reason.label().to_owned(), counters.silent[reason.index()]))
-            .filter(|(_, count)| *count > 0)
-            .collect(),
     }
 }
 

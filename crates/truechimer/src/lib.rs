@@ -9,6 +9,8 @@ pub mod config;
 pub mod connections;
 pub mod daemon;
 pub mod floor;
+pub mod happened;
+pub mod history;
 pub mod leaps;
 pub mod measuring;
 pub mod page;

@@ -16,6 +16,7 @@ use truechimer_core::wire::ntp::Leap;
 use truechimer_time::{LeapTable, Mono, Rate, Span, Time};
 
 use crate::daemon::key_exchange::Counts;
+use crate::happened::Happened;
 use crate::ui::{stamp, units};
 
 /// The version of these objects.
@@ -49,6 +50,8 @@ pub enum Request {
     Sources {},
     /// Who asks us for the time? For root and the daemon's own account: it is nobody else's business.
     Clients {},
+    /// Tell me what happens, as it happens. Anybody may ask.
+    Subscribe {},
     /// Ask all sources in a burst. For root and the daemon's own account.
     Burst {},
     /// Step at the next update if need be. For root and the daemon's own account.
@@ -59,7 +62,7 @@ impl Request {
     /// Is it for root and the daemon's own account alone?
     pub fn is_reserved(self) -> bool {
         match self {
-            Self::Status {} | Self::Sources {} => false,
+            Self::Status {} | Self::Sources {} | Self::Subscribe {} => false,
             Self::Clients {} | Self::Burst {} | Self::Step {} => true,
         }
     }
@@ -75,6 +78,10 @@ pub enum Reply {
     Sources(SourcesReply),
     /// To [`Request::Clients`].
     Clients(ClientsReply),
+    /// To [`Request::Subscribe`], once.
+    Subscribed {},
+    /// After that, again and again.
+    Happened(Box<Happened>),
     /// An order is taken.
     Done {},
     /// It is not done, and why.

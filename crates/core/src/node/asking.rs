@@ -16,6 +16,7 @@ use crate::measure::sample::Sample;
 use crate::moment::{Moment, Stamp};
 use crate::source::SourceId;
 use crate::source::association::{ExchangeId, Hearing, LastWord, NearLeap, Underway, sample_of};
+use crate::source::nts::NoKeys;
 use crate::source::reach::Reach;
 use crate::source::schedule::RATE_LIMIT;
 use crate::status::Status;
@@ -59,6 +60,23 @@ impl Node {
     pub(super) fn ask_all_soon(&mut self, now: &Moment) {
         for association in &mut self.associations {
             association.schedule.burst(now.mono);
+        }
+    }
+
+    /// The network has changed: whoever did not answer may do so now. Whoever did is not bothered.
+    pub(super) fn ask_the_missed(&mut self, now: &Moment) {
+        for association in &mut self.associations {
+            let is_keyless = association.nts.as_mut().is_some_and(|keyring| match keyring.trouble {
+                Some(NoKeys::NotFound | NoKeys::NotReached) => {
+                    keyring.nts.rest_no_longer();
+                    true
+                }
+                Some(_) | None => false,
+            });
+            if is_keyless || association.is_lost || !association.reach.answers_lately() {
+                association.schedule.forgive(now.mono);
+                association.schedule.burst(now.mono);
+            }
         }
     }
 

@@ -101,6 +101,7 @@ impl Node {
             | Input::Steered { .. }
             | Input::Temperature { .. }
             | Input::Interrupted(_)
+            | Input::NetworkChanged
             | Input::Starved { .. }
             | Input::Ordered(_) => self.anchor_clock(now),
         }

@@ -212,6 +212,12 @@ impl Nts {
         self.rests_until = Some(now + wait(self.tries));
     }
 
+    /// The wait was for a server that could not be reached from here; now perhaps it can. The next wait is as long as if this
+    /// one had been kept.
+    pub fn rest_no_longer(&mut self) {
+        self.rests_until = None;
+    }
+
     /// A key exchange has succeeded: its keys and cookies replace all that there were. No more than eight are kept.
     pub fn agreed(&mut self, keys: SessionKeys, cookies: impl IntoIterator<Item = Cookie>) {
         let jar = cookies.into_iter().take(COOKIES_MAX).collect();

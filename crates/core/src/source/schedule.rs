@@ -56,6 +56,7 @@ pub struct Schedule {
     warned: bool,
     traffic: Traffic,
     told: Span,
+    forgiven: Option<Time<Mono>>,
 }
 
 /// How much a source was bothered.
@@ -88,6 +89,7 @@ impl Schedule {
             warned: false,
             traffic: Traffic::default(),
             told: least,
+            forgiven: None,
         }
     }
 
@@ -254,6 +256,16 @@ impl Schedule {
     /// Somebody else has said something surprising: ask once, as soon as may be.
     pub fn hasten(&mut self, now: Time<Mono>) {
         self.due = self.due.min(self.soonest(now));
+    }
+
+    /// The last questions had no answer. Most likely they never left the neighbourhood, so that one may be asked now that is not
+    /// paid for. Not more often than the shortest interval: a network may come and go as it likes.
+    pub fn forgive(&mut self, now: Time<Mono>) {
+        if self.forgiven.is_some_and(|last| now - last < self.least) {
+            return;
+        }
+        self.forgiven = Some(now);
+        self.purse = self.purse.max(1.0);
     }
 
     /// Asks in a burst, beginning as soon as may be; a source that wished to be asked less is asked just once, when it is due.

@@ -26,7 +26,12 @@ pub fn step(arguments: &cli::Step) -> anyhow::Result<Outcome> {
 fn order(daemon: &cli::Daemon, request: Request) -> anyhow::Result<Outcome> {
     match ask(&daemon.run_dir, request)? {
         Reply::Done {} => Ok(Outcome::Yes),
-        Reply::Status(_) | Reply::Sources(_) | Reply::Clients(_) | Reply::Error(_) => {
+        Reply::Status(_)
+        | Reply::Sources(_)
+        | Reply::Clients(_)
+        | Reply::Subscribed {}
+        | Reply::Happened(_)
+        | Reply::Error(_) => {
             bail!("the daemon answers something else")
         }
     }

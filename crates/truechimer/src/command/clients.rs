@@ -18,7 +18,9 @@ pub fn clients(arguments: &cli::Clients) -> anyhow::Result<Outcome> {
     let reply = match ask(&arguments.daemon.run_dir, Request::Clients {})? {
         Reply::Clients(reply) => reply,
         Reply::Error(why) => bail!("{why}"),
-        Reply::Status(_) | Reply::Sources(_) | Reply::Done {} => bail!("the daemon answers something else"),
+        Reply::Status(_) | Reply::Sources(_) | Reply::Subscribed {} | Reply::Happened(_) | Reply::Done {} => {
+            bail!("the daemon answers something else")
+        }
     };
     let mut out = io::stdout().lock();
     let colours = Colours::of(arguments.output.color, &out);

@@ -126,6 +126,7 @@ fn start(
         service: None,
         references: References::default(),
         statistics: None,
+        history: None,
         readiness: None,
         level: Level::Error,
     })?;

@@ -6,6 +6,7 @@ pub mod burst;
 pub mod clients;
 pub mod config;
 pub mod demo;
+pub mod history;
 pub mod keys;
 pub mod manual;
 pub mod now;
@@ -16,6 +17,7 @@ pub mod set;
 pub mod sim;
 pub mod status;
 pub mod tz;
+pub mod wait;
 
 use std::process::ExitCode;
 

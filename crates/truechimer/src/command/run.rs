@@ -65,6 +65,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         service: listening.map(Listening::begin).transpose()?,
         references,
         statistics: config.statistics.dir.clone(),
+        history: Some(config.state.dir.join(NODE_FOLDER)),
         readiness: Some(readiness),
         level: config.log,
         config,

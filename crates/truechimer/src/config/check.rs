@@ -82,6 +82,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
             max_size: within(&statistics.max_size, defaults.statistics.max_size, STATISTICS_SIZE)?,
             keep: count(&statistics.keep, "keep", defaults.statistics.keep, 0..=STATISTICS_KEEP_MAX)?,
         },
+        hook: plain(&written.hook.program),
         log: plain(&written.log.level).unwrap_or(defaults.log),
         leap_file: plain(&written.leap.file),
     })

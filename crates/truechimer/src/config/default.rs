@@ -66,6 +66,7 @@ pub(super) fn config() -> Config {
         state: State { dir: PathBuf::from("/var/lib/truechimer"), run_dir: PathBuf::from("/run/truechimer") },
         statistics: Statistics { dir: None, max_size: Size(8 << 20), keep: 8 },
         log: Level::Info,
+        hook: None,
         leap_file: None,
     }
 }

@@ -93,6 +93,8 @@ pub struct Config {
     pub state: State,
     /// What is written down of each measurement.
     pub statistics: Statistics,
+    /// A program that is called for each thing that happened, if any.
+    pub hook: Option<PathBuf>,
     /// How much is told.
     pub log: Level,
     /// A file of leap seconds. None: [`LEAP_FILE`] if it can be read, else the table within the program.

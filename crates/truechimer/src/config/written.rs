@@ -49,6 +49,7 @@ pub(super) struct Written {
     pub(super) classic: WrittenClassic,
     pub(super) state: WrittenState,
     pub(super) statistics: WrittenStatistics,
+    pub(super) hook: WrittenHook,
     pub(super) log: WrittenLog,
     pub(super) leap: WrittenLeap,
 }
@@ -187,6 +188,13 @@ pub(super) struct WrittenStatistics {
     pub(super) dir: Option<Spelling<PathBuf>>,
     pub(super) max_size: Key<Spelling<Size>>,
     pub(super) keep: Key<i64>,
+}
+
+/// `[hook]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenHook {
+    pub(super) program: Option<Spelling<PathBuf>>,
 }
 
 /// `[log]`

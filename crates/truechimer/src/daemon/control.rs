@@ -22,11 +22,26 @@ const CONNECTIONS_MAX: usize = 16;
 /// A connection that takes longer is dropped.
 const PATIENCE: Span = Span::from_secs(5);
 
+/// So many subscribers at once of those who may give orders, and as many of all others.
+const SUBSCRIBERS_MAX: usize = 8;
+
+/// A subscriber who reads so much too slowly, in bytes, is dropped: he would not know what he has missed.
+const BACKLOG_MAX: usize = 1 << 18;
+
 /// The socket and its connections.
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
     connections: Vec<Connection>,
+    subscribers: Vec<Subscriber>,
+}
+
+/// Who is told what happens, as it happens.
+struct Subscriber {
+    stream: UnixStream,
+    may_order: bool,
+    /// What he has not read yet.
+    unsent: Vec<u8>,
 }
 
 struct Connection {
@@ -53,7 +68,7 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-        Ok(Self { listener, path: path.to_path_buf(), connections: Vec::new() })
+        Ok(Self { listener, path: path.to_path_buf(), connections: Vec::new(), subscribers: Vec::new() })
     }
 
     /// Waits for connections and for those that are there. The token tells nothing but that something is ready.
@@ -65,6 +80,21 @@ impl Control {
             let interest = if connection.reply.is_some() { Interest::Write } else { Interest::Read };
             poll.add(connection.stream.as_fd(), interest, token);
         }
+        for subscriber in &self.subscribers {
+            let interest = if subscriber.unsent.is_empty() { Interest::Read } else { Interest::Write };
+            poll.add(subscriber.stream.as_fd(), interest, token);
+        }
+    }
+
+    /// Tells all subscribers what happened. Each gets as much as his socket takes at once, the rest when he reads.
+    pub fn tell(&mut self, happened: &Reply) {
+        let line = line_of(happened);
+        self.subscribers.retain_mut(|subscriber| subscriber.hear(&line));
+    }
+
+    /// Is there anybody to be told?
+    pub fn has_subscribers(&self) -> bool {
+        !self.subscribers.is_empty()
     }
 
     /// When the next connection has dawdled too long.
@@ -75,14 +105,42 @@ impl Control {
     /// Goes on with all connections. `answer` is called for each request that may be answered.
     pub fn turn(&mut self, now: Time<Mono>, mut answer: impl FnMut(Request) -> Reply) {
         self.accept(now);
-        for connection in &mut self.connections {
-            if let Progress::Asked(request) = connection.go_on() {
-                let reply = connection.permit(request).map_or_else(Reply::Error, &mut answer);
-                connection.begin_reply(&reply);
-                connection.go_on();
+        self.subscribers.retain_mut(|subscriber| subscriber.is_there() && subscriber.hear(b""));
+        for connection in std::mem::take(&mut self.connections) {
+            if let Some(connection) = self.converse(connection, now, &mut answer) {
+                self.connections.push(connection);
             }
         }
-        self.connections.retain(|connection| !connection.is_over() && now < connection.ends);
+    }
+
+    /// Goes on with a connection, and returns it unless it is over.
+    fn converse(
+        &mut self,
+        mut connection: Connection,
+        now: Time<Mono>,
+        answer: &mut impl FnMut(Request) -> Reply,
+    ) -> Option<Connection> {
+        if let Progress::Asked(request) = connection.go_on() {
+            let reply = match connection.permit(request) {
+                Ok(Request::Subscribe {}) if self.has_room_for(connection.may_order) => {
+                    self.subscribers.extend(connection.subscribe());
+                    return None;
+                }
+                Ok(Request::Subscribe {}) => {
+                    Reply::Error("there are too many subscribers already".to_owned())
+                }
+                Ok(request) => answer(request),
+                Err(why) => Reply::Error(why),
+            };
+            connection.begin_reply(&reply);
+            connection.go_on();
+        }
+        (!connection.is_over() && now < connection.ends).then_some(connection)
+    }
+
+    fn has_room_for(&self, may_order: bool) -> bool {
+        let alike = self.subscribers.iter().filter(|subscriber| subscriber.may_order == may_order);
+        alike.count() < SUBSCRIBERS_MAX
     }
 
     fn accept(&mut self, now: Time<Mono>) {
@@ -117,6 +175,37 @@ fn clear_the_way(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon listens there"));
     }
     fs::remove_file(path)
+}
+
+impl Subscriber {
+    /// Is told a line, after what he has not read yet. False if he is gone, or reads too slowly.
+    fn hear(&mut self, line: &[u8]) -> bool {
+        self.unsent.extend_from_slice(line);
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(0) => return false,
+                Ok(len) => drop(self.unsent.drain(..len)),
+                Err(error) if is_passing(&error) => return self.unsent.len() <= BACKLOG_MAX,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// What he says is read into nothing. False if he is gone.
+    fn is_there(&mut self) -> bool {
+        let mut nothing = [0; REQUEST_MAX];
+        match self.stream.read(&mut nothing) {
+            Ok(len) => len > 0,
+            Err(error) => is_passing(&error),
+        }
+    }
+}
+
+fn line_of(reply: &Reply) -> Vec<u8> {
+    let mut line = serde_json::to_vec(reply).unwrap_or_else(|_| br#"{"error":"no reply"}"#.to_vec());
+    line.push(b'\n');
+    line
 }
 
 impl Connection {
@@ -165,9 +254,14 @@ impl Connection {
     }
 
     fn begin_reply(&mut self, reply: &Reply) {
-        let mut line = serde_json::to_vec(reply).unwrap_or_else(|_| br#"{"error":"no reply"}"#.to_vec());
-        line.push(b'\n');
-        self.reply = Some(line);
+        self.reply = Some(line_of(reply));
+    }
+
+    /// From now on he is told what happens.
+    fn subscribe(self) -> Option<Subscriber> {
+        let mut subscriber =
+            Subscriber { stream: self.stream, may_order: self.may_order, unsent: Vec::new() };
+        subscriber.hear(&line_of(&Reply::Subscribed {})).then_some(subscriber)
     }
 
     fn write(&mut self) -> Progress {
@@ -257,6 +351,59 @@ mod tests {
         control.turn(clock::mono(), |_| Reply::Done {});
         control.turn(clock::mono() + PATIENCE + PATIENCE, |_| Reply::Done {});
         assert!(control.connections.len() <= CONNECTIONS_MAX);
+    }
+
+    fn happened() -> Reply {
+        Reply::Happened(Box::new(crate::happened::Happened {
+            version: 1,
+            label: "calmed".to_owned(),
+            level: "info".to_owned(),
+            utc: None,
+            local: String::new(),
+            raw: String::new(),
+            by: None,
+            status: "unknown".to_owned(),
+            map: None,
+            words: "x".repeat(1000),
+        }))
+    }
+
+    fn subscriber(control: &mut Control, path: &Path) -> UnixStream {
+        let mut stream = UnixStream::connect(path).expect("connects");
+        stream.write_all(b"{\"request\":\"subscribe\"}\n").expect("writes");
+        turns(control, 3);
+        stream
+    }
+
+    #[test]
+    fn who_subscribes_is_told_until_he_goes() {
+        let path = scratch("subscribe");
+        let mut control = Control::listen(&path).expect("listens");
+        let stream = subscriber(&mut control, &path);
+        control.tell(&happened());
+        control.tell(&happened());
+        assert_eq!(control.deadline(), None, "he may stay");
+        let mut lines = io::BufReader::new(stream.try_clone().expect("a second handle")).lines();
+        let mut line = || lines.next().expect("a line").expect("read");
+        assert_eq!(line(), "{\"subscribed\":{}}");
+        assert!(line().starts_with("{\"happened\":{") && line().contains("calmed"));
+        drop((stream, lines));
+        turns(&mut control, 1);
+        assert!(!control.has_subscribers());
+    }
+
+    #[test]
+    fn bad_input_119_subscribers_are_few_and_who_does_not_read_is_dropped() {
+        let path = scratch("subscribers");
+        let mut control = Control::listen(&path).expect("listens");
+        let streams: Vec<_> = (0..2 * SUBSCRIBERS_MAX).map(|_| subscriber(&mut control, &path)).collect();
+        assert_eq!(control.subscribers.len(), SUBSCRIBERS_MAX);
+        assert!(reply(streams[SUBSCRIBERS_MAX].try_clone().expect("a second handle")).contains("too many"));
+        for _ in 0..4096 {
+            control.tell(&happened());
+            assert!(control.subscribers.iter().all(|subscriber| subscriber.unsent.len() <= BACKLOG_MAX));
+        }
+        assert!(!control.has_subscribers());
     }
 
     #[test]

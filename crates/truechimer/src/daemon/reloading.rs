@@ -197,6 +197,7 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[assume] or [select]", now.trust != new.trust),
         (FIXED, fixed(now) != fixed(new)),
         ("[state]", now.state != new.state),
+        ("[hook]", now.hook != new.hook),
         ("[statistics]", now.statistics != new.statistics),
         ("[log]", now.log != new.log),
         ("[leap]", now.leap_file != new.leap_file),

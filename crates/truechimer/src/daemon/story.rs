@@ -304,7 +304,7 @@ fn interrupted(interruption: Interruption) -> String {
 }
 
 /// How grave an event is.
-fn gravity(event: &Event) -> Level {
+pub fn gravity(event: &Event) -> Level {
     match event {
         Event::Panicked { .. } | Event::SteeringFailed { .. } => Level::Error,
         Event::Unreachable { .. }

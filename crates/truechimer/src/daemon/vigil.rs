@@ -4,6 +4,7 @@
 //! | what | seen by |
 //! | --- | --- |
 //! | the clock was set, the machine woke | a timer of the kernel, which wakes us at once |
+//! | an address or a route came or went | the kernel, which wakes us at once |
 //! | the guest was moved, or goes on from an image | VMClock, at each turn of the loop |
 //! | the kernel counts by other hardware | its name for the clocksource, once a second at most |
 //! | the guest stood still | the battery clock, once a minute |
@@ -16,6 +17,7 @@ use truechimer_core::event::Interruption;
 use truechimer_core::node::Input;
 use truechimer_sys::clock::Readings;
 use truechimer_sys::clock_set::ClockSets;
+use truechimer_sys::network::NetworkChanges;
 use truechimer_sys::system;
 use truechimer_sys::vmclock::{Incarnation, VmClock};
 use truechimer_time::{Mono, Span, Time};
@@ -42,6 +44,7 @@ const LATE: Span = Span::from_secs(1);
 #[derive(Debug)]
 pub struct Vigil {
     sets: Option<ClockSets>,
+    network: Option<NetworkChanges>,
     host: Option<(VmClock, Incarnation)>,
     counter: Watched<String>,
     battery: Watched<Battery>,
@@ -88,19 +91,19 @@ impl Vigil {
     pub fn begin(vmclock: &Path, now: Time<Mono>) -> Self {
         let host = VmClock::open(vmclock).ok().flatten();
         let host = host.and_then(|clock| clock.incarnation().map(|seen| (clock, seen)));
-        Self { sets: ClockSets::watch().ok(), host, counter: Watched::new(now), battery: Watched::new(now) }
-    }
-
-    /// Ready when the clock was set or the machine woke.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.sets.as_ref().map(ClockSets::as_fd)
-    }
-
-    /// The reason to wake is taken in; what it means shows in the clocks.
-    pub fn woken(&self) {
-        if let Some(sets) = &self.sets {
-            sets.drain();
+        Self {
+            sets: ClockSets::watch().ok(),
+            network: NetworkChanges::watch().ok(),
+            host,
+            counter: Watched::new(now),
+            battery: Watched::new(now),
         }
+    }
+
+    /// Ready when there is something to look at.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let sets = self.sets.as_ref().map(ClockSets::as_fd);
+        sets.into_iter().chain(self.network.as_ref().map(NetworkChanges::as_fd))
     }
 
     /// When to look at the latest.
@@ -110,13 +113,17 @@ impl Vigil {
 
     /// What has happened since the last look; `wanted` is when we wanted to be woken.
     pub fn look(&mut self, now: &Readings, wanted: Time<Mono>) -> Vec<Input> {
+        // A clock that was set, and a sleep, show in the clocks: it is enough to be awake.
+        let _ = self.sets.as_ref().map(ClockSets::drain);
+        let has_changed = self.network.as_ref().is_some_and(NetworkChanges::drain);
+        let network = has_changed.then_some(Input::NetworkChanged);
         let late = now.mono - wanted;
         let starved = (late > LATE).then_some(Input::Starved { late });
         let interruption = self.host_says().or_else(|| self.counter_says(now.mono)).or_else(|| {
             let due = self.battery.due <= now.mono;
             due.then(system::battery_clock).and_then(|shown| self.battery_says(now, shown))
         });
-        interruption.map(Input::Interrupted).into_iter().chain(starved).collect()
+        interruption.map(Input::Interrupted).into_iter().chain(starved).chain(network).collect()
     }
 
     fn host_says(&mut self) -> Option<Interruption> {

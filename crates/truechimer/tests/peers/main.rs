@@ -31,6 +31,7 @@ mod container;
 mod control;
 mod flood;
 mod foretold;
+mod happening;
 mod hostile;
 mod interop;
 mod keeping;
