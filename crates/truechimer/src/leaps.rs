@@ -47,6 +47,14 @@ pub fn load(path: &Path) -> Result<LeapTable, LeapsError> {
     }
 }
 
+/// Of a file that nobody has named, and this program's own table, the one that holds for longer. Where both have the same leap
+/// seconds, a file that the system has not renewed for long knows less than a program that is newer.
+pub fn of_system(file: LeapTable) -> LeapTable {
+    let own = LeapTable::COMPILED;
+    let expires_sooner = file.expiry().is_some_and(|expiry| own.expiry().is_some_and(|own| expiry < own));
+    if expires_sooner && file.leaps() == own.leaps() { own } else { file }
+}
+
 fn parse(bytes: &[u8]) -> Result<LeapTable, LeapFileError> {
     let is_binary = bytes.first() == Some(&0x40);
     let is_zic = bytes.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"Leap"));
@@ -69,6 +77,28 @@ mod tests {
         let zic = b"#updated 1467936000\nLeap\t1972\tJun\t30\t23:59:60\t+\tS\n";
         assert_eq!(parse(zic).expect("zic").leaps().len(), 1);
         assert!(parse(b"nonsense\n").is_err());
+    }
+
+    /// Debian 12 has a list that expired in June 2026, and renews it rarely.
+    #[test]
+    fn a_list_that_the_system_has_not_renewed_does_not_hide_what_the_program_knows() {
+        let mut buffer = [0; truechimer_time::leap::DAT_BYTES_MAX];
+        let dat = LeapTable::COMPILED.to_dat(&mut buffer).expect("27 insertions");
+        let without_expiry = parse(dat).expect("leapsecs.dat");
+        let lines: String = LeapTable::COMPILED
+            .leaps()
+            .iter()
+            .map(|leap| {
+                let day = truechimer_time::Civil::of(leap.midnight() - truechimer_time::Span::from_secs(1));
+                let month = if format!("{day}").contains("-06-") { "Jun\t30" } else { "Dec\t31" };
+                format!("Leap\t{}\t{month}\t23:59:60\t+\tS\n", &format!("{day}")[..4])
+            })
+            .collect();
+        let expiring = |at: &str| parse(format!("#expires {at}\n{lines}").as_bytes()).expect("zic");
+        let (old, new) = (expiring("1782604800"), expiring("1845849600"));
+        assert_eq!(of_system(old), LeapTable::COMPILED);
+        assert_eq!(of_system(new.clone()), new);
+        assert_eq!(of_system(without_expiry.clone()), without_expiry);
     }
 
     #[test]

@@ -93,7 +93,8 @@ fn call(signals: &SignalFlags) -> Call {
     if signals.take(Signal::HangUp) { Call::Reload } else { Call::GoOn }
 }
 
-/// The leap seconds: of the file that is configured, else of the system's, else of this program. A file that cannot be
+/// The leap seconds: of the file that is configured, else of the system's or of this program, whichever
+/// holds for longer. A file that cannot be
 /// used is said to be, and the program's table stands.
 pub(crate) fn leaps(config: &Config) -> LeapTable {
     let (path, is_wanted) = match &config.leap_file {
@@ -101,7 +102,8 @@ pub(crate) fn leaps(config: &Config) -> LeapTable {
         None => (Path::new(LEAP_FILE), false),
     };
     match leaps::load(path) {
-        Ok(table) => table,
+        Ok(table) if is_wanted => table,
+        Ok(table) => leaps::of_system(table),
         Err(error) if error.is_missing() && !is_wanted => LeapTable::COMPILED,
         Err(error) => {
             eprintln!("warn: leap seconds: {error}; the table of this program is used");
