@@ -25,5 +25,6 @@ mod reason;
 pub mod record;
 pub mod server;
 pub mod source;
-pub mod status;
 pub mod wire;
+
+pub use truechimer_model::status;

@@ -1,7 +1,7 @@
 //! A published page: a small file that one process writes and any number of others read as shared memory.
 //!
 //! ```text
-//!   magic | layout | size | generation | 32 words of the caller's         each a u64 in this machine's order
+//!   magic | layout | size | generation | 38 words of the caller's         each a u64 in this machine's order
 //! ```
 //!
 //! The generation is a sequence lock: odd while the words are being written, and two more after each time. A reader
@@ -25,7 +25,7 @@ use libc::{c_int, c_void};
 use crate::user::effective_uid;
 
 /// How many words a page carries for its caller.
-pub const WORDS: usize = 32;
+pub const WORDS: usize = 38;
 
 const HEADER_WORDS: usize = 4;
 const PAGE_BYTES: usize = (HEADER_WORDS + WORDS) * size_of::<u64>();

@@ -24,7 +24,7 @@ use truechimer_sys::shm::PageWriter;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use crate::config::{Config, Keys, Level};
-use crate::page::Page;
+use crate::page::{Page, page_of};
 use crate::readiness::Readiness;
 use crate::state::{Machine, Store};
 use crate::ui::units;
@@ -421,7 +421,7 @@ impl Daemon {
     fn publish(&mut self, publication: &Publication) {
         let fault = self.clock.report(publication).err();
         self.tell_report_fault(fault);
-        self.published = Some(Page::of(publication, &self.trust, self.clock.user()));
+        self.published = Some(page_of(publication, &self.trust, &self.leaps, self.clock.user()));
         self.write_page();
         self.tell_clients();
         let (at, status, model) = (publication.at, publication.status, publication.model);

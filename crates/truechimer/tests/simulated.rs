@@ -64,7 +64,12 @@ impl Drop for Running {
 fn is_synchronised(folder: &Path) -> bool {
     let page = PageReader::open(&folder.join("time")).and_then(|page| page.read());
     let page = page.ok().and_then(|words| Page::of_words(words).ok());
-    page.is_some_and(|page| page.status == Status::Synchronised && page.read(&clock::readings()).is_some())
+    page.is_some_and(|page| {
+        page.status == Status::Synchronised && {
+            let now = clock::readings();
+            page.read(now.raw, now.asleep).is_some()
+        }
+    })
 }
 
 #[test]

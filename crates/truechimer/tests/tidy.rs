@@ -16,7 +16,7 @@ const MODULE_LINES_MAX: usize = 600;
 const ARGUMENTS_MAX: usize = 5;
 
 /// Where the decisions live: no clock, no entropy, no socket, no thread, no order that differs from run to run.
-const PURE: [&str; 2] = ["crates/time/src", "crates/core/src"];
+const PURE: [&str; 3] = ["crates/time/src", "crates/model/src", "crates/core/src"];
 
 const IMPURE_WORDS: [&str; 12] = [
     "SystemTime",

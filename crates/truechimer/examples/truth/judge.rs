@@ -65,7 +65,7 @@ impl Look {
         let right = course.at(now.raw);
         let page = page.and_then(|page| page.read().ok()).and_then(|words| Page::of_words(words).ok());
         let claim = |reading: Reading| (reading.bound(), reading.best - right);
-        let page = page.and_then(|page| page.read(&now)).map(claim);
+        let page = page.and_then(|page| page.read(now.raw, now.asleep)).map(claim);
         Ok(Self { error: now.realtime - course.kernel(right), kernel, page })
     }
 

@@ -49,7 +49,7 @@ pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
         .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
     let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
     let readings = clock::readings();
-    let Some(reading) = page.read(&readings) else {
+    let Some(reading) = page.read(readings.raw, readings.asleep) else {
         eprintln!("truechimer: the time is not known yet (status {})", page.status);
         return Ok(Outcome::No);
     };

@@ -136,7 +136,7 @@ fn published(run_dir: &Path) -> Option<Span> {
     let words = PageReader::open(&run_dir.join(page::FILE_NAME)).ok()?.read().ok()?;
     let page = Page::of_words(words).ok()?;
     let readings = clock::readings();
-    let best = page.in_own_leaps(page.read(&readings)?.best);
+    let best = page.in_own_leaps(page.read(readings.raw, readings.asleep)?.best);
     Some(LeapTable::COMPILED.utc_of_tai(best).time.since_epoch() - readings.realtime.since_epoch())
 }
 

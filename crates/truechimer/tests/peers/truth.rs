@@ -52,7 +52,7 @@ impl Truth {
     pub(crate) fn sample(&self) -> Option<Sample> {
         let page = Page::of_words(self.reader.read().ok()?).unwrap();
         let now = clock::readings();
-        let reading = page.read(&now)?;
+        let reading = page.read(now.raw, now.asleep)?;
         let [earliest, best, latest] = [reading.earliest, reading.best, reading.latest].map(utc);
         let truth = now.realtime.since_epoch();
         let width = now.width;

@@ -102,7 +102,7 @@ impl<W: Write + IsTerminal> Show<W> {
         let look = Look {
             at: self.truth.since_begin(now.raw),
             status: page.status,
-            reading: page.read(&now),
+            reading: page.read(now.raw, now.asleep),
             truth,
             clock_error: local(truth) - clock,
         };

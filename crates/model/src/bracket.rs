@@ -8,7 +8,7 @@
 
 use truechimer_time::{Raw, Span, Tai, Time};
 
-use super::oscillator::RateLimits;
+use crate::limits::RateLimits;
 
 /// When the counter showed `at`, true time was neither before `earliest` nor after `latest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

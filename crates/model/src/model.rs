@@ -6,8 +6,8 @@
 
 use truechimer_time::{Rate, Raw, Span, Tai, Time};
 
-use super::bracket::Bracket;
-use super::oscillator::{MEMORY_SPAN, RateLimits};
+use crate::bracket::Bracket;
+use crate::limits::{MEMORY_SPAN, RateLimits};
 
 /// True time against the raw counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
