@@ -4,10 +4,8 @@
 //!   magic | layout | size | generation | 38 words of the caller's         each a u64 in this machine's order
 //! ```
 //!
-//! The generation is a sequence lock: odd while the words are being written, and two more after each time. A reader
-//! takes no lock, cannot disturb the writer, and gives up after a bounded number of attempts. All words are atomics,
-//! so that reading what is being written is no data race: what was read so is thrown away. 64 bits of generation do
-//! not come round in the life of a machine.
+//! The generation is a sequence lock (`lock.rs`): odd while the words are being written, and two more after each time. A
+//! reader takes no lock, cannot disturb the writer, and gives up after a bounded number of attempts.
 //!
 //! A reader trusts the owner of the page: to cut the file short under it would kill it (SIGBUS).
 //! [`PageReader::owner`] tells whom it would trust.
@@ -17,12 +15,14 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, hint, process, ptr};
 
 use libc::{c_int, c_void};
 
 use crate::user::effective_uid;
+
+mod lock;
 
 /// How many words a page carries for its caller.
 pub const WORDS: usize = 38;
@@ -109,16 +109,7 @@ impl PageWriter {
     /// Writes all words at once, as far as readers can see.
     pub fn write(&mut self, words: &[u64; WORDS]) {
         let page = self.page.words();
-        // A writer that died in the middle has left an odd generation: then this is its end.
-        let writing = page.generation.load(Ordering::Relaxed) | 1;
-        page.generation.store(writing, Ordering::Relaxed);
-        // Whoever sees a new word sees the odd generation as well, by the reader's acquire fence.
-        fence(Ordering::Release);
-        for (place, word) in page.words.iter().zip(words) {
-            place.store(*word, Ordering::Relaxed);
-        }
-        // Whoever sees the even generation sees all new words.
-        page.generation.store(writing.wrapping_add(1), Ordering::Release);
+        lock::write(&page.generation, &page.words, words);
     }
 }
 
@@ -146,27 +137,14 @@ impl PageReader {
     /// All words, as they were written together. Never waits for long: gives up after 1000 attempts.
     pub fn read(&self) -> Result<[u64; WORDS], PageError> {
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt() {
+            let page = self.page.words();
+            match lock::read(&page.generation, &page.words) {
                 Some((0, _)) => return Err(PageError::Empty),
                 Some((_, words)) => return Ok(words),
                 None => hint::spin_loop(),
             }
         }
         Err(PageError::Torn)
-    }
-
-    /// The generation and the words, unless they were written meanwhile.
-    ///
-    /// The loads are relaxed, and made acquire by fences: only relaxed loads are promised to work everywhere on
-    /// memory that may not be written.
-    fn attempt(&self) -> Option<(u64, [u64; WORDS])> {
-        let page = self.page.words();
-        let before = page.generation.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let words = std::array::from_fn(|i| page.words[i].load(Ordering::Relaxed));
-        fence(Ordering::Acquire);
-        let after = page.generation.load(Ordering::Relaxed);
-        (before == after && before.is_multiple_of(2)).then_some((before, words))
     }
 }
 
