@@ -39,6 +39,14 @@ pub fn glance() -> Readings {
     Readings { asleep: asleep_once().map_or(Span::ZERO, |(_, asleep)| asleep.max(Span::ZERO)), ..tightest() }
 }
 
+/// The unadjusted counter, and how long this machine had slept a moment later. In this order a sleep that stopped the counter
+/// before it was read is seen. As quick as that can be: the sleep is from one try, so an interruption may make it seem longer.
+/// Whoever sees one looks again, by [`asleep`].
+pub fn counter() -> (Time<Raw>, Span) {
+    let raw = raw();
+    (raw, asleep_once().map_or(Span::ZERO, |(_, asleep)| asleep.max(Span::ZERO)))
+}
+
 fn tightest() -> Readings {
     let mut best = bracket();
     for _ in 1..TRIES {
@@ -154,6 +162,14 @@ mod tests {
             assert!(before.2 <= readings.realtime && readings.realtime <= after.2);
             assert!(readings.width >= Span::ZERO && readings.width <= after.0 - before.0);
         }
+    }
+
+    #[test]
+    fn the_counter_is_read_together_with_the_sleep() {
+        let before = raw();
+        let (counter, slept) = counter();
+        assert!(before <= counter && counter <= raw());
+        assert!((slept - asleep()).abs() < Span::from_secs(1), "{slept:?}");
     }
 
     #[test]

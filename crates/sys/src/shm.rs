@@ -38,6 +38,8 @@ const ATTEMPTS_MAX: usize = 1000;
 /// Everybody may read it, only its owner may write it.
 const MODE: u32 = 0o644;
 const MODE_WRITE_BY_OTHERS: u32 = 0o022;
+/// In such a folder files are renamed and removed by their owners only.
+const MODE_STICKY: u32 = 0o1000;
 
 /// Why a page was not opened or not read.
 #[derive(Debug)]
@@ -50,12 +52,18 @@ pub enum PageError {
     Empty,
     /// The writer stopped in the middle of writing, or writes without pause.
     Torn,
+    /// It belongs to this user, who was not expected.
+    Foreign(u32),
+    /// Others than its owner can write to it, or put another in its place.
+    Unguarded,
 }
 
 impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::File(error) => return error.fmt(f),
+            Self::Foreign(uid) => return write!(f, "it belongs to user {uid}, whom nobody told us to trust"),
+            Self::Unguarded => "others than its owner can write to it, or put another in its place",
             Self::NotAPage => "not a page of this layout",
             Self::Empty => "nothing has been written to it yet",
             Self::Torn => "its writer stopped in the middle of writing",
@@ -118,6 +126,7 @@ impl PageWriter {
 pub struct PageReader {
     page: Mapping,
     owner: u32,
+    place: (u64, u64),
 }
 
 impl PageReader {
@@ -125,8 +134,40 @@ impl PageReader {
     /// change any more are the sign to open it again.
     pub fn open(path: &Path) -> Result<Self, PageError> {
         let file = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
-        let owner = file.metadata()?.uid();
-        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner })
+        let about = file.metadata()?;
+        let place = (about.dev(), about.ino());
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner: about.uid(), place })
+    }
+
+    /// Opens the page at `path`, if it can be relied upon: nobody but its owner, root and we can write to it or put another in
+    /// its place. The owner has to be `owner`; where none is named, root, we, or whoever has the folder. Whoever can write to
+    /// the folders above it is not looked at: they are as trusted as whoever named the path.
+    ///
+    /// # Errors
+    /// [`PageError::Foreign`] and [`PageError::Unguarded`] for what cannot be relied upon, and all of [`Self::open`].
+    pub fn open_guarded(path: &Path, owner: Option<u32>) -> Result<Self, PageError> {
+        let file = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
+        let about = file.metadata()?;
+        let folder = fs::metadata(folder_of(path))?;
+        let (uid, ours) = (about.uid(), effective_uid());
+        let is_expected = match owner {
+            Some(owner) => uid == owner,
+            None => [0, ours, folder.uid()].contains(&uid),
+        };
+        if !is_expected {
+            return Err(PageError::Foreign(uid));
+        }
+        let is_open = |mode: u32| mode & MODE_WRITE_BY_OTHERS != 0;
+        let is_replaceable = is_open(folder.mode()) && folder.mode() & MODE_STICKY == 0;
+        if is_open(about.mode()) || is_replaceable || ![0, ours, uid].contains(&folder.uid()) {
+            return Err(PageError::Unguarded);
+        }
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner: uid, place: (about.dev(), about.ino()) })
+    }
+
+    /// Is this still the file at `path`? One call of the system.
+    pub fn is_at(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|about| (about.dev(), about.ino()) == self.place)
     }
 
     /// The user who can write the page.
@@ -145,6 +186,13 @@ impl PageReader {
             }
         }
         Err(PageError::Torn)
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
     }
 }
 

@@ -165,3 +165,36 @@ fn a_page_that_cannot_be_made_is_an_error() {
     assert!(PageWriter::publish(&scratch.file("folder")).is_err());
     assert_eq!(scratch.names(), ["folder"]);
 }
+
+#[test]
+fn a_page_is_relied_upon_if_nobody_else_can_change_it() {
+    let scratch = Scratch::new();
+    let (folder, path) = (scratch.file("run"), scratch.file("run/page"));
+    fs::create_dir(&folder).unwrap();
+    PageWriter::publish(&path).unwrap().write(&filled_with(1));
+    let open = |owner| PageReader::open_guarded(&path, owner).map(|page| page.read().unwrap());
+    let chmod = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let us = effective_uid();
+    assert_eq!(open(None).unwrap(), filled_with(1));
+    assert_eq!(open(Some(us)).unwrap(), filled_with(1));
+    assert!(matches!(open(Some(us + 1)), Err(PageError::Foreign(uid)) if uid == us));
+    for (mode, is_guarded) in [(0o777, false), (0o775, false), (0o1777, true), (0o755, true)] {
+        chmod(&folder, mode);
+        assert_eq!(open(None).is_ok(), is_guarded, "{mode:o}");
+    }
+    chmod(&path, 0o664);
+    assert!(matches!(open(None), Err(PageError::Unguarded)));
+}
+
+#[test]
+fn a_reader_knows_whether_its_file_was_replaced() {
+    let scratch = Scratch::new();
+    let path = scratch.file("page");
+    PageWriter::publish(&path).unwrap().write(&filled_with(1));
+    let reader = PageReader::open(&path).unwrap();
+    assert!(reader.is_at(&path));
+    fs::rename(&path, scratch.file("old")).unwrap();
+    assert!(!reader.is_at(&path));
+    PageWriter::publish(&path).unwrap().write(&filled_with(2));
+    assert!(!reader.is_at(&path));
+}
