@@ -23,6 +23,7 @@ use libc::{c_int, c_void};
 use crate::user::effective_uid;
 
 mod lock;
+pub mod short;
 
 /// How many words a page carries for its caller.
 pub const WORDS: usize = 38;
@@ -82,36 +83,16 @@ impl From<io::Error> for PageError {
 /// The end that writes. There is to be one of a page: hold a [`lock`](crate::file::lock).
 #[derive(Debug)]
 pub struct PageWriter {
-    page: Mapping,
+    page: Mapping<Words>,
 }
 
 impl PageWriter {
     /// Publishes a page at `path`. One that is there, is ours and has this layout is taken over, so that its readers go
     /// on; anything else of that name is replaced.
     pub fn publish(path: &Path) -> Result<Self, PageError> {
-        match Self::take_over(path) {
-            Ok(writer) => Ok(writer),
-            Err(_not_ours) => Self::replace(path),
-        }
-    }
-
-    fn take_over(path: &Path) -> Result<Self, PageError> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(OPEN_FLAGS).open(path)?;
-        let about = file.metadata()?;
-        let ours =
-            about.uid() == effective_uid() && about.nlink() == 1 && about.mode() & MODE_WRITE_BY_OTHERS == 0;
-        if !ours {
-            return Err(PageError::NotAPage);
-        }
-        Ok(Self { page: Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE)? })
-    }
-
-    fn replace(path: &Path) -> Result<Self, PageError> {
-        let new = unused_name(path)?;
-        let file = create(&new).inspect_err(|_| drop(fs::remove_file(&new)))?;
-        let page = Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE)?;
-        fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))?;
-        Ok(Self { page })
+        let mut blank = [0; HEADER_WORDS + WORDS];
+        blank[..3].copy_from_slice(&[MAGIC, LAYOUT, PAGE_BYTES as u64]);
+        Ok(Self { page: published(path, &blank.map(u64::to_ne_bytes).concat(), Words::is_page)? })
     }
 
     /// Writes all words at once, as far as readers can see.
@@ -124,7 +105,7 @@ impl PageWriter {
 /// The end that reads.
 #[derive(Debug)]
 pub struct PageReader {
-    page: Mapping,
+    page: Mapping<Words>,
     owner: u32,
     place: (u64, u64),
 }
@@ -136,7 +117,7 @@ impl PageReader {
         let file = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path)?;
         let about = file.metadata()?;
         let place = (about.dev(), about.ino());
-        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner: about.uid(), place })
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ, Words::is_page)?, owner: about.uid(), place })
     }
 
     /// Opens the page at `path`, if it can be relied upon: nobody but its owner, root and we can write to it or put another in
@@ -162,7 +143,8 @@ impl PageReader {
         if is_open(about.mode()) || is_replaceable || ![0, ours, uid].contains(&folder.uid()) {
             return Err(PageError::Unguarded);
         }
-        Ok(Self { page: Mapping::of(&file, libc::PROT_READ)?, owner: uid, place: (about.dev(), about.ino()) })
+        let place = (about.dev(), about.ino());
+        Ok(Self { page: Mapping::of(&file, libc::PROT_READ, Words::is_page)?, owner: uid, place })
     }
 
     /// Is this still the file at `path`? One call of the system.
@@ -197,6 +179,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// What lies in the file.
+#[derive(Debug)]
 #[repr(C)]
 struct Words {
     magic: AtomicU64,
@@ -209,41 +192,41 @@ struct Words {
 /// A pipe in the place of the page would wait without O_NONBLOCK.
 const OPEN_FLAGS: c_int = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
-/// A page in memory, shared with every other process that has it.
+/// A page in memory, shared with every other process that has it. A `T` is made of atomics and nothing else.
 #[derive(Debug)]
-struct Mapping {
-    start: ptr::NonNull<Words>,
+struct Mapping<T> {
+    start: ptr::NonNull<T>,
 }
 
 // SAFETY: the memory belongs to no thread, and is only reached through atomics.
-unsafe impl Send for Mapping {}
+unsafe impl<T: Sync> Send for Mapping<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Mapping {}
+unsafe impl<T: Sync> Sync for Mapping<T> {}
 
-impl Mapping {
-    /// Maps the file, which has to be a page as long as it says.
-    fn of(file: &File, protection: c_int) -> Result<Self, PageError> {
+impl<T> Mapping<T> {
+    /// Maps the file, which has to be as long as a `T` and to be one by its header.
+    fn of(file: &File, protection: c_int, is_page: fn(&T) -> bool) -> Result<Self, PageError> {
         let about = file.metadata()?;
-        if !about.is_file() || about.len() != PAGE_BYTES as u64 {
+        if !about.is_file() || about.len() != size_of::<T>() as u64 {
             return Err(PageError::NotAPage);
         }
-        let mapping = Self { start: map(file, protection)? };
-        match mapping.words().is_page() {
+        let mapping = Self { start: map(file, protection, size_of::<T>())?.cast() };
+        match is_page(mapping.words()) {
             true => Ok(mapping),
             false => Err(PageError::NotAPage),
         }
     }
 
-    fn words(&self) -> &Words {
-        // SAFETY: mapped until drop, page-aligned, as long as a page; and any bytes are atomics.
+    fn words(&self) -> &T {
+        // SAFETY: mapped until drop, page-aligned, as long as a T; and any bytes are atomics.
         unsafe { self.start.as_ref() }
     }
 }
 
-impl Drop for Mapping {
+impl<T> Drop for Mapping<T> {
     fn drop(&mut self) {
         // SAFETY: exactly what was mapped, and nothing borrows it any more.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), PAGE_BYTES) };
+        unsafe { libc::munmap(self.start.as_ptr().cast(), size_of::<T>()) };
     }
 }
 
@@ -254,14 +237,42 @@ impl Words {
     }
 }
 
-fn map(file: &File, protection: c_int) -> io::Result<ptr::NonNull<Words>> {
+fn map(file: &File, protection: c_int, bytes: usize) -> io::Result<ptr::NonNull<c_void>> {
     let (anywhere, shared, from_start) = (ptr::null_mut::<c_void>(), libc::MAP_SHARED, 0);
     // SAFETY: a new mapping where the kernel likes, over nothing of ours.
-    let start = unsafe { libc::mmap(anywhere, PAGE_BYTES, protection, shared, file.as_raw_fd(), from_start) };
+    let start = unsafe { libc::mmap(anywhere, bytes, protection, shared, file.as_raw_fd(), from_start) };
     match start == libc::MAP_FAILED {
         true => Err(io::Error::last_os_error()),
-        false => ptr::NonNull::new(start.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into()),
+        false => ptr::NonNull::new(start).ok_or_else(|| io::ErrorKind::OutOfMemory.into()),
     }
+}
+
+/// The page at `path`, to be written: one that is there, is ours and is a page is taken over, anything else is replaced by
+/// a blank one.
+fn published<T>(path: &Path, blank: &[u8], is_page: fn(&T) -> bool) -> Result<Mapping<T>, PageError> {
+    match taken_over(path, is_page) {
+        Ok(page) => Ok(page),
+        Err(_not_ours) => replaced(path, blank, is_page),
+    }
+}
+
+fn taken_over<T>(path: &Path, is_page: fn(&T) -> bool) -> Result<Mapping<T>, PageError> {
+    let file = OpenOptions::new().read(true).write(true).custom_flags(OPEN_FLAGS).open(path)?;
+    let about = file.metadata()?;
+    let ours =
+        about.uid() == effective_uid() && about.nlink() == 1 && about.mode() & MODE_WRITE_BY_OTHERS == 0;
+    match ours {
+        true => Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE, is_page),
+        false => Err(PageError::NotAPage),
+    }
+}
+
+fn replaced<T>(path: &Path, blank: &[u8], is_page: fn(&T) -> bool) -> Result<Mapping<T>, PageError> {
+    let new = unused_name(path)?;
+    let file = create(&new, blank).inspect_err(|_| drop(fs::remove_file(&new)))?;
+    let page = Mapping::of(&file, libc::PROT_READ | libc::PROT_WRITE, is_page)?;
+    fs::rename(&new, path).inspect_err(|_| drop(fs::remove_file(&new)))?;
+    Ok(page)
 }
 
 /// A name beside `path` that nothing has: a leftover of a process with our number is removed.
@@ -275,13 +286,11 @@ fn unused_name(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A page that was never written. Its bytes are written and not only reserved, so that no full disk is met later.
-fn create(path: &Path) -> io::Result<File> {
+fn create(path: &Path, blank: &[u8]) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let mut file =
         options.read(true).write(true).create_new(true).mode(MODE).custom_flags(OPEN_FLAGS).open(path)?;
-    let mut page = [0; HEADER_WORDS + WORDS];
-    page[..3].copy_from_slice(&[MAGIC, LAYOUT, PAGE_BYTES as u64]);
-    file.write_all(&page.map(u64::to_ne_bytes).concat())?;
+    file.write_all(blank)?;
     file.set_permissions(Permissions::from_mode(MODE))?;
     Ok(file)
 }

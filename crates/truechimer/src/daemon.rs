@@ -32,6 +32,7 @@ use crate::ui::units;
 pub mod agreeing;
 pub mod chronicle;
 pub mod clock;
+pub mod clockbound;
 pub mod control;
 pub mod exchanges;
 pub mod hook;
@@ -51,6 +52,7 @@ pub mod vigil;
 use agreeing::{Agreeing, End};
 use chronicle::Chronicle;
 use clock::LocalClock;
+use clockbound::ClockBound;
 use control::Control;
 use exchanges::Exchanges;
 use hook::Hook;
@@ -89,6 +91,8 @@ pub struct Setup {
     pub store: Store,
     /// Where the time is published.
     pub page: Option<PageWriter>,
+    /// Where it is published for clients of ClockBound. Only with the kernel's clock.
+    pub clockbound: Option<ClockBound>,
     /// Where questions of people come in.
     pub control: Option<Control>,
     /// Where questions of machines come in.
@@ -148,6 +152,7 @@ pub struct Daemon {
     vigil: Option<Vigil>,
     references: References,
     page: Option<PageWriter>,
+    clockbound: Option<ClockBound>,
     published: Option<Page>,
     report_fault: Option<SteeringFault>,
     /// It was said that the table of leap seconds has expired.
@@ -211,6 +216,7 @@ impl Daemon {
             vigil: (!simulated).then(|| Vigil::begin(Path::new(vigil::VMCLOCK), now.mono)),
             references: setup.references,
             page: setup.page,
+            clockbound: setup.clockbound,
             published: None,
             report_fault: None,
             told_of_leaps: false,
@@ -255,6 +261,7 @@ impl Daemon {
             self.happen(Input::Wake);
             self.tend_hook();
             self.feel();
+            self.tell_clockbound_if_due();
             self.save_if_due();
         }
         self.happen(Input::Ordered(Order::Rest));
@@ -284,6 +291,7 @@ impl Daemon {
         }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
         let reading = self.sensor.as_ref().map(Sensor::due);
+<<<<<<< HEAD
         let looking = self.vigil.as_ref().map(Vigil::due);
         let hook = self.hook.as_ref().and_then(|hook| hook.due(clocks::mono()));
         let deadline =
@@ -301,6 +309,14 @@ impl Daemon {
             }
             self.happen(input);
         }
+=======
+        let renewal = self.clockbound.as_ref().map(ClockBound::due);
+        let deadline = deadline.chain(reading).chain(renewal).fold(self.node.deadline(), Time::min);
+        let ready: Vec<Token> =
+            self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
+        self.take_in(&ready);
+        Ok(())
+>>>>>>> 6b32676 (Publish the time for programs of ClockBound, where that is wanted)
     }
 
     fn take_in(&mut self, ready: &[Token]) {
@@ -415,6 +431,7 @@ impl Daemon {
             self.published = self.published.map(|page| Page { clock: Some(clock), ..page });
             self.write_page();
         }
+        self.tell_clockbound();
         self.inputs.push_back(Input::Steered { command, outcome });
     }
 
@@ -423,6 +440,7 @@ impl Daemon {
         self.tell_report_fault(fault);
         self.published = Some(page_of(publication, &self.trust, &self.leaps, self.clock.user()));
         self.write_page();
+        self.tell_clockbound();
         self.tell_clients();
         let (at, status, model) = (publication.at, publication.status, publication.model);
         self.chronicle(|chronicle| chronicle.known(&at, status, model));
@@ -465,6 +483,44 @@ impl Daemon {
         }
     }
 
+<<<<<<< HEAD
+=======
+    /// What clients of ClockBound read is about the kernel's clock as it is now, not as it was at the last publication.
+    fn tell_clockbound(&mut self) {
+        if let Some(clockbound) = &mut self.clockbound {
+            clockbound.renew(self.published.as_ref(), &clocks::readings(), self.clock.rate().ok());
+        }
+    }
+
+    fn tell_clockbound_if_due(&mut self) {
+        if self.clockbound.as_ref().is_some_and(|clockbound| clockbound.due() <= clocks::mono()) {
+            self.tell_clockbound();
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        self.story.tell(event);
+        let status = self.node.status();
+        self.record(|recorder| recorder.event(event, status));
+        if let Event::StatusChanged { to, .. } = event {
+            self.tell_supervisor();
+            if *to == Status::Synchronised {
+                // The start is over: arguments, configuration, keys.
+                memory::let_go_of_code();
+            }
+        }
+    }
+
+    /// Statistics that cannot be written are given up, with a word: the clock is more important.
+    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> io::Result<()>) {
+        let outcome = self.recorder.as_mut().map_or(Ok(()), write);
+        if let Err(error) = outcome {
+            self.story.say(Level::Error, &format!("statistics end here, they cannot be written: {error}"));
+            self.recorder = None;
+        }
+    }
+
+>>>>>>> 6b32676 (Publish the time for programs of ClockBound, where that is wanted)
     fn serve(&mut self, index: usize) {
         if let Some(service) = &mut self.service {
             service.answer(index);

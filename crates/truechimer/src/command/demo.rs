@@ -121,6 +121,7 @@ fn start(
         seed: seed()?,
         simulated: false,
         store: Store::new(folder, Machine::here()),
+        clockbound: None,
         page: Some(PageWriter::publish(&folder.join(page::FILE_NAME))?),
         control: Some(Control::listen(&folder.join(talk::SOCKET_NAME))?),
         service: None,

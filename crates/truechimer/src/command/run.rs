@@ -18,6 +18,7 @@ use crate::cli;
 use crate::command::Outcome;
 use crate::config::{Config, Keys, LEAP_FILE, Level, Target};
 use crate::daemon::clock::{LocalClock, user_clock};
+use crate::daemon::clockbound::ClockBound;
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
 use crate::daemon::references::References;
@@ -47,6 +48,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let leaps = leaps(&config);
     let account = if arguments.simulated { None } else { account(&config)? };
     make_folders(&config, account.as_ref())?;
+    make_clockbound_folder(&config, account.as_ref())?;
     let _lock = lock(&config)?;
     let clock = choose_clock(&config, &leaps, arguments.simulated)?;
     let references = References::open(&config, account.as_ref(), arguments.simulated);
@@ -54,6 +56,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let keys = keys(&config)?;
     let listening = serve(&config, &keys, Some(handed).filter(|_| !arguments.simulated))?;
     give_up_privileges(account.as_ref(), arguments.simulated)?;
+    let clockbound = publish_clockbound(&config, &clock)?;
     let mut daemon = Daemon::new(Setup {
         clock,
         leaps,
@@ -61,6 +64,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         simulated: arguments.simulated,
         store: Store::new(&config.state.dir.join(NODE_FOLDER), Machine::here()),
         page: Some(publish(&config)?),
+        clockbound,
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
         service: listening.map(Listening::begin).transpose()?,
         references,
@@ -224,6 +228,32 @@ fn publish(config: &Config) -> anyhow::Result<PageWriter> {
     PageWriter::publish(&path).with_context(|| format!("cannot publish the time at {}", path.display()))
 }
 
+/// The folder of ClockBound's file, unless it is there: then it is somebody's, and stays as it is.
+fn make_clockbound_folder(config: &Config, account: Option<&User>) -> anyhow::Result<()> {
+    match config.clockbound.as_deref().and_then(Path::parent) {
+        Some(folder) if !folder.exists() => make_folder(folder, account),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What clients of ClockBound read. They read the kernel's clock beside it, so there has to be somebody who knows how right
+/// that is.
+fn publish_clockbound(config: &Config, clock: &LocalClock) -> anyhow::Result<Option<ClockBound>> {
+    let Some(path) = &config.clockbound else { return Ok(None) };
+    anyhow::ensure!(
+        clock.user().is_none(),
+        "nothing can be published for clients of ClockBound ([clockbound] path): they read the kernel's clock, and that may \
+         not be set from here. Run as root or with CAP_SYS_TIME, or leave [clockbound] out"
+    );
+    let file = ClockBound::publish(path).with_context(|| {
+        format!(
+            "cannot publish for clients of ClockBound at {} (may our account write there?)",
+            path.display()
+        )
+    })?;
+    Ok(Some(file))
+}
+
 fn listen(config: &Config) -> anyhow::Result<Control> {
     let path = config.state.run_dir.join(talk::SOCKET_NAME);
     Control::listen(&path).with_context(|| format!("cannot listen at {}", path.display()))
@@ -239,4 +269,27 @@ fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the kernel gives no random numbers: {error}"))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_published_for_clients_of_clockbound_about_a_clock_that_nobody_keeps_right() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/shm0");
+        let config = Config { clockbound: Some(path.clone()), ..Config::defaults() };
+        make_clockbound_folder(&config, None).expect("it can be made");
+        let own = LocalClock::User(user_clock(Span::ZERO));
+        let error = publish_clockbound(&config, &own).expect_err("they read the kernel's").to_string();
+        assert!(error.contains("CAP_SYS_TIME") && error.contains("[clockbound] path"), "{error}");
+        assert!(!path.exists());
+        assert!(publish_clockbound(&config, &LocalClock::Kernel).expect("it can be made").is_some());
+        assert_eq!(fs::metadata(&path).expect("it is there").len(), 80);
+        assert!(publish_clockbound(&Config::defaults(), &own).expect("off").is_none());
+        let nowhere = Config { clockbound: Some(path.join("x")), ..Config::defaults() };
+        let error = publish_clockbound(&nowhere, &LocalClock::Kernel).expect_err("a file is no folder");
+        assert!(error.to_string().contains("may our account write there"), "{error}");
+    }
 }

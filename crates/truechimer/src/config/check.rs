@@ -10,7 +10,7 @@ use truechimer_time::{Rate, Span};
 use super::error::{ConfigError, Fault, Texts};
 use super::place::Place;
 use super::quantity::{Size, Spelled};
-use super::words::Kind;
+use super::words::{Kind, Target};
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
 use super::{Clock, Config, KeyId, Source, State, Statistics, classic, default, pool, reference, serve};
 
@@ -84,8 +84,19 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         },
         hook: plain(&written.hook.program),
         log: plain(&written.log.level).unwrap_or(defaults.log),
+        clockbound: clockbound(written)?,
         leap_file: plain(&written.leap.file),
     })
+}
+
+/// Clients of ClockBound read the kernel's clock, so that is the one to be kept right.
+fn clockbound(written: &Written) -> Result<Option<PathBuf>, Flaw> {
+    let Some(path) = &written.clockbound.path else { return Ok(None) };
+    let is_ours = written.clock.target.as_ref().is_some_and(|target| target.get_ref().0 == Target::User);
+    match is_ours {
+        true => Err(Flaw(path.span(), Fault::ClockboundOfOurOwn)),
+        false => Ok(Some(path.get_ref().0.clone())),
+    }
 }
 
 const STATISTICS_SIZE: Limits<Size> =

@@ -64,6 +64,7 @@ pub(super) fn config() -> Config {
         serve: None,
         classic: Classic::defaults(),
         state: State { dir: PathBuf::from("/var/lib/truechimer"), run_dir: PathBuf::from("/run/truechimer") },
+        clockbound: None,
         statistics: Statistics { dir: None, max_size: Size(8 << 20), keep: 8 },
         log: Level::Info,
         hook: None,

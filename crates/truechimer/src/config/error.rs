@@ -145,6 +145,11 @@ pub enum Fault {
         "the classic schedule doubles its interval however right the clock is; it cannot keep an `accuracy`"
     )]
     ClassicAccuracy,
+    /// Clients of ClockBound read the kernel's clock.
+    #[error(
+        "clients of ClockBound read the kernel's clock, and with target = \"user\" nobody keeps that right"
+    )]
+    ClockboundOfOurOwn,
     /// Two sources at one address would have two votes.
     #[error("the source `{address}` is named a second time")]
     SameSource {
@@ -210,6 +215,9 @@ impl Fault {
                 "shorter intervals are for addresses of one's own network, written in figures".to_owned(),
             ),
             Self::ClassicAccuracy => Some("remove `accuracy`, or say schedule = \"adaptive\"".to_owned()),
+            Self::ClockboundOfOurOwn => {
+                Some("remove [clockbound], or say target = \"kernel\" in [clock]".to_owned())
+            }
             Self::AllowWhom => Some("add for example: allow = [\"192.168.0.0/16\", \"fd00::/8\"]".to_owned()),
             Self::Unreadable(_)
             | Self::TooLarge { .. }

@@ -97,6 +97,8 @@ pub struct Config {
     pub hook: Option<PathBuf>,
     /// How much is told.
     pub log: Level,
+    /// Where the time is published for clients of ClockBound. None: nowhere.
+    pub clockbound: Option<PathBuf>,
     /// A file of leap seconds. None: [`LEAP_FILE`] if it can be read, else the table within the program.
     pub leap_file: Option<PathBuf>,
 }

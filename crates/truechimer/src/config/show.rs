@@ -8,9 +8,9 @@ use truechimer_time::Span;
 use super::address::At;
 use super::reference::{Offset, RefId};
 use super::written::{
-    Key, Places, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenHook, WrittenKeys,
-    WrittenLeap, WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey, WrittenServeNts, WrittenSource,
-    WrittenState, WrittenStatistics,
+    Key, Places, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenClockbound,
+    WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey, WrittenServeNts,
+    WrittenSource, WrittenState, WrittenStatistics,
 };
 use super::{Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
 
@@ -60,6 +60,7 @@ fn written(config: &Config) -> Written {
         },
         hook: WrittenHook { program: config.hook.clone().map(Spelling) },
         log: WrittenLog { level: Some(Spelling(config.log)) },
+        clockbound: WrittenClockbound { path: config.clockbound.clone().and_then(spelled) },
         leap: WrittenLeap { file: config.leap_file.clone().map(Spelling) },
     }
 }

@@ -443,6 +443,16 @@ fn leap_seconds_are_smeared_over_whole_hours_or_not_at_all() {
     assert_eq!(serve.leap_smear, None, "never by default");
 }
 
+#[test]
+fn clockbound_is_off_by_default_and_never_for_a_clock_of_our_own() {
+    assert_eq!(parse("").unwrap().clockbound, None);
+    let config = parse("[clockbound]\npath = \"/x\"\n").unwrap();
+    assert_eq!(config.clockbound, Some(PathBuf::from("/x")));
+    assert_eq!(parse(&config.to_toml()), Ok(config));
+    let error = parse("[clock]\ntarget = \"user\"\n[clockbound]\npath = \"/x\"\n").unwrap_err();
+    assert!(error.contains("nobody keeps that right") && error.contains("target = \"kernel\""), "{error}");
+}
+
 proptest! {
     /// Whatever stands in a file, the answer is a configuration or an error that can be shown.
     #[test]

@@ -51,6 +51,7 @@ pub(super) struct Written {
     pub(super) statistics: WrittenStatistics,
     pub(super) hook: WrittenHook,
     pub(super) log: WrittenLog,
+    pub(super) clockbound: WrittenClockbound,
     pub(super) leap: WrittenLeap,
 }
 
@@ -202,6 +203,13 @@ pub(super) struct WrittenHook {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenLog {
     pub(super) level: Option<Spelling<Level>>,
+}
+
+/// `[clockbound]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenClockbound {
+    pub(super) path: Key<Spelling<PathBuf>>,
 }
 
 /// `[leap]`

@@ -199,6 +199,7 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[state]", now.state != new.state),
         ("[hook]", now.hook != new.hook),
         ("[statistics]", now.statistics != new.statistics),
+        ("[clockbound]", now.clockbound != new.clockbound),
         ("[log]", now.log != new.log),
         ("[leap]", now.leap_file != new.leap_file),
     ];
