@@ -91,6 +91,15 @@ fn the_simulated_daemon_stays_within_what_a_simulator_can_carry() {
         assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}: {}", told(&mut daemon));
         thread::sleep(Duration::from_millis(50));
     }
+    let clock = truechimer_client::Clock::open(folder.path().join("time")).expect("a page to rely upon");
+    let now = clock.now().expect("the time is known");
+    assert!(now.status == Status::Synchronised && now.bound() < Span::from_secs(1), "{now:?}");
+    let utc = now.utc.expect("UTC is known");
+    let kernel = clock::realtime().since_epoch();
+    assert!(
+        (utc.likeliest.since_epoch() - kernel).abs() < Span::from_secs(5),
+        "the servers told this machine's time"
+    );
     let tasks = format!("/proc/{}/task", daemon.0.id());
     assert_eq!(fs::read_dir(tasks).expect("its threads").count(), 1);
     assert!(!folder.path().join("control").exists(), "no control socket");
