@@ -49,6 +49,8 @@ pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
         .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
     let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
     let readings = clock::readings();
+    // A daemon that has fallen silent is not what it last said that it was.
+    let page = Page { status: page.status_at(readings.raw), ..page };
     let Some(reading) = page.read(readings.raw, readings.asleep) else {
         eprintln!("truechimer: the time is not known yet (status {})", page.status);
         return Ok(Outcome::No);
