@@ -291,11 +291,15 @@ impl Daemon {
         }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
         let reading = self.sensor.as_ref().map(Sensor::due);
-<<<<<<< HEAD
         let looking = self.vigil.as_ref().map(Vigil::due);
         let hook = self.hook.as_ref().and_then(|hook| hook.due(clocks::mono()));
-        let deadline =
-            deadline.chain(reading).chain(looking).chain(hook).fold(self.node.deadline(), Time::min);
+        let renewal = self.clockbound.as_ref().map(ClockBound::due);
+        let deadline = deadline
+            .chain(reading)
+            .chain(looking)
+            .chain(hook)
+            .chain(renewal)
+            .fold(self.node.deadline(), Time::min);
         let ready = self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
         Ok((ready, deadline))
     }
@@ -309,14 +313,6 @@ impl Daemon {
             }
             self.happen(input);
         }
-=======
-        let renewal = self.clockbound.as_ref().map(ClockBound::due);
-        let deadline = deadline.chain(reading).chain(renewal).fold(self.node.deadline(), Time::min);
-        let ready: Vec<Token> =
-            self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
-        self.take_in(&ready);
-        Ok(())
->>>>>>> 6b32676 (Publish the time for programs of ClockBound, where that is wanted)
     }
 
     fn take_in(&mut self, ready: &[Token]) {
@@ -483,8 +479,6 @@ impl Daemon {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// What clients of ClockBound read is about the kernel's clock as it is now, not as it was at the last publication.
     fn tell_clockbound(&mut self) {
         if let Some(clockbound) = &mut self.clockbound {
@@ -498,29 +492,6 @@ impl Daemon {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
-        self.story.tell(event);
-        let status = self.node.status();
-        self.record(|recorder| recorder.event(event, status));
-        if let Event::StatusChanged { to, .. } = event {
-            self.tell_supervisor();
-            if *to == Status::Synchronised {
-                // The start is over: arguments, configuration, keys.
-                memory::let_go_of_code();
-            }
-        }
-    }
-
-    /// Statistics that cannot be written are given up, with a word: the clock is more important.
-    fn record(&mut self, write: impl FnOnce(&mut Recorder) -> io::Result<()>) {
-        let outcome = self.recorder.as_mut().map_or(Ok(()), write);
-        if let Err(error) = outcome {
-            self.story.say(Level::Error, &format!("statistics end here, they cannot be written: {error}"));
-            self.recorder = None;
-        }
-    }
-
->>>>>>> 6b32676 (Publish the time for programs of ClockBound, where that is wanted)
     fn serve(&mut self, index: usize) {
         if let Some(service) = &mut self.service {
             service.answer(index);

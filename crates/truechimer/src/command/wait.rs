@@ -8,7 +8,7 @@ use std::time::Duration;
 use truechimer_core::status::Status;
 use truechimer_sys::clock::{self, Readings};
 use truechimer_sys::shm::PageReader;
-use truechimer_time::{LeapTable, Span};
+use truechimer_time::Span;
 
 use crate::cli;
 use crate::command::Outcome;
@@ -59,14 +59,13 @@ fn look(path: &Path, limit: Span) -> Result<Span, NotYet> {
 
 /// The clock is wrong by no more than what true time is known to, and what the clock is away from that.
 fn judge(page: &Page, now: &Readings, limit: Span) -> Result<Span, NotYet> {
-    let known = match page.status {
-        Status::Synchronised | Status::Degraded | Status::Holdover => page.read(now),
+    let known = match page.status_at(now.raw) {
+        Status::Synchronised | Status::Degraded | Status::Holdover => page.read(now.raw, now.asleep),
         Status::Unknown | Status::Disrupted => None,
     };
-    let reading = known.ok_or(NotYet::NotKnown(page.status))?;
+    let (reading, course) = known.zip(page.course).ok_or(NotYet::NotKnown(page.status))?;
     let shown = page.clock.map_or(now.realtime, |clock| clock.read(now.raw));
-    let right = LeapTable::COMPILED.utc_of_tai(page.in_own_leaps(reading.best)).time;
-    let away = (right.since_epoch() - shown.since_epoch()).abs();
+    let away = (course.utc(reading.best).since_epoch() - shown.since_epoch()).abs();
     let error = reading.bound() + away + now.width;
     match error <= limit {
         true => Ok(error),
@@ -95,8 +94,8 @@ fn words(why: &NotYet, path: &Path, limit: Span) -> String {
 mod tests {
     use super::*;
     use crate::history::tests::model;
-    use crate::page::UserClock;
-    use truechimer_time::{Rate, Time};
+    use crate::page::{UserClock, UtcCourse};
+    use truechimer_time::{LeapTable, Rate, Time};
 
     /// A page whose clock is so far from the likeliest time, which is known to within 500 µs.
     fn page(now: &Readings, away: Span, status: Status) -> Page {
@@ -106,7 +105,9 @@ mod tests {
         Page {
             status,
             model: Some(model),
+            written: now.raw,
             asleep: now.asleep,
+            course: Some(UtcCourse::at(&LeapTable::COMPILED, model.best)),
             tai_minus_utc: Some(37),
             leap: None,
             offset: -away,

@@ -9,8 +9,8 @@ use super::address::At;
 use super::reference::{Offset, RefId};
 use super::written::{
     Key, Places, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenClockbound,
-    WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey, WrittenServeNts,
-    WrittenSource, WrittenState, WrittenStatistics,
+    WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey,
+    WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
 };
 use super::{Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
 
