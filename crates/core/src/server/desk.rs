@@ -212,13 +212,13 @@ impl Desk {
             return Err(Silence::ToMany);
         }
         telling.policy.allowed.admit(question.from)?;
-        let packet = ntp::question(question.bytes)?;
+        let (packet, trailer) = ntp::question(question.bytes)?;
         self.admit(question.from)?;
         let (received, left) = (telling.dial.read(question.received), telling.dial.read(question.leaves));
         let header = self.header(&packet, telling, (received, left));
         let len = match question.bytes.len() {
             HEADER_LEN => plain(&header, reply),
-            _ => self.seal((question, &packet), telling.policy, &header, reply)?,
+            _ => self.seal((question, &trailer), telling.policy, &header, reply)?,
         };
         let wanted = speaks_of_one(&packet).then_some(received);
         if wanted.is_some() {
@@ -255,12 +255,11 @@ impl Desk {
     /// Protects an answer as its question was.
     fn seal(
         &mut self,
-        (question, packet): (&Question<'_>, &Packet),
+        (question, trailer): (&Question<'_>, &Trailer<'_>),
         policy: &Policy,
         header: &[u8; HEADER_LEN],
         reply: &mut [u8; DATAGRAM_MAX],
     ) -> Result<usize, Silence> {
-        let trailer = Trailer::parse(question.bytes, packet.version).map_err(|_| Silence::Malformed)?;
         if let Seal::Mac(mac) = trailer.seal {
             let sealed = policy.keys.seal(question.from.ip(), &mac, header)?;
             let bytes = sealed.as_bytes();
@@ -269,7 +268,7 @@ impl Desk {
             return Ok(bytes.len());
         }
         let Some(ring) = &mut self.ring else { return Ok(plain(header, reply)) };
-        match Protected::read(question.bytes, &trailer) {
+        match Protected::read(question.bytes, trailer) {
             Err(Flaw::Unprotected) => Ok(plain(header, reply)),
             Err(_) => Err(Silence::Unsound),
             Ok(protected) => {

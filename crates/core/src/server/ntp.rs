@@ -62,7 +62,7 @@ pub fn answer(
     now: Time<Utc>,
     served: &Served,
 ) -> Result<[u8; HEADER_LEN], Silence> {
-    let question = question(request)?;
+    let (question, _) = question(request)?;
     Ok(reply(served.header(), &question, known(received), known(now)))
 }
 
@@ -100,11 +100,11 @@ fn addressed(
     header
 }
 
-/// The question, if it is one that may be answered; what follows its header can be read.
+/// The question and what follows its header, if it is one that may be answered.
 ///
 /// # Errors
 /// [`Silence`] with its reason, if it is none.
-pub fn question(request: &[u8]) -> Result<Packet, Silence> {
+pub fn question(request: &[u8]) -> Result<(Packet, Trailer<'_>), Silence> {
     let packet = Packet::parse(request).map_err(Silence::of)?;
     if !(1..=4).contains(&packet.version) {
         return Err(Silence::Version);
@@ -112,8 +112,8 @@ pub fn question(request: &[u8]) -> Result<Packet, Silence> {
     if packet.mode != Mode::Client {
         return Err(Silence::NotAQuestion);
     }
-    Trailer::parse(request, packet.version).map_err(Silence::of)?;
-    Ok(packet)
+    let trailer = Trailer::parse(request, packet.version).map_err(Silence::of)?;
+    Ok((packet, trailer))
 }
 
 impl Served {

@@ -209,13 +209,13 @@ impl Slot {
     }
 
     fn asked<'a>(&self, question: &'a [u8]) -> Option<Asked<'a>> {
-        Some(Asked {
-            bytes: &question[..self.len],
-            truncated: self.truncated,
-            from: self.from.to_std()?,
-            stamp: self.beside.messages().find_map(stamp::received),
-            to_many: self.beside.messages().any(Destination::is_of_many),
-        })
+        let (mut stamp, mut to_many) = (None, false);
+        for message in self.beside.messages() {
+            stamp = stamp.or_else(|| stamp::received(message));
+            to_many |= Destination::is_of_many(message);
+        }
+        let from = self.from.to_std()?;
+        Some(Asked { bytes: &question[..self.len], truncated: self.truncated, from, stamp, to_many })
     }
 
     /// To where the question came from, and from where it went to.

@@ -67,10 +67,11 @@ impl Siv {
         tag: &[u8; BLOCK_LEN],
         text: &mut [u8],
     ) -> bool {
-        self.xor_keystream(u128::from_be_bytes(*tag), text);
-        let is_right: bool = self.s2v(nonce, associated, text).to_be_bytes().ct_eq(tag).into();
+        let tag = u128::from_be_bytes(*tag);
+        self.xor_keystream(tag, text);
+        let is_right: bool = self.s2v(nonce, associated, text).ct_eq(&tag).into();
         if !is_right {
-            self.xor_keystream(u128::from_be_bytes(*tag), text);
+            self.xor_keystream(tag, text);
         }
         is_right
     }
@@ -128,17 +129,16 @@ impl BlockCipherEncClosure for S2v<'_> {
         let mac = |chain, bytes: &[u8]| cmac(backend, self.masks, chain, bytes);
         let empty = Block::default();
         let sum = doubled(*self.masks.start ^ mac(empty, self.associated)) ^ mac(empty, self.nonce);
-        *self.tag = match self.text.len().checked_sub(BLOCK_LEN) {
+        *self.tag = match self.text.split_last_chunk::<BLOCK_LEN>() {
             None => mac(empty, &(doubled(sum) ^ padded(self.text)).to_be_bytes()),
-            Some(last) => {
+            Some((before, end)) => {
                 // The sum goes into the last 16 bytes, which lie in one block or across two.
-                let whole = last / BLOCK_LEN * BLOCK_LEN;
+                let (blocks, part) = before.as_chunks::<BLOCK_LEN>();
                 let mut tail = [0; 2 * BLOCK_LEN];
-                let tail = &mut tail[..self.text.len() - whole];
-                tail.copy_from_slice(&self.text[whole..]);
-                let (_, end) = tail.split_at_mut(last - whole);
-                end.iter_mut().zip(sum.to_be_bytes()).for_each(|(byte, sum)| *byte ^= sum);
-                mac(chained(backend, empty, &self.text[..whole]), tail)
+                let tail = &mut tail[..part.len() + BLOCK_LEN];
+                tail[..part.len()].copy_from_slice(part);
+                tail[part.len()..].copy_from_slice(&(u128::from_be_bytes(*end) ^ sum).to_be_bytes());
+                mac(chained(backend, empty, blocks), tail)
             }
         };
     }
@@ -157,10 +157,14 @@ impl BlockSizeUser for Keystream<'_> {
 impl BlockCipherEncClosure for Keystream<'_> {
     #[inline(always)]
     fn call<B: BlockCipherEncBackend<BlockSize = U16>>(mut self, backend: &B) {
-        for chunk in self.text.chunks_mut(BLOCK_LEN) {
-            let stream = encrypted(backend, self.counter).to_be_bytes();
-            chunk.iter_mut().zip(stream).for_each(|(byte, stream)| *byte ^= stream);
+        let (blocks, rest) = self.text.as_chunks_mut::<BLOCK_LEN>();
+        for block in blocks {
+            add(block, &encrypted(backend, self.counter).to_be_bytes());
             self.counter = self.counter.wrapping_add(1);
+        }
+        if !rest.is_empty() {
+            let stream = encrypted(backend, self.counter).to_be_bytes();
+            rest.iter_mut().zip(stream).for_each(|(byte, stream)| *byte ^= stream);
         }
     }
 }
@@ -175,29 +179,33 @@ fn cmac<B: BlockCipherEncBackend<BlockSize = U16>>(
 ) -> u128 {
     let whole = bytes.len().saturating_sub(1) / BLOCK_LEN * BLOCK_LEN;
     let (blocks, last) = bytes.split_at(whole);
+    let (blocks, _) = blocks.as_chunks();
     let mut chain = chained(backend, chain, blocks);
     let last = match <[u8; BLOCK_LEN]>::try_from(last) {
         Ok(full) => u128::from_be_bytes(full) ^ *masks.full,
         Err(_) => padded(last) ^ *masks.part,
     };
-    add(&mut chain, &last.to_be_bytes());
+    add(&mut chain.0, &last.to_be_bytes());
     backend.encrypt_block((&mut chain).into());
     u128::from_be_bytes(chain.into())
 }
 
 /// Chains whole blocks. They stay bytes: as numbers they would leave the vector registers and come back each time.
 #[inline(always)]
-fn chained<B: BlockCipherEncBackend<BlockSize = U16>>(backend: &B, mut chain: Block, blocks: &[u8]) -> Block {
-    let (blocks, _) = blocks.as_chunks::<BLOCK_LEN>();
+fn chained<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    mut chain: Block,
+    blocks: &[[u8; BLOCK_LEN]],
+) -> Block {
     for block in blocks {
-        add(&mut chain, block);
+        add(&mut chain.0, block);
         backend.encrypt_block((&mut chain).into());
     }
     chain
 }
 
 #[inline(always)]
-fn add(chain: &mut Block, block: &[u8; BLOCK_LEN]) {
+fn add(chain: &mut [u8; BLOCK_LEN], block: &[u8; BLOCK_LEN]) {
     chain.iter_mut().zip(block).for_each(|(chain, byte)| *chain ^= byte);
 }
 
