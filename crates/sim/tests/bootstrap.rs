@@ -1,11 +1,13 @@
 //! Machines whose clock is too wrong for certificates. The names carry the numbers of `docs/bad-inputs.md`.
 
+use std::collections::BTreeSet;
+
 use truechimer_core::event::{Bootstrapping, Event};
 use truechimer_core::status::Status;
 use truechimer_core::wire::aead::Aead;
 use truechimer_sim::scenario::{Change, Scenario};
 use truechimer_sim::server::{NtsSpec, ServerSpec, Trouble, Validity};
-use truechimer_sim::world::{Outcome, World};
+use truechimer_sim::world::{Glimpse, Outcome, World};
 use truechimer_time::{Civil, Span, Time, Utc};
 
 const YEAR: i64 = 31_556_952;
@@ -80,6 +82,18 @@ fn fewer_servers_than_must_agree_set_no_clock() {
     let outcome = run(wrong(10, Some(3), vec![honest(0), honest(1)]));
     assert_untouched(&outcome);
     assert_eq!(stages(&outcome), [Bootstrapping::Begun { needed: 3 }]);
+}
+
+/// Too few for the vote, so that they stay what they are.
+#[test]
+fn sources_under_provisional_keys_are_called_so() {
+    let mut standings = BTreeSet::new();
+    let watch = |glimpse: &Glimpse<'_>| {
+        let sources = glimpse.node.report(&glimpse.now).sources;
+        standings.extend(sources.iter().filter(|source| source.samples > 0).map(|s| s.standing.word()));
+    };
+    World::new(&wrong(10, Some(3), vec![honest(0), honest(1)]), 1).watched().run_watched(watch);
+    assert_eq!(standings, BTreeSet::from(["provisional"]), "whatever they say is not for the vote");
 }
 
 #[test]

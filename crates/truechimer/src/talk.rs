@@ -479,6 +479,9 @@ fn why(standing: Standing) -> Option<String> {
         Standing::TooVague { distance } => format!("may be off by {}", units::span(distance)),
         Standing::SameServer { of } => format!("as source {} of the list", of.index() + 1),
         Standing::Keyless { why } => why.to_string(),
+        Standing::Provisional => {
+            "its certificate is not valid by this clock: it only helps to find the date".to_owned()
+        }
         Standing::Loop => "it has its time from us".to_owned(),
         Standing::Truechimer
         | Standing::Undecided

@@ -207,6 +207,9 @@ pub enum Standing {
         /// Why not.
         why: NoKeys,
     },
+    /// Its keys, or those under which it said what is known of it, are good for nothing but to find out when it is: its
+    /// certificate is not valid by the clock.
+    Provisional,
     /// It has its time from us, or is ourselves.
     Loop,
     /// It is the same server as another source.
@@ -229,6 +232,7 @@ impl Standing {
             | Self::Unreachable
             | Self::NotFound
             | Self::Keyless { .. }
+            | Self::Provisional
             | Self::Loop
             | Self::SameServer { .. } => '?',
         }
@@ -246,6 +250,7 @@ impl Standing {
             Self::Unreachable => "unreachable",
             Self::NotFound => "not found",
             Self::Keyless { .. } => "no keys",
+            Self::Provisional => "provisional",
             Self::Loop => "loop",
             Self::SameServer { .. } => "same server",
         }
@@ -399,7 +404,7 @@ impl Node {
     }
 
     fn standing(&self, association: &Association, says_something: bool, now: &Moment) -> Standing {
-        if says_something {
+        if says_something && !association.is_provisional() {
             return self.standing_at_the_vote(association);
         }
         let limits = self.oscillator.limits(now.raw);
@@ -411,6 +416,7 @@ impl Node {
             (None, _) if association.is_loop => Standing::Loop,
             (None, _) if association.is_lost => Standing::NotFound,
             (None, _) if association.is_absent => Standing::Unreachable,
+            (None, _) if association.is_provisional() => Standing::Provisional,
             (None, Some(distance)) => Standing::TooVague { distance },
             (None, None) => Standing::Mute,
         }
