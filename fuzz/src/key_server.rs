@@ -18,6 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 use truechimer::config::ServeNts;
 use truechimer::daemon::key_exchange::{CertificateFiles, KeyExchange, PATIENCE, Prepared, Published};
+use truechimer::daemon::serving::ListenError;
 use truechimer_core::server::cookie::{self, Ring};
 use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::nts_ke::request::Request;
@@ -90,7 +91,8 @@ impl Server {
         };
         let ring = Arc::new(ArcSwapOption::empty());
         let published = Published { ring: Arc::clone(&ring), is_synchronised: Arc::new(|| false) };
-        let prepared = Prepared::new(&nts, [7; 32], tcp::listen).expect("it can be prepared");
+        let listen = |place| tcp::listen(place).map_err(|error| ListenError::new(place, None, error));
+        let prepared = Prepared::new(&nts, [7; 32], listen).expect("it can be prepared");
         let thread = prepared.begin(published).expect("it begins");
         Self { place, client: client(root), ring, visits: 0, _thread: thread, _folder: folder }
     }

@@ -10,6 +10,9 @@ use libc::socklen_t;
 
 use crate::fd::check;
 
+/// The error number of an interface that is not there (ENODEV).
+pub const NO_SUCH_INTERFACE: i32 = libc::ENODEV;
+
 /// The longest name (IFNAMSIZ less the byte that ends it).
 const LENGTH_MAX: usize = libc::IFNAMSIZ - 1;
 

@@ -19,10 +19,10 @@ use truechimer_core::server::clients::{Admission, Clients, RateRule};
 use truechimer_core::wire::nts_ke::server_name::ServerName;
 use truechimer_sys::clock;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_sys::udp::SocketError;
 use truechimer_sys::wake::{self, Waker, Wakeups};
 use truechimer_time::{Mono, Span, Time, Utc};
 
+use super::serving::ListenError;
 use crate::config::ServeNts;
 
 mod certificate;
@@ -98,11 +98,9 @@ impl Prepared {
     pub fn new(
         nts: &ServeNts,
         seed: [u8; 32],
-        mut listen: impl FnMut(SocketAddr) -> Result<TcpListener, SocketError>,
+        mut listen: impl FnMut(SocketAddr) -> Result<TcpListener, ListenError>,
     ) -> Result<Self, KeyExchangeError> {
-        let listen =
-            |&place: &SocketAddr| listen(place).map_err(|error| KeyExchangeError::Listen(place, error));
-        let listeners = nts.listen.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+        let listeners = nts.listen.iter().map(|place| listen(*place)).collect::<Result<Vec<_>, _>>()?;
         let certificate = nts.certificate.as_ref().filter(|_| !listeners.is_empty());
         let certificate = certificate.map(|files| Certificate::load(files.clone())).transpose()?;
         let turn = (!listeners.is_empty()).then_some(nts.turn);
@@ -274,9 +272,9 @@ fn utc() -> Time<Utc> {
 /// Why no keys can be given.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyExchangeError {
-    /// A place is taken, or not ours.
-    #[error("cannot listen on {0} for key exchanges: {1}")]
-    Listen(SocketAddr, SocketError),
+    /// A place is taken, or not ours, or not to be had by the interface that is wanted.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// No certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -26,7 +26,6 @@ use truechimer_core::server::desk::{Counters, Desk, Policy};
 use truechimer_core::server::dial::Dial;
 use truechimer_core::server::smear::Smear;
 use truechimer_sys::clock;
-use truechimer_sys::interface::Interface;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::udp::{SocketError, UdpSocket};
 use truechimer_sys::wake::{self, Waker};
@@ -42,7 +41,7 @@ mod worker;
 
 use alone::Alone;
 use connected::Connected;
-pub use listening::Listening;
+pub use listening::{ListenError, Listening};
 use worker::Worker;
 
 /// What all workers are told, replaced as a whole.
@@ -209,19 +208,9 @@ fn policy(serve: &Serve, keys: &Keys) -> Result<Policy, ServiceError> {
 /// Why nothing can be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// A place is taken, or not ours.
-    #[error("cannot listen on {0}: {1}")]
-    Bind(SocketAddr, SocketError),
-    /// There is no such interface, or we may not hold a socket to it.
-    #[error("cannot listen on {place} by the interface {interface} ([serve] interface): {error}")]
-    Interface {
-        /// Where.
-        place: SocketAddr,
-        /// What it is called.
-        interface: Interface,
-        /// Why not.
-        error: SocketError,
-    },
+    /// A place is taken, or not ours, or not to be had by the interface that is wanted.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A socket that was handed over, and nothing is served there.
     #[error(
         "the supervisor hands over the socket \"{name}\" for {protocol} at {place}, which no key of [serve] names: name the \
@@ -247,13 +236,4 @@ pub enum ServiceError {
     /// Too many prefixes.
     #[error("[serve] allow, deny: {0}")]
     Allow(PrefixesTooMany),
-}
-
-impl ServiceError {
-    fn at(place: SocketAddr, serve: &Serve, error: SocketError) -> Self {
-        match serve.interface.clone() {
-            Some(interface) => Self::Interface { place, interface, error },
-            None => Self::Bind(place, error),
-        }
-    }
 }

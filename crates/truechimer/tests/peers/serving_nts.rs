@@ -215,3 +215,21 @@ fn bad_input_126_a_private_key_that_everybody_can_read_is_refused() {
     assert_eq!(output.status.code(), Some(111), "{said}");
     assert!(said.contains("is open to everybody (mode 644)"), "{said}");
 }
+
+#[test]
+fn an_interface_that_is_not_there_is_named_and_what_to_do_about_it() {
+    let field = Field::new(Vec::new(), "");
+    let config = field.home.path("truechimer.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("[serve]\n", "[serve]\ninterface = \"absent0\"\n")).unwrap();
+    let mut command = std::process::Command::new(place::truechimer());
+    let output = command.arg("run").arg("--config").arg(&config).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(111), "{said}");
+    let place = field.keys;
+    let expected = format!(
+        "[serve.nts]: cannot listen on {place} by the interface absent0 ([serve] interface): No such device (os error 19): \
+         name one that `ip link` shows, and let it be there before the daemon starts"
+    );
+    assert!(said.contains(&expected), "{said}");
+}

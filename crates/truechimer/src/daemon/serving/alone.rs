@@ -9,7 +9,7 @@ use truechimer_core::wire::DATAGRAM_MAX;
 use truechimer_sys::clock;
 use truechimer_sys::udp::{Received, Stamps, UdpSocket};
 
-use super::{Door, Post, ServiceError};
+use super::{Door, ListenError, Post};
 use crate::config::Serve;
 use crate::stamps;
 
@@ -23,10 +23,10 @@ pub(super) struct Alone {
 }
 
 /// A socket at each place.
-pub(super) fn listen(serve: &Serve, places: &[(Protocol, SocketAddr)]) -> Result<Vec<Door>, ServiceError> {
+pub(super) fn listen(serve: &Serve, places: &[(Protocol, SocketAddr)]) -> Result<Vec<Door>, ListenError> {
     let listen = |&(protocol, place): &(Protocol, SocketAddr)| {
         let socket = UdpSocket::bind_at(place, serve.interface.as_ref());
-        let socket = socket.map_err(|error| ServiceError::at(place, serve, error))?;
+        let socket = socket.map_err(|error| ListenError::at(place, serve, error))?;
         socket.enable_stamps(Stamps::Received);
         Ok(Door { protocol, socket })
     };

@@ -4,6 +4,7 @@
 //! workers share a place, the further sockets are our own; if the one that was handed over lets none beside it, there is one
 //! worker, and that is said.
 
+use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,7 +17,7 @@ use truechimer_core::server::desk::{Desk, Policy};
 use truechimer_core::server::dial::Dial;
 use truechimer_core::server::smear::Smear;
 use truechimer_sys::handed::{Handed, HandedSocket};
-use truechimer_sys::interface::Interface;
+use truechimer_sys::interface::{Interface, NO_SUCH_INTERFACE};
 use truechimer_sys::udp::{SocketError, Stamps, UdpSocket};
 use truechimer_sys::{clock, tcp};
 use truechimer_time::Time;
@@ -71,10 +72,7 @@ impl Listening {
         let nts = serve.nts.as_ref();
         let nts = nts.map(|nts| Prepared::new(nts, drawn(&mut rng), |place| handed.listen(place)));
         let nts = nts.transpose()?;
-        let listen = |place: &SocketAddr| {
-            handed.listen(*place).map_err(|error| ServiceError::at(*place, serve, error))
-        };
-        let listeners = serve.time.iter().map(listen).collect::<Result<_, _>>()?;
+        let listeners = serve.time.iter().map(|place| handed.listen(*place)).collect::<Result<_, _>>()?;
         let policy = Arc::new(policy(serve, keys)?);
         let (crews, notice) = crews(serve, &mut handed)?;
         handed.all_taken()?;
@@ -159,7 +157,7 @@ fn crews(serve: &Serve, handed: &mut Pool) -> Result<(Vec<Vec<Door>>, Option<Str
     for (protocol, place) in wanted(serve) {
         let (socket, is_shared) = match handed.datagrams(place) {
             Some(handed) => handed,
-            None => (bind(serve, place).map_err(|error| ServiceError::at(place, serve, error))?, true),
+            None => (bind(serve, place).map_err(|error| ListenError::at(place, serve, error))?, true),
         };
         alone = alone.or((!is_shared).then_some(place));
         first.push(opened(protocol, socket));
@@ -199,7 +197,7 @@ fn beside(
         match bind(serve, *place) {
             Ok(socket) => doors.push(opened(*protocol, socket)),
             Err(SocketError::InUse) => return Ok(Err(*place)),
-            Err(error) => return Err(ServiceError::at(*place, serve, error)),
+            Err(error) => return Err(ListenError::at(*place, serve, error).into()),
         }
     }
     Ok(Ok(doors))
@@ -237,6 +235,44 @@ fn places_of(doors: &[Door]) -> Places {
     places
 }
 
+/// A place that cannot be listened at, by the interface that is wanted or by any.
+#[derive(Debug)]
+pub struct ListenError {
+    place: SocketAddr,
+    interface: Option<Interface>,
+    error: SocketError,
+}
+
+impl ListenError {
+    /// Where, by which interface if not by all, and why not.
+    pub fn new(place: SocketAddr, interface: Option<&Interface>, error: SocketError) -> Self {
+        Self { place, interface: interface.cloned(), error }
+    }
+
+    pub(super) fn at(place: SocketAddr, serve: &Serve, error: SocketError) -> Self {
+        Self::new(place, serve.interface.as_ref(), error)
+    }
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, interface, error } = self;
+        write!(f, "cannot listen on {place}")?;
+        if let Some(interface) = interface {
+            write!(f, " by the interface {interface} ([serve] interface)")?;
+        }
+        write!(f, ": {error}")?;
+        match *error == SocketError::Other(NO_SUCH_INTERFACE) {
+            true => {
+                f.write_str(": name one that `ip link` shows, and let it be there before the daemon starts")
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
 /// What was handed over and has no place yet.
 struct Pool {
     handed: Vec<Handed>,
@@ -257,13 +293,17 @@ impl Pool {
     }
 
     /// A listener at this place: one that was handed over, or our own.
-    fn listen(&mut self, place: SocketAddr) -> Result<TcpListener, SocketError> {
+    fn listen(&mut self, place: SocketAddr) -> Result<TcpListener, ListenError> {
         let is_it =
             |handed: &Handed| handed.place == place && matches!(handed.socket, HandedSocket::Connections(_));
         let handed = self.handed.iter().position(is_it).map(|index| self.handed.swap_remove(index).socket);
         match handed {
             Some(HandedSocket::Connections(listener)) => Ok(listener),
-            Some(HandedSocket::Datagrams(_)) | None => tcp::listen_at(place, self.interface.as_ref()),
+            Some(HandedSocket::Datagrams(_)) | None => {
+                let interface = self.interface.as_ref();
+                let listener = tcp::listen_at(place, interface);
+                listener.map_err(|error| ListenError::new(place, interface, error))
+            }
         }
     }
 
