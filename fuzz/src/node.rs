@@ -9,6 +9,7 @@ use truechimer_core::discipline::drift::Seen;
 use truechimer_core::discipline::model::Reading;
 use truechimer_core::event::{Event, SteeringFault};
 use truechimer_core::learned::Learned;
+use truechimer_core::measure::exchange::Proof;
 use truechimer_core::measure::reference::{Misreading, Reading as Said};
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
 use truechimer_core::node::report::Publication;
@@ -21,6 +22,7 @@ use truechimer_core::server::ntp::answer;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
 use truechimer_core::source::nts::{Agreement, NoKeys};
+use truechimer_core::wire::HEADER_LEN;
 use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::ntp::Leap;
 use truechimer_sim::kernel::Kernel;
@@ -157,7 +159,12 @@ impl Life {
             let (place, mask) = (script.number() as usize % datagram.len(), script.number() as u8);
             datagram[place] ^= mask;
         }
-        self.tell(Input::Heard { exchange, from, at: self.stamped(), datagram });
+        let at = self.stamped();
+        // What was asked by NTS is longer than a header, and whoever has the keys has found its answer to be the server's.
+        self.tell(match question.len() {
+            ..=HEADER_LEN => Input::Heard { exchange, from, at, datagram },
+            _ => Input::Vouched { exchange, from, at, datagram, proof: Proof::Own(vec![100]) },
+        });
     }
 
     fn stamped(&self) -> Stamp {
@@ -209,7 +216,11 @@ impl Life {
                 assert!(NOW - Span::from_secs(86_400) <= when, "no certificate of the past is believed");
                 let agreement = Agreement::stand_in(Aead::SivCmac256, [100; 8], vec![address(source.0)]);
                 let is_granted = self.inputs.len().is_multiple_of(2);
-                let outcome = if is_granted { Ok(agreement) } else { Err(NoKeys::Late) };
+                let outcome = match (is_granted, dates) {
+                    (true, Dates::At(_) | Dates::Since(_)) => Ok(agreement),
+                    (false, Dates::At(_)) => Err(NoKeys::Expired),
+                    (false, Dates::Since(_)) => Err(NoKeys::Late),
+                };
                 self.inputs.push_back(Input::Agreed { source, outcome });
             }
             Action::Send { exchange, to, datagram } => {
@@ -284,6 +295,12 @@ fn pool(shape: i64, bits: i64, index: i64) -> Option<PoolPolicy> {
 
 fn policy(script: &mut Script<'_>) -> Policy {
     let (shape, accuracy) = (script.number(), script.number());
+    // All that are asked by address are asked by NTS then, and may begin with certificates of any date.
+    let nts_bootstrap = (accuracy & 128 != 0).then_some(1 + (shape & 1) as usize);
+    let is_protected = |index: i64| match nts_bootstrap {
+        Some(_) => reference(accuracy, index).is_none() && pool(shape, accuracy, index).is_none(),
+        None => shape & 128 != 0 && index == 1,
+    };
     let source = |index: i64| SourcePolicy {
         name: format!("source{index}"),
         address: (shape & 8 != 0 && reference(accuracy, index).is_none()).then(|| address(index as u8)),
@@ -295,7 +312,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         trust: shape & 128 != 0 && index == 1,
         require: shape & 64 != 0 && index == 2,
         key: None,
-        nts: shape & 128 != 0 && index == 1,
+        nts: is_protected(index),
         interleaved: shape & 4 != 0 && reference(accuracy, index).is_none(),
         reference: reference(accuracy, index),
         pool: pool(shape, accuracy, index),
@@ -305,7 +322,7 @@ fn policy(script: &mut Script<'_>) -> Policy {
         accuracy: (accuracy % 2 == 1).then_some(Span::from_micros(500)),
         rhythm: if shape & 2 != 0 { Rhythm::Classic } else { Rhythm::Adaptive },
         clock: ClockPolicy::default(),
-        trust: TrustPolicy::default(),
+        trust: TrustPolicy { nts_bootstrap, ..TrustPolicy::default() },
         watch: Span::from_secs(1),
     }
 }
