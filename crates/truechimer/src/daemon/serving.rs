@@ -228,7 +228,7 @@ pub enum ServiceError {
     #[error("cannot share clients out among several workers: {0}: set `[serve] workers = 1`")]
     Share(SocketError),
     /// NTS cannot be served.
-    #[error("[serve.nts]: {0}")]
+    #[error("[serve.nts]")]
     Nts(#[from] KeyExchangeError),
     /// No thread.
     #[error("cannot start a worker: {0}")]

@@ -232,4 +232,5 @@ fn an_interface_that_is_not_there_is_named_and_what_to_do_about_it() {
          name one that `ip link` shows, and let it be there before the daemon starts"
     );
     assert!(said.contains(&expected), "{said}");
+    assert_eq!(said.matches("cannot listen").count(), 1, "said once: {said}");
 }
