@@ -47,6 +47,7 @@ mod relisting;
 mod voting;
 mod watching;
 
+pub mod reckoning;
 pub mod report;
 
 /// The most actions that can be waiting: more than one happening can cause.
@@ -244,6 +245,8 @@ pub struct Node {
     history: History,
     joint: Joint,
     model: Option<Model>,
+    /// What the last change of the model was.
+    reckoning: Option<reckoning::Reckoning>,
     selected: voting::Selection,
     bootstrap: bootstrapping::Bootstrap,
     servo: Servo,
@@ -277,6 +280,7 @@ impl Node {
             floor,
             exchanges: 0,
             model: None,
+            reckoning: None,
             selected: voting::Selection::default(),
             bootstrap: bootstrapping::Bootstrap::default(),
             status: Status::Unknown,

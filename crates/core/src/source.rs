@@ -11,6 +11,7 @@ pub mod pace;
 pub mod pool;
 pub mod reach;
 pub mod schedule;
+pub mod spread;
 
 /// A source, by its place in the policy's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@
 //! packet is believed.
 
 pub mod aead;
+pub mod chrony;
 pub mod daytime;
 pub mod extension;
 pub mod mac;

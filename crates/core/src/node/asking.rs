@@ -15,7 +15,7 @@ use crate::measure::exchange::{Answer, Exchange, Heard, Kiss, KissCode, Proof, R
 use crate::measure::sample::Sample;
 use crate::moment::{Moment, Stamp};
 use crate::source::SourceId;
-use crate::source::association::{ExchangeId, Hearing, LastWord, NearLeap, Underway, sample_of};
+use crate::source::association::{ExchangeId, Hearing, LastWord, Measured, NearLeap, Underway, sample_of};
 use crate::source::nts::NoKeys;
 use crate::source::reach::Reach;
 use crate::source::schedule::RATE_LIMIT;
@@ -381,6 +381,9 @@ impl Node {
             self.tell(Event::Contradicted { source, gap });
         }
         let measurement = self.measurement(now, source, sample, hearing.reception);
+        let Measurement { offset, distance, .. } = measurement;
+        let measured = Measured { at: sample.at, tai: sample.middle(), offset, distance };
+        self.associations[index].measured = Some(measured);
         self.tell(Event::Measured(measurement));
         self.update(now, source);
         hearing

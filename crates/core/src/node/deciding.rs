@@ -2,6 +2,7 @@
 
 use truechimer_time::{Rate, Span};
 
+use super::reckoning::Reckoning;
 use super::report::Publication;
 use super::{Action, Node, Steering};
 use crate::discipline::bracket::Bracket;
@@ -74,7 +75,8 @@ impl Node {
             return self.void(now, Event::OscillatorDoubted);
         }
         let Some(model) = self.combine(&agreement, chosen) else { return };
-        self.model = Some(model);
+        let before = self.model.replace(model).map(|before| (before, self.reckoning));
+        self.reckoning = Reckoning::of(&model, before);
         self.end_bootstrap(now);
         self.remember();
         self.oscillator.observe(Likely {

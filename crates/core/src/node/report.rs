@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Tai, Time, Utc};
 
 use super::Node;
+use super::reckoning::Reckoning;
 use crate::discipline::holdover::Leaning;
 use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
@@ -18,8 +19,10 @@ use crate::source::SourceId;
 use crate::source::association::Association;
 use crate::source::nts::NoKeys;
 use crate::source::schedule::Traffic;
+use crate::source::spread::Spread;
 use crate::status::Status;
 use crate::wire::aead::Aead;
+use crate::wire::mac::KeyKind;
 use crate::wire::ntp::{Leap, reference_id_of};
 
 /// What the kernel and the readers of the page are told.
@@ -88,6 +91,8 @@ pub struct Report {
     pub leaning: Leaning,
     /// What we serve to others.
     pub served: Served,
+    /// By how much the last change of the model moved the time, if there were two.
+    pub reckoning: Option<Reckoning>,
     /// The standard error of the clock over all time at the present pace, where there is a target.
     pub rms: Option<Span>,
     /// The sources.
@@ -107,6 +112,12 @@ pub struct SourceReport {
     pub pool: Option<String>,
     /// It is a reference clock of this machine, which is read and not asked.
     pub is_reference: bool,
+    /// What the operator says of its part in the vote.
+    pub role: Role,
+    /// What we serve to others says that the time comes from it.
+    pub is_upstream: bool,
+    /// The key that it shares with us, if it is believed under that alone.
+    pub key: Option<KeyReport>,
     /// What is known of its protection, if it is asked by NTS.
     pub nts: Option<NtsReport>,
     /// How often it has told when an answer has really left, if it is asked for that.
@@ -131,6 +142,14 @@ pub struct SourceReport {
     pub sigma: Option<Span>,
     /// The offset can be wrong by this.
     pub bound: Option<Span>,
+    /// By its word alone its time minus ours is between these, whether that counts or not.
+    pub extent: Option<[Span; 2]>,
+    /// The rate of true time by its estimate minus the rate of our model: positive, if our time loses against it.
+    pub residual: Option<Rate>,
+    /// One standard deviation of the rate by its estimate.
+    pub residual_error: Option<Rate>,
+    /// How its last samples lie about its estimate.
+    pub spread: Option<Spread>,
     /// How many datagrams were refused, by reason, those that occurred.
     pub refusals: Vec<(Refusal, u32)>,
     /// How many readings of a reference clock were not used, by reason, those that occurred.
@@ -172,6 +191,36 @@ pub struct LastAnswer {
     pub leap: Leap,
     /// Half its root delay and its root dispersion.
     pub root_distance: Span,
+    /// Right time by the last sample alone minus the local clock as that was then,
+    pub measured: Span,
+    /// and as it is now, the sample carried on at the rate of our model.
+    pub adjusted: Span,
+    /// How far the sample may be off: half its delay and the source's own distance.
+    pub distance: Span,
+}
+
+/// What the operator says of a source's part in the vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// It has a vote, alone or with others of its operator. A pulse has none.
+    pub has_vote: bool,
+    /// Where it is a truechimer, the time leans on it.
+    pub prefer: bool,
+    /// It is believed against any majority of others.
+    pub trust: bool,
+    /// No majority counts without one such source.
+    pub require: bool,
+}
+
+/// What is known of a key that a source shares with us, the secret left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyReport {
+    /// The number by which both sides know it.
+    pub id: u32,
+    /// How it makes a digest.
+    pub kind: KeyKind,
+    /// The length of its secret.
+    pub bits: usize,
 }
 
 /// What a source is to the vote, and why.
@@ -282,6 +331,7 @@ impl Node {
             likely: self.likely_to_hold(now, &FORECAST_LIMITS),
             leaning: self.leaning(),
             served: self.served(now),
+            reckoning: self.reckoning,
             rms: self.expected_rms(),
             sources: self.listed().map(|a| self.source_report(a, now)).collect(),
         }
@@ -366,6 +416,13 @@ impl Node {
             address: association.address(),
             pool: association.policy.pool.as_ref().map(|pool| pool.name.clone()),
             is_reference: association.policy.reference.is_some(),
+            role: role_of(association),
+            is_upstream: self.upstream().is_some_and(|upstream| upstream.id == association.id),
+            key: association.policy.key.as_deref().map(|key| KeyReport {
+                id: key.id(),
+                kind: key.kind(),
+                bits: key.bits(),
+            }),
             nts: association.nts.as_ref().map(|keyring| NtsReport {
                 aead: keyring.nts.aead(),
                 cookies: keyring.nts.cookies(),
@@ -379,17 +436,18 @@ impl Node {
             traffic: association.schedule.traffic(),
             due: association.schedule.due(),
             samples: association.estimator().map_or(0, |estimator| estimator.samples()),
-            last: association.last.as_ref().map(|word| LastAnswer {
-                age: now.raw - word.at,
-                delay: word.delay,
-                stratum: word.stratum,
-                reference_id: word.reference_id,
-                leap: word.leap,
-                root_distance: word.root_distance(),
-            }),
+            last: self.last_answer(association, now),
             offset: estimate.map(|estimate| self.offset_of(estimate.tai, now.local)),
             sigma: estimate.map(|estimate| Span::from_seconds(estimate.sigma)),
             bound: estimate.and_then(|estimate| furthest(estimate.tai)),
+            extent: association
+                .extent(now.raw, limits)
+                .map(|extent| [extent.earliest, extent.latest].map(|tai| self.offset_of(tai, now.local))),
+            residual: estimate
+                .zip(self.model_at(now))
+                .map(|(estimate, model)| Rate::from_ratio(estimate.rate) - model.rate),
+            residual_error: estimate.map(|estimate| Rate::from_ratio(estimate.rate_sigma)),
+            spread: association.spread(),
             refusals: Refusal::ALL
                 .into_iter()
                 .map(|refusal| (refusal, association.refusals[refusal.index()]))
@@ -401,6 +459,23 @@ impl Node {
                 .filter(|&(_, count)| count > 0)
                 .collect(),
         }
+    }
+
+    fn last_answer(&self, association: &Association, now: &Moment) -> Option<LastAnswer> {
+        let (word, measured) = (association.last.as_ref()?, association.measured.as_ref()?);
+        let passed = now.raw - measured.at;
+        let rate = self.model_at(now).map_or(Rate::ZERO, |model| model.rate);
+        Some(LastAnswer {
+            age: now.raw - word.at,
+            delay: word.delay,
+            stratum: word.stratum,
+            reference_id: word.reference_id,
+            leap: word.leap,
+            root_distance: word.root_distance(),
+            measured: measured.offset,
+            adjusted: self.offset_of(measured.tai + passed + rate.over(passed), now.local),
+            distance: measured.distance,
+        })
     }
 
     fn standing(&self, association: &Association, says_something: bool, now: &Moment) -> Standing {
@@ -459,5 +534,15 @@ impl Node {
         let next = self.leaps.next_leap_after(tai)?;
         let is_today = next.ends() - tai <= Span::from_secs(86_400);
         is_today.then_some(next.kind())
+    }
+}
+
+fn role_of(association: &Association) -> Role {
+    let policy = &association.policy;
+    Role {
+        has_vote: association.has_vote(),
+        prefer: policy.prefer,
+        trust: policy.trust,
+        require: policy.require,
     }
 }

@@ -136,7 +136,7 @@ impl Node {
 
     /// What is known of the time is void: it is measured anew.
     pub(super) fn void(&mut self, now: &Moment, because: Event) {
-        self.model = None;
+        (self.model, self.reckoning) = (None, None);
         self.history.interrupted();
         self.abandon_exchanges();
         for association in &mut self.associations {

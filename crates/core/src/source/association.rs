@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use truechimer_time::leap::LeapTable;
-use truechimer_time::{Mono, Raw, Span, Time};
+use truechimer_time::{Mono, Raw, Span, Tai, Time};
 
 use super::SourceId;
 use super::credit::Credit;
@@ -15,8 +15,9 @@ use super::interleaving::Interleaving;
 use super::nts::{NoKeys, Nts};
 use super::reach::Reach;
 use super::schedule::Schedule;
+use super::spread::{Residuals, Spread};
 use crate::discipline::bracket::Bracket;
-use crate::discipline::estimator::Reception;
+use crate::discipline::estimator::{Reception, Step};
 use crate::discipline::follower::Follower;
 use crate::discipline::oscillator::RateLimits;
 use crate::measure::exchange::{Answer, Exchange, Here, Refusal};
@@ -105,6 +106,8 @@ pub struct Association {
     pub interleaving: Option<Interleaving>,
     /// What it said last.
     pub last: Option<LastWord>,
+    /// What its last sample said.
+    pub measured: Option<Measured>,
     /// How many datagrams were refused, by reason.
     pub refusals: [u32; REFUSALS],
     /// How many readings were not used, by reason.
@@ -127,11 +130,25 @@ pub struct Association {
     current: usize,
     turns: usize,
     estimator: Option<Follower>,
+    residuals: Residuals,
     bracket: Option<Bracket>,
     /// What a pulse said that was not believed.
     stray: Option<Bracket>,
     /// Some of what it said was said under provisional keys.
     is_hearsay: bool,
+}
+
+/// What a sample said of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// When, on the raw counter.
+    pub at: Time<Raw>,
+    /// The likeliest time then.
+    pub tai: Time<Tai>,
+    /// Right time by it minus the local clock as that was then.
+    pub offset: Span,
+    /// How far it may be off: half of the way there and back, and the source's own distance.
+    pub distance: Span,
 }
 
 /// What a source said of itself when it was last heard.
@@ -210,6 +227,7 @@ impl Association {
             nts: policy.nts.then(Keyring::default),
             interleaving: policy.interleaved.then(Interleaving::default),
             last: None,
+            measured: None,
             refusals: [0; REFUSALS],
             misreadings: [0; MISREADINGS],
             is_resolving: false,
@@ -223,6 +241,7 @@ impl Association {
             current: 0,
             turns: 0,
             estimator: None,
+            residuals: Residuals::default(),
             bracket: None,
             stray: None,
             is_hearsay: false,
@@ -246,7 +265,7 @@ impl Association {
         self.forget();
         self.addresses.clear();
         self.is_vacant = true;
-        (self.same_as, self.last, self.here) = (None, None, None);
+        (self.same_as, self.here) = (None, None);
         (self.policy.prefer, self.policy.trust, self.policy.require) = (false, false, false);
         (self.policy.pool, self.policy.key, self.policy.reference) = (None, None, None);
         (self.nts, self.policy.nts) = (None, false);
@@ -337,7 +356,8 @@ impl Association {
         self.bracket = None;
         self.stray = None;
         self.is_hearsay = false;
-        self.last = None;
+        (self.last, self.measured) = (None, None);
+        self.residuals.forget();
         self.reach = Reach::default();
         self.credit = Credit::default();
         if let Some(interleaving) = &mut self.interleaving {
@@ -375,6 +395,7 @@ impl Association {
         let contradiction = self.narrow(sample.bracket(), limits);
         if contradiction.is_some() {
             self.estimator = None;
+            self.residuals.forget();
         }
         let reception = match &mut self.estimator {
             Some(estimator) => estimator.hear(sample),
@@ -384,7 +405,17 @@ impl Association {
                 Reception::Taken
             }
         };
+        self.keep_residual(sample);
         Hearing { reception, contradiction }
+    }
+
+    /// Keeps how far a sample lies beside the estimate. What was said before a new beginning is of another line.
+    fn keep_residual(&mut self, sample: &Sample) {
+        let Some(estimator) = &self.estimator else { return };
+        if estimator.steps().contains(&Step::BeganAnew) {
+            self.residuals.forget();
+        }
+        self.residuals.keep(sample.at, sample.middle() - estimator.estimate(sample.at).tai);
     }
 
     /// Cuts the bracket back to what the new one allows; where they do not meet, the new one replaces it.
@@ -416,9 +447,19 @@ impl Association {
         self.estimator.as_ref()
     }
 
+    /// How its last samples lie about its estimate.
+    pub fn spread(&self) -> Option<Spread> {
+        self.residuals.spread()
+    }
+
+    /// Where true time is by its own word, whether that counts or not.
+    pub fn extent(&self, at: Time<Raw>, limits: RateLimits) -> Option<Bracket> {
+        Some(self.bracket?.carried_to(at, limits))
+    }
+
     /// How far from the truth it may be by its own word, the way to it included: half the width of its bracket.
     pub fn distance(&self, at: Time<Raw>, limits: RateLimits) -> Option<Span> {
-        Some(self.bracket?.carried_to(at, limits).width().half())
+        Some(self.extent(at, limits)?.width().half())
     }
 
     /// Is it known to be dead? From its death until its next answer, though it be sought elsewhere meanwhile.

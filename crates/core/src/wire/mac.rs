@@ -149,6 +149,11 @@ impl Key {
         self.kind
     }
 
+    /// How long its secret is, in bits.
+    pub fn bits(&self) -> usize {
+        self.secret.len() * 8
+    }
+
     /// Seals a packet: appends the key id and the digest of all that is there.
     pub fn append(&self, packet: &mut Vec<u8>) {
         let digest = self.digest(packet);
