@@ -106,6 +106,42 @@ pub struct Sources {
     pub output: Output,
 }
 
+/// List what the samples of each source say: its rate and its offset against ours, and how they scatter
+///
+/// At most the last 64 samples of a source are looked at. The rate is that of true time by the source alone minus the one
+/// that the daemon reckons with: positive, if ours loses against it.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Sourcestats {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// List how each source votes and why, and between which ends it says the time is
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Selectdata {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Say what this machine's server has done
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Serverstats {
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// List who asks this machine for the time, the most eager first
 ///
 /// A client is an IPv4 address, or a network of 64 bits in IPv6. So many are remembered as `[serve] clients` says; who has been
@@ -453,6 +489,9 @@ mod tests {
         Set(Set),
         Status(Status),
         Sources(Sources),
+        Sourcestats(Sourcestats),
+        Selectdata(Selectdata),
+        Serverstats(Serverstats),
         Clients(Clients),
         Now(Now),
         Wait(Wait),
@@ -486,6 +525,9 @@ mod tests {
             "set a.example --slew --single --force --json",
             "status --json",
             "sources",
+            "sourcestats --json",
+            "selectdata --run-dir /tmp/x",
+            "serverstats",
             "now --json --run-dir /tmp/x",
             "burst",
             "wait --bound 1ms --timeout 3min",

@@ -4,6 +4,7 @@
 //! every field; the same objects are what `--json` prints. Fields may be added; none changes its meaning while
 //! `version` stays the same.
 
+mod ballot;
 mod clients;
 mod server;
 mod sources;
@@ -15,7 +16,7 @@ use crate::happened::Happened;
 
 pub use clients::{ClientReply, ClientsReply};
 pub use server::{ClassicCounts, KeyExchangeCounts, ServerCounts};
-pub use sources::{NtsReply, SourceReply, SourcesReply, TrafficReply};
+pub use sources::{NtsReply, SourceReply, SourcesReply, SpreadReply, TrafficReply};
 pub use status::{Assumptions, Forecast, NtsCounts, SourceCounts, StatusReply};
 
 /// The version of these objects.

@@ -15,6 +15,7 @@ pub mod run;
 pub mod service;
 pub mod set;
 pub mod sim;
+pub mod statistics;
 pub mod status;
 pub mod tz;
 pub mod wait;

@@ -6,8 +6,8 @@ use truechimer_sys::clock as clocks;
 use super::Daemon;
 use super::serving::Service;
 use crate::talk::{
-    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourceReply, SourcesReply,
-    StatusReply, VERSION,
+    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourcesReply,
+    StatusReply,
 };
 
 impl Daemon {
@@ -40,11 +40,7 @@ impl Daemon {
 
     fn sources(&self) -> SourcesReply {
         let now = self.now();
-        let sources = self.node.report(&now).sources;
-        SourcesReply {
-            version: VERSION,
-            sources: sources.iter().map(|source| SourceReply::of(source, now.mono)).collect(),
-        }
+        SourcesReply::of(&self.node.report(&now).sources, now.mono)
     }
 
     fn clients(&self) -> Reply {

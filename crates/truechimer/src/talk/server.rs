@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
+use truechimer_core::server::Silence;
 
 use crate::daemon::key_exchange::Counts;
 
@@ -45,6 +46,14 @@ pub struct ServerCounts {
     pub unsent: u64,
     /// Datagrams left without an answer, by reason.
     pub silent: Vec<(String, u64)>,
+}
+
+impl ServerCounts {
+    /// Questions that got no answer because their clients had asked too often.
+    pub fn limited(&self) -> u64 {
+        let is_it = |(why, _): &&(String, u64)| why == Silence::Limited.label();
+        self.silent.iter().find(is_it).map_or(0, |(_, count)| *count)
+    }
 }
 
 /// What was done by a protocol that is older than NTP.

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use truechimer_core::node::report::{NtsReport, SourceReport, Standing};
+use truechimer_core::source::spread::Spread;
 use truechimer_core::wire::ntp::Leap;
-use truechimer_time::{Mono, Span, Time};
+use truechimer_time::{Mono, Rate, Span, Time};
 
+use super::VERSION;
+use super::ballot::Ballot;
 use crate::ui::units;
 
 /// What is thought of the sources.
@@ -92,6 +95,83 @@ pub struct SourceReply {
     pub root_distance: Option<f64>,
     /// How many datagrams were refused, by reason.
     pub refused: Vec<(String, u32)>,
+    /// Its part in the vote, for people. Replies of older daemons have nothing of what follows.
+    #[serde(default)]
+    pub vote: String,
+    /// It has a vote, alone or with others of its operator: all have but pulses.
+    #[serde(default)]
+    pub has_vote: bool,
+    /// As it is configured: the time leans on it,
+    #[serde(default)]
+    pub prefer: bool,
+    /// it is believed against any majority,
+    #[serde(default)]
+    pub trust: bool,
+    /// nothing is selected without it.
+    #[serde(default)]
+    pub require: bool,
+    /// Our own server names it as where the time comes from.
+    #[serde(default)]
+    pub upstream: bool,
+    /// The number of the key under which alone it is believed.
+    #[serde(default)]
+    pub key: Option<u32>,
+    /// By its word alone, right time minus local clock is not below this,
+    #[serde(default)]
+    pub lowest: Option<f64>,
+    /// and not above this.
+    #[serde(default)]
+    pub highest: Option<f64>,
+    /// The rate of true time by its estimate minus the rate that we reckon with, ppm.
+    #[serde(default)]
+    pub residual_ppm: Option<f64>,
+    /// One standard deviation of the rate by its estimate, ppm.
+    #[serde(default)]
+    pub residual_error_ppm: Option<f64>,
+    /// How its last samples lie about its estimate.
+    #[serde(default)]
+    pub spread: Option<SpreadReply>,
+    /// Right time by the last sample alone minus the local clock as it was then,
+    #[serde(default)]
+    pub measured: Option<f64>,
+    /// and as it is now.
+    #[serde(default)]
+    pub adjusted: Option<f64>,
+    /// The last sample can be wrong by this.
+    #[serde(default)]
+    pub distance: Option<f64>,
+}
+
+/// How the last samples of a source lie about its estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpreadReply {
+    /// So many are looked at.
+    pub samples: u32,
+    /// From the first of them to the last.
+    pub span: f64,
+    /// The root of the mean square of how far their middles were beside the estimate.
+    pub deviation: f64,
+    /// So many stretches of them were on one side of it.
+    pub runs: u32,
+}
+
+impl SpreadReply {
+    fn of(spread: Spread) -> Self {
+        let Spread { samples, span, deviation, runs } = spread;
+        Self { samples, span: span.as_seconds(), deviation: deviation.as_seconds(), runs }
+    }
+}
+
+impl SourcesReply {
+    /// The reply from the sources of a report.
+    pub fn of(sources: &[SourceReport], now: Time<Mono>) -> Self {
+        let ballot = Ballot::of(sources);
+        let reply = |source: &SourceReport| SourceReply {
+            vote: ballot.words(source),
+            ..SourceReply::of(source, now)
+        };
+        Self { version: VERSION, sources: sources.iter().map(reply).collect() }
+    }
 }
 
 /// How much is asked, of one source or of all together.
@@ -139,8 +219,8 @@ fn why(standing: Standing) -> Option<String> {
 }
 
 impl SourceReply {
-    /// The reply from a report.
-    pub fn of(source: &SourceReport, now: Time<Mono>) -> Self {
+    /// What a report says of it, apart from the vote.
+    fn of(source: &SourceReport, now: Time<Mono>) -> Self {
         let seconds = |span: Option<Span>| span.map(Span::as_seconds);
         let last = source.last.as_ref();
         Self {
@@ -168,6 +248,21 @@ impl SourceReply {
             leap: last.map(|last| leap_word(last.leap).to_owned()),
             root_distance: seconds(last.map(|last| last.root_distance)),
             refused: refused(source),
+            vote: String::new(),
+            has_vote: source.role.has_vote,
+            prefer: source.role.prefer,
+            trust: source.role.trust,
+            require: source.role.require,
+            upstream: source.is_upstream,
+            key: source.key.map(|key| key.id),
+            lowest: seconds(source.extent.map(|[lowest, _]| lowest)),
+            highest: seconds(source.extent.map(|[_, highest]| highest)),
+            residual_ppm: source.residual.map(Rate::as_ppm),
+            residual_error_ppm: source.residual_error.map(Rate::as_ppm),
+            spread: source.spread.map(SpreadReply::of),
+            measured: seconds(last.map(|last| last.measured)),
+            adjusted: seconds(last.map(|last| last.adjusted)),
+            distance: seconds(last.map(|last| last.distance)),
         }
     }
 }
