@@ -38,6 +38,7 @@ pub mod exchanges;
 pub mod hook;
 pub mod keeper;
 pub mod key_exchange;
+pub mod monitor;
 pub mod references;
 pub mod reloading;
 pub mod resolver;
@@ -56,6 +57,7 @@ use clockbound::ClockBound;
 use control::Control;
 use exchanges::Exchanges;
 use hook::Hook;
+use monitor::Monitor;
 use references::References;
 use reloading::Unread;
 use resolver::{Name, Resolver};
@@ -95,6 +97,8 @@ pub struct Setup {
     pub clockbound: Option<ClockBound>,
     /// Where questions of people come in.
     pub control: Option<Control>,
+    /// Where chronyc asks how we stand.
+    pub monitor: Option<Monitor>,
     /// Where questions of machines come in.
     pub service: Option<Service>,
     /// The reference clocks of this machine.
@@ -117,6 +121,7 @@ enum Token {
     Agreeing,
     Reference(SourceId),
     Service(usize),
+    Monitor,
     Control,
     Vigil,
 }
@@ -158,6 +163,7 @@ pub struct Daemon {
     /// It was said that the table of leap seconds has expired.
     told_of_leaps: bool,
     control: Option<Control>,
+    monitor: Option<Monitor>,
     service: Option<Service>,
     recorder: Option<Recorder>,
     chronicle: Option<Chronicle>,
@@ -221,6 +227,7 @@ impl Daemon {
             report_fault: None,
             told_of_leaps: false,
             control: setup.control,
+            monitor: setup.monitor,
             service: setup.service,
             recorder,
             chronicle: setup.history.map(|folder| Chronicle::new(&folder)),
@@ -289,6 +296,9 @@ impl Daemon {
         for fd in self.vigil.iter().flat_map(Vigil::fds) {
             self.poll.add(fd, Interest::Read, Token::Vigil);
         }
+        if let Some(monitor) = &self.monitor {
+            monitor.register(&mut self.poll, Token::Monitor);
+        }
         let deadline = self.control.as_ref().and_then(Control::deadline).into_iter();
         let reading = self.sensor.as_ref().map(Sensor::due);
         let looking = self.vigil.as_ref().map(Vigil::due);
@@ -341,6 +351,7 @@ impl Daemon {
                     reading.into_iter().for_each(|reading| self.happen(Input::Read { source, reading }));
                 }
                 Token::Service(index) => self.serve(index),
+                Token::Monitor => self.show(),
                 Token::Control => talks = true,
                 // It has looked already.
                 Token::Vigil => {}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apart;
+pub mod chrony;
 pub mod classic;
 pub mod cli;
 pub mod command;

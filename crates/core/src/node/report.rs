@@ -112,6 +112,8 @@ pub struct SourceReport {
     pub pool: Option<String>,
     /// It is a reference clock of this machine, which is read and not asked.
     pub is_reference: bool,
+    /// The four letters that name it then, to those whom we serve.
+    pub reference_name: Option<[u8; 4]>,
     /// What the operator says of its part in the vote.
     pub role: Role,
     /// What we serve to others says that the time comes from it.
@@ -416,6 +418,7 @@ impl Node {
             address: association.address(),
             pool: association.policy.pool.as_ref().map(|pool| pool.name.clone()),
             is_reference: association.policy.reference.is_some(),
+            reference_name: association.policy.reference.map(|reference| reference.id),
             role: role_of(association),
             is_upstream: self.upstream().is_some_and(|upstream| upstream.id == association.id),
             key: association.policy.key.as_deref().map(|key| KeyReport {

@@ -124,6 +124,7 @@ fn start(
         clockbound: None,
         page: Some(PageWriter::publish(&folder.join(page::FILE_NAME))?),
         control: Some(Control::listen(&folder.join(talk::SOCKET_NAME))?),
+        monitor: None,
         service: None,
         references: References::default(),
         statistics: None,

@@ -21,6 +21,7 @@ use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::clockbound::ClockBound;
 use crate::daemon::control::Control;
 use crate::daemon::keeper::{Keeper, Rules};
+use crate::daemon::monitor::Monitor;
 use crate::daemon::references::References;
 use crate::daemon::reloading;
 use crate::daemon::serving::Listening;
@@ -54,6 +55,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
     let references = References::open(&config, account.as_ref(), arguments.simulated);
     // The keeper of the clock is another process by now, and never has the keys.
     let keys = keys(&config)?;
+    let monitor = if arguments.simulated { None } else { monitor(&config, account.as_ref())? };
     let listening = serve(&config, &keys, Some(handed).filter(|_| !arguments.simulated))?;
     give_up_privileges(account.as_ref(), arguments.simulated)?;
     let clockbound = publish_clockbound(&config, &clock)?;
@@ -66,6 +68,7 @@ pub fn run(arguments: &cli::Run) -> anyhow::Result<Outcome> {
         page: Some(publish(&config)?),
         clockbound,
         control: if arguments.simulated { None } else { Some(listen(&config)?) },
+        monitor,
         service: listening.map(Listening::begin).transpose()?,
         references,
         statistics: config.statistics.dir.clone(),
@@ -221,6 +224,20 @@ fn serve(config: &Config, keys: &Keys, handed: Option<Announced>) -> anyhow::Res
         eprintln!("warn: {notice}");
     }
     Ok(Some(listening))
+}
+
+/// Where chronyc may ask, if it may. The folder of a socket in the file system is ours if it was not there.
+fn monitor(config: &Config, account: Option<&User>) -> anyhow::Result<Option<Monitor>> {
+    let Some(chrony) = &config.chrony else { return Ok(None) };
+    let folder = chrony.socket.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        make_folder(folder, account)?;
+    }
+    let (monitor, left_out) = Monitor::listen(chrony)?;
+    for place in left_out.iter().filter(|_| config.log >= Level::Warn) {
+        eprintln!("warn: this machine has no {}: chronyc is not listened to at {place}", place.ip());
+    }
+    Ok(Some(monitor))
 }
 
 fn publish(config: &Config) -> anyhow::Result<PageWriter> {

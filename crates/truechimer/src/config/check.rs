@@ -12,7 +12,9 @@ use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::words::{Kind, Target};
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
-use super::{Clock, Config, KeyId, Source, State, Statistics, classic, default, pool, reference, serve};
+use super::{
+    Clock, Config, KeyId, Source, State, Statistics, chrony, classic, default, pool, reference, serve,
+};
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
 /// are asked to keep apart after a burst.
@@ -76,6 +78,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         classic: classic::classic(&written.classic, &sources)?,
         sources,
         serve: written.serve.as_ref().map(|written| serve::serve(written, texts, &state)).transpose()?,
+        chrony: written.chrony.as_ref().map(|written| chrony::chrony(written, texts)).transpose()?,
         state: State { dir: state, run_dir: plain(&written.state.run_dir).unwrap_or(defaults.state.run_dir) },
         statistics: Statistics {
             dir: plain(&statistics.dir),

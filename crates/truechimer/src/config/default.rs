@@ -62,6 +62,7 @@ pub(super) fn config() -> Config {
         clock: Clock { target: Target::Kernel, policy: ClockPolicy::default() },
         trust: TrustPolicy::default(),
         serve: None,
+        chrony: None,
         classic: Classic::defaults(),
         state: State { dir: PathBuf::from("/var/lib/truechimer"), run_dir: PathBuf::from("/run/truechimer") },
         clockbound: None,

@@ -12,6 +12,7 @@
 
 mod address;
 mod check;
+mod chrony;
 mod classic;
 mod default;
 mod error;
@@ -41,6 +42,7 @@ pub use check::{
     BURST_MAX, INTERVAL_MAX, INTERVAL_MIN_NEAR, INTERVAL_MIN_POLITE, OPERATOR_LENGTH_MAX, SLEW_MAX,
     STATISTICS_KEEP_MAX,
 };
+pub use chrony::Chrony;
 pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
@@ -87,6 +89,8 @@ pub struct Config {
     pub trust: TrustPolicy,
     /// What we serve, if we serve.
     pub serve: Option<Serve>,
+    /// Where chronyc may ask, if it may.
+    pub chrony: Option<Chrony>,
     /// What the measurement service of the clockspeed set-up is told.
     pub classic: Classic,
     /// Where things are kept.

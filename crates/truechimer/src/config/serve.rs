@@ -103,13 +103,13 @@ pub(super) fn serve(written: &Spanned<WrittenServe>, texts: &Texts, state: &Path
 }
 
 /// A place, and where it and the list that it is in are written.
-struct Listed {
-    place: SocketAddr,
+pub(super) struct Listed {
+    pub(super) place: SocketAddr,
     at: Range<usize>,
     list: Range<usize>,
 }
 
-fn places<T>(written: &Places<T>, place: impl Fn(&T) -> SocketAddr) -> Result<Vec<Listed>, Flaw> {
+pub(super) fn places<T>(written: &Places<T>, place: impl Fn(&T) -> SocketAddr) -> Result<Vec<Listed>, Flaw> {
     let Some(list) = written else { return Ok(Vec::new()) };
     if list.get_ref().len() > LISTEN_MAX {
         return Err(Flaw(list.span(), Fault::TooMany { what: "places to listen at", most: LISTEN_MAX }));
@@ -124,7 +124,7 @@ fn places<T>(written: &Places<T>, place: impl Fn(&T) -> SocketAddr) -> Result<Ve
 
 /// Sockets of ours can share a place, so that the kernel would not refuse it: it would share out the questions of one
 /// protocol among sockets of both.
-fn each_once(all: &[&Listed], texts: &Texts) -> Result<(), Flaw> {
+pub(super) fn each_once(all: &[&Listed], texts: &Texts) -> Result<(), Flaw> {
     for (index, listed) in all.iter().enumerate() {
         if let Some(first) = all[..index].iter().find(|before| before.place == listed.place) {
             let (place, first) = (listed.place, texts.line(first.at.clone()));

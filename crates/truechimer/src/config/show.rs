@@ -8,11 +8,11 @@ use truechimer_time::Span;
 use super::address::At;
 use super::reference::{Offset, RefId};
 use super::written::{
-    Key, Places, Spelling, Written, WrittenAssume, WrittenClassic, WrittenClock, WrittenClockbound,
-    WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe, WrittenServeKey,
-    WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
+    Key, Places, Spelling, Written, WrittenAssume, WrittenChrony, WrittenClassic, WrittenClock,
+    WrittenClockbound, WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe,
+    WrittenServeKey, WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
+use super::{Chrony, Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -48,6 +48,7 @@ fn written(config: &Config) -> Written {
             nts_bootstrap: trust.nts_bootstrap.and_then(|least| key(least as i64)),
         },
         serve: config.serve.as_ref().and_then(|serve| key(written_serve(serve))),
+        chrony: config.chrony.as_ref().and_then(|chrony| key(written_chrony(chrony))),
         classic: written_classic(&config.classic),
         state: WrittenState {
             dir: Some(Spelling(config.state.dir.clone())),
@@ -97,6 +98,10 @@ fn written_reference(source: &Source) -> WrittenSource {
         refid: spelled(RefId(vouched.id)),
         ..WrittenSource::default()
     }
+}
+
+fn written_chrony(chrony: &Chrony) -> WrittenChrony {
+    WrittenChrony { listen: places(&chrony.listen, At), socket: chrony.socket.clone().map(Spelling) }
 }
 
 fn written_serve(serve: &Serve) -> WrittenServe {

@@ -16,7 +16,7 @@ use truechimer_core::classic::count::{KernelCount, PeerCount};
 use truechimer_core::policy::{Rhythm, Scale};
 use truechimer_core::server::access::Prefix;
 use truechimer_core::wire::nts_ke::server_name::ServerName;
-use truechimer_core::wire::{taiclock, time37};
+use truechimer_core::wire::{chrony, taiclock, time37};
 use truechimer_sys::interface::Interface;
 
 use super::address::{Address, At};
@@ -46,6 +46,7 @@ pub(super) struct Written {
     pub(super) assume: WrittenAssume,
     pub(super) select: WrittenSelect,
     pub(super) serve: Key<WrittenServe>,
+    pub(super) chrony: Key<WrittenChrony>,
     pub(super) classic: WrittenClassic,
     pub(super) state: WrittenState,
     pub(super) statistics: WrittenStatistics,
@@ -157,6 +158,14 @@ pub(super) struct WrittenServeNts {
     pub(super) port: Key<i64>,
     pub(super) ring: Option<Spelling<PathBuf>>,
     pub(super) turn: Key<Spelling<Span>>,
+}
+
+/// `[chrony]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenChrony {
+    pub(super) listen: Places<At<{ chrony::PORT }>>,
+    pub(super) socket: Option<Spelling<PathBuf>>,
 }
 
 /// `[classic]`

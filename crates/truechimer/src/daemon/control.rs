@@ -64,7 +64,7 @@ impl Control {
     /// Listens at a path. A socket that nobody listens at any more is replaced; anything else there is left alone
     /// (bad input 122).
     pub fn listen(path: &Path) -> io::Result<Self> {
-        clear_the_way(path)?;
+        clear_the_way(path, |path| UnixStream::connect(path).map(drop))?;
         let listener = UnixListener::bind(path)?;
         listener.set_nonblocking(true)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
@@ -161,7 +161,8 @@ impl Drop for Control {
     }
 }
 
-fn clear_the_way(path: &Path) -> io::Result<()> {
+/// Removes a socket that nobody listens at any more, as `connect` finds out.
+pub(super) fn clear_the_way(path: &Path, connect: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -171,7 +172,7 @@ fn clear_the_way(path: &Path) -> io::Result<()> {
         let what = "something that is no socket is there already; remove it if it is not needed";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
     }
-    if UnixStream::connect(path).is_ok() {
+    if connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another daemon listens there"));
     }
     fs::remove_file(path)

@@ -196,6 +196,7 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[clock]", now.clock != new.clock),
         ("[assume] or [select]", now.trust != new.trust),
         (FIXED, fixed(now) != fixed(new)),
+        ("[chrony]", now.chrony != new.chrony),
         ("[state]", now.state != new.state),
         ("[hook]", now.hook != new.hook),
         ("[statistics]", now.statistics != new.statistics),

@@ -6,8 +6,7 @@ use truechimer_sys::clock as clocks;
 use super::Daemon;
 use super::serving::Service;
 use crate::talk::{
-    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourcesReply,
-    StatusReply,
+    ClassicCounts, ClientsReply, KeyExchangeCounts, Reply, Request, ServerCounts, SourcesReply, StatusReply,
 };
 
 impl Daemon {

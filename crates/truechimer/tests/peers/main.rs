@@ -26,6 +26,7 @@ mod process;
 mod relay;
 mod truth;
 
+mod chronyc;
 mod classic;
 mod container;
 mod control;
