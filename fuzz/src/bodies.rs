@@ -29,11 +29,13 @@ use truechimer_time::{LeapTable, NtpPrecision, Rate, Span, Tai, Time, Utc};
 
 mod desk;
 mod key_server;
+mod monitor;
 mod node;
 mod nts;
 
 pub use desk::desk;
 pub use key_server::key_server;
+pub use monitor::monitor;
 pub use node::node;
 pub use nts::{cookie, key_exchange, protected, sealed};
 

@@ -97,3 +97,8 @@ fn datagrams_at_a_desk() {
 fn visits_of_the_key_server() {
     replay("key_server", bodies::key_server);
 }
+
+#[test]
+fn questions_of_chronyc() {
+    replay("monitor", bodies::monitor);
+}
