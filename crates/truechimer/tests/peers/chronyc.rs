@@ -1,5 +1,6 @@
-//! Debian's chronyc, which asks our daemon as if it were chronyd.
+//! Debian's chronyc, which asks our daemon as if it were chronyd, and its collectd, which has a chronyc of its own.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,6 +11,7 @@ use truechimer::talk::{SourceReply, SourcesReply, StatusReply};
 use crate::chronyd::Chronyd;
 use crate::daemon::{Daemon, Home, Wishes};
 use crate::place::{self, eventually, free_place, free_port};
+use crate::process::{Launch, Process};
 
 /// A loaded machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -331,4 +333,59 @@ fn chronyc_asks_at_a_socket_in_the_file_system() {
     assert_eq!(rows.len(), 3);
     daemon.terminate();
     assert!(!socket.exists());
+}
+
+/// A collectd that asks there, and writes what it hears into a file for each value.
+fn collectd(peers: &Path, place: SocketAddr, folder: &Path) -> Process {
+    let config = format!(
+        "BaseDir {folder:?}\nPIDFile {:?}\nPluginDir {:?}\nTypesDB {:?}\nHostname \"here\"\nInterval 1\n\
+         LoadPlugin chrony\n<Plugin chrony>\nHost \"{}\"\nPort \"{}\"\n</Plugin>\n\
+         LoadPlugin csv\n<Plugin csv>\nDataDir {:?}\n</Plugin>\n",
+        folder.join("pid"),
+        peers.join("usr/lib/collectd"),
+        peers.join("usr/share/collectd/types.db"),
+        place.ip(),
+        place.port(),
+        folder.join("values"),
+    );
+    let path = folder.join("collectd.conf");
+    fs::write(&path, config).unwrap();
+    Process::start(&Launch {
+        program: &peers.join("usr/sbin/collectd"),
+        arguments: ["-f".into(), "-C".into(), path.into()].into(),
+        environment: Vec::new(),
+        namespace: None,
+        log: folder.join("log"),
+    })
+}
+
+/// The last value that collectd has written by this name, whatever the day is.
+fn collected(folder: &Path, name: &str) -> Option<f64> {
+    let files = fs::read_dir(folder.join("values/here/chrony")).ok()?.flatten();
+    let mut files = files.filter(|file| file.file_name().to_string_lossy().starts_with(name));
+    let text = fs::read_to_string(files.next()?.path()).ok()?;
+    text.lines().last()?.split(',').nth(1)?.parse().ok()
+}
+
+#[test]
+fn collectd_takes_us_for_chronyd() {
+    let Some(peers) = place::peers() else { return };
+    let liar = Chronyd::ahead(&peers, 5);
+    let honest = [2, 3, 4].map(|host| serving(&peers, host));
+    let (home, place) = asked_of(&[&honest[0], &honest[1], &honest[2], &liar], "");
+    let daemon = home.start();
+    eventually(PATIENCE, "a majority, and who is against it", || {
+        let counts = daemon.status().sources;
+        (counts.truechimers == 3 && counts.falsetickers == 1).then_some(())
+    });
+    // collectd writes to no folder whose name begins with a dot.
+    let folder = tempfile::Builder::new().prefix("truechimer-collectd-").tempdir().unwrap();
+    let _collectd = collectd(&peers, place, folder.path());
+    let value = |name: &str| eventually(PATIENCE, name, || collected(folder.path(), name));
+    assert_eq!(value("clock_stratum-chrony-"), 9.0);
+    assert_eq!(value("clock_stratum-127.0.0.2-"), 8.0);
+    assert_eq!(value("clock_state-127.0.0.1-"), 2.0, "a falseticker, by chrony's number");
+    let offset = value("time_offset-127.0.0.1-");
+    assert!((offset + 5.0).abs() < 0.5, "{offset}");
+    daemon.terminate();
 }
