@@ -127,6 +127,7 @@ fn state(source: &SourceReport) -> State {
         | Standing::Unreachable
         | Standing::NotFound
         | Standing::Keyless { .. }
+        | Standing::Provisional
         | Standing::Loop
         | Standing::SameServer { .. } => State::Nonselectable,
     }
@@ -141,6 +142,7 @@ fn sign(source: &SourceReport) -> u8 {
         | Standing::OnProbation { .. }
         | Standing::Falseticker { .. }
         | Standing::Undecided
+        | Standing::Provisional
         | Standing::Loop
         | Standing::SameServer { .. } => state(source).sign(),
     }

@@ -45,7 +45,12 @@ pub fn serverstats(arguments: &cli::Serverstats) -> anyhow::Result<Outcome> {
 fn sources(daemon: &cli::Daemon) -> anyhow::Result<SourcesReply> {
     match ask(&daemon.run_dir, Request::Sources {})? {
         Reply::Sources(sources) => Ok(sources),
-        Reply::Status(_) | Reply::Clients(_) | Reply::Done {} | Reply::Error(_) => {
+        Reply::Status(_)
+        | Reply::Clients(_)
+        | Reply::Subscribed {}
+        | Reply::Happened(_)
+        | Reply::Done {}
+        | Reply::Error(_) => {
             bail!("the daemon answers something else")
         }
     }

@@ -16,7 +16,8 @@ use truechimer_core::wire::chrony::request::Request;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::udp::{Destination, SocketError, UdpSocket};
 
-use super::{Daemon, control, server_counts};
+use super::talking::server_counts;
+use super::{Daemon, control};
 use crate::chrony::View;
 use crate::config::Chrony;
 

@@ -55,7 +55,7 @@ fn taken(orders: &mut Vec<Order>, order: Order) -> Reply {
     Reply::Done {}
 }
 
-fn server_counts(service: &Service) -> ServerCounts {
+pub(super) fn server_counts(service: &Service) -> ServerCounts {
     let counters = service.counters();
     let reasons = truechimer_core::server::Silence::ALL.into_iter();
     ServerCounts {

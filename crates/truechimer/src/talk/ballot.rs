@@ -47,6 +47,7 @@ impl Ballot {
             | Standing::Unreachable
             | Standing::NotFound
             | Standing::Keyless { .. }
+            | Standing::Provisional
             | Standing::Loop
             | Standing::SameServer { .. } => "does not vote, and counts among those who could".to_owned(),
         };
