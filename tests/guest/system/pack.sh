@@ -1,7 +1,11 @@
 # What tests/guest/run does for a scenario that says `#machine root=systemd`: the first process of its guest is systemd,
 # on a small Debian with daemontools, and the scenario runs as a service of it. Sourced by `run`, whose variables it has.
 
-is_systemd() { [ "$(wish "$1" root)" = systemd ]; }
+is_systemd() { case $(wish "$1" root) in systemd | debian) ;; *) return 1 ;; esac; }
+
+# With Debian's own way of installing packages, and our package to be installed, if somebody has made it.
+is_debian() { [ "$(wish "$1" root)" = debian ]; }
+package() { ls "$built"/debian/truechimer_*.deb 2>/dev/null | tail -n 1; }
 
 wants_systemd() {
 	for scenario; do
@@ -11,7 +15,33 @@ wants_systemd() {
 }
 
 # What a guest's root is made of, in this order.
-archives_of() { if is_systemd "$1"; then echo system.cpio over.cpio; else echo common.cpio; fi; }
+archives_of() {
+	if is_debian "$1"; then
+		echo debian.cpio over.cpio package.cpio
+	elif is_systemd "$1"; then
+		echo system.cpio over.cpio
+	else
+		echo common.cpio
+	fi
+}
+
+wants_debian() {
+	for scenario; do
+		! is_debian "$scenario" || return 0
+	done
+	return 1
+}
+
+pack_debian() {
+	"$here/system/build" "$work/debian" whole || exit 1
+	root=$work/debian
+	[ "$work/debian.cpio" -nt "$root.complete" ] || archive "$work/debian.cpio"
+	root=$work/package
+	rm -rf "$root"
+	mkdir -p "$root/root"
+	cp "$(package)" "$root/root/truechimer.deb"
+	archive "$work/package.cpio"
+}
 
 first_process_of() {
 	! is_systemd "$1" || echo rdinit=/lib/systemd/systemd systemd.show_status=0 systemd.log_color=0 TERM=dumb

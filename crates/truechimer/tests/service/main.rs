@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod hooks;
 mod host;
 mod supervised;
 mod units;
