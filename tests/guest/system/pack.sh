@@ -17,7 +17,7 @@ wants_systemd() {
 # What a guest's root is made of, in this order.
 archives_of() {
 	if is_debian "$1"; then
-		echo debian.cpio over.cpio package.cpio
+		echo debian.cpio over.cpio deb.cpio
 	elif is_systemd "$1"; then
 		echo system.cpio over.cpio
 	else
@@ -36,11 +36,11 @@ pack_debian() {
 	"$here/system/build" "$work/debian" whole || exit 1
 	root=$work/debian
 	[ "$work/debian.cpio" -nt "$root.complete" ] || archive "$work/debian.cpio"
-	root=$work/package
+	root=$work/deb
 	rm -rf "$root"
 	mkdir -p "$root/root"
 	cp "$(package)" "$root/root/truechimer.deb"
-	archive "$work/package.cpio"
+	archive "$work/deb.cpio"
 }
 
 first_process_of() {

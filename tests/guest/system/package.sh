@@ -13,10 +13,13 @@ install_package() {
 	done >/etc/truechimer/conf.d/guest.toml
 	rm -f /usr/local/sbin/truechimer
 	hash -r
-	dpkg --install /root/truechimer.deb
+	/usr/bin/dpkg --install /root/truechimer.deb
 }
 
 purge_package() {
 	rm -f /etc/truechimer/conf.d/guest.toml
-	dpkg --purge truechimer
+	/usr/bin/dpkg --purge truechimer
 }
+
+# has_file FILE: has the package? This Debian leaves manuals out when it installs.
+has_file() { /usr/bin/dpkg-query --listfiles truechimer | grep -q -x "$1"; }
