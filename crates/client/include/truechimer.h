@@ -62,7 +62,8 @@ enum truechimer_failure {
     TRUECHIMER_LAYOUT = -6,
     TRUECHIMER_DAMAGED = -7,
     TRUECHIMER_NOT_KNOWN = -8, /* the daemon does not know the time */
-    TRUECHIMER_SLEPT = -9      /* the machine has slept since the page was written */
+    TRUECHIMER_SLEPT = -9,     /* the machine has slept since the page was written */
+    TRUECHIMER_MOVED = -10     /* it is on another host since then, or goes on from a snapshot, as VMClock tells */
 };
 
 /* True time is in here. */
@@ -89,6 +90,7 @@ typedef struct truechimer_reading {
 /* A page that is open. */
 typedef struct truechimer_clock {
     const uint64_t *words;
+    const unsigned char *host; /* what the host tells, if it does */
     const char *path;
     int64_t owner; /* the user who has to have it; -1: root, we, or whoever has its folder */
     uint64_t device;
@@ -97,7 +99,12 @@ typedef struct truechimer_clock {
 } truechimer_clock;
 
 /* The words of the page without its header. */
-#define TRUECHIMER_WORDS 38
+#define TRUECHIMER_WORDS 40
+/* Where the host of a guest tells whether that is where it was (Linux 6.13), and how much of that is read. */
+#ifndef TRUECHIMER_VMCLOCK
+#define TRUECHIMER_VMCLOCK "/dev/vmclock0"
+#endif
+#define TRUECHIMER_VMCLOCK_BYTES 112
 /* How often a reader tries: a write takes well under a microsecond. */
 #define TRUECHIMER_ATTEMPTS 1000
 
@@ -208,7 +215,7 @@ static inline int truechimer_is_offset(uint64_t word)
 static inline int truechimer_check(const uint64_t *words)
 {
     if (words[0] != 2) return TRUECHIMER_LAYOUT;
-    if (words[1] > 4 || words[2] > 1 || words[3] > 1 || words[8] > 1 || words[10] > 2) return TRUECHIMER_DAMAGED;
+    if (words[1] > 4 || words[2] > 1 || words[3] > 1 || words[8] > 1 || words[10] > 2 || words[38] > 1) return TRUECHIMER_DAMAGED;
     if (!truechimer_is_offset(words[9]) || !truechimer_is_offset(words[36]) || !truechimer_is_offset(words[37]))
         return TRUECHIMER_DAMAGED;
     if (words[2] && (truechimer_span(words + 22) < 0 || truechimer_span(words + 24) < 0)) return TRUECHIMER_DAMAGED;
@@ -379,7 +386,53 @@ static inline int truechimer_map(truechimer_clock *clock, int file)
 static inline void truechimer_close(truechimer_clock *clock)
 {
     if (clock->words) munmap((void *) clock->words, 8 * (4 + TRUECHIMER_WORDS));
+    if (clock->host) munmap((void *) clock->host, TRUECHIMER_VMCLOCK_BYTES);
     clock->words = NULL;
+    clock->host = NULL;
+}
+
+/* A number of the host's, which are little-endian. */
+static inline uint64_t truechimer_told(const unsigned char *bytes, int count)
+{
+    uint64_t number = 0;
+    while (count-- > 0) number = number << 8 | __atomic_load_n(bytes + count, __ATOMIC_RELAXED);
+    return number;
+}
+
+/* Finds out whether there is a host that tells. There need not be. */
+static inline void truechimer_find_host(truechimer_clock *clock)
+{
+    struct stat about;
+    void *start;
+    int file = open(TRUECHIMER_VMCLOCK, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0) return;
+    if (!fstat(file, &about) && (!S_ISREG(about.st_mode) || about.st_size >= TRUECHIMER_VMCLOCK_BYTES)) {
+        start = mmap(NULL, TRUECHIMER_VMCLOCK_BYTES, PROT_READ, MAP_SHARED, file, 0);
+        if (start != MAP_FAILED) {
+            clock->host = (const unsigned char *) start;
+            if (truechimer_told(clock->host, 4) != 0x4b4c4356 || truechimer_told(clock->host + 8, 2) != 1) {
+                munmap(start, TRUECHIMER_VMCLOCK_BYTES);
+                clock->host = NULL;
+            }
+        }
+    }
+    close(file);
+}
+
+/* Is this guest where it was when the page was written, as far as its host tells? To be asked after the counter was read. */
+static inline int truechimer_is_here(const truechimer_clock *clock, const uint64_t *words)
+{
+    int tries;
+    if (!words[38] || !clock->host) return 1;
+    for (tries = 0; tries < TRUECHIMER_ATTEMPTS; tries++) {
+        const uint64_t before = truechimer_told(clock->host + 12, 4);
+        uint64_t marker;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        marker = truechimer_told(clock->host + 16, 8);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (before % 2 == 0 && before == truechimer_told(clock->host + 12, 4)) return marker == words[39];
+    }
+    return 0;
 }
 
 /*
@@ -397,6 +450,7 @@ static inline int truechimer_open_owned_by(truechimer_clock *clock, const char *
     if (file < 0) return errno;
     error = truechimer_map(clock, file);
     close(file);
+    if (!error) truechimer_find_host(clock);
     return error;
 }
 
@@ -435,6 +489,10 @@ static inline int truechimer_now(truechimer_clock *clock, truechimer_reading *no
         memset(now, 0, sizeof *now);
         return error;
     }
+    if (!truechimer_is_here(clock, words)) {
+        memset(now, 0, sizeof *now);
+        return TRUECHIMER_MOVED;
+    }
     error = truechimer_apply(words, raw, asleep, now);
     /* One try may have been interrupted between two clocks. */
     return error == TRUECHIMER_SLEPT ? truechimer_apply(words, raw, truechimer_asleep(5), now) : error;
@@ -459,6 +517,7 @@ static inline const char *truechimer_error(int error)
     case TRUECHIMER_LAYOUT: return "the page is of another version than this program";
     case TRUECHIMER_DAMAGED: return "the page holds a word that is never written: it is damaged";
     case TRUECHIMER_NOT_KNOWN: return "the daemon does not know the time";
+    case TRUECHIMER_MOVED: return "the machine was moved to another host, the time is not measured anew yet";
     case TRUECHIMER_SLEPT: return "the machine has slept, the time is not measured anew yet";
     default: return strerror(error);
     }

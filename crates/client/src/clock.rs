@@ -11,6 +11,7 @@ use truechimer_model::Page;
 use truechimer_model::page::{SILENCE_MAX, SLEEP_MIN};
 use truechimer_sys::clock;
 use truechimer_sys::shm::PageReader;
+use truechimer_sys::vmclock::{self, VmClock};
 use truechimer_time::{Raw, Span, Tai, Time};
 
 use crate::{Error, Reading};
@@ -24,6 +25,8 @@ pub struct Clock {
     path: PathBuf,
     owner: Option<u32>,
     page: RwLock<PageReader>,
+    /// What the host of this guest tells, if it does.
+    host: Option<VmClock>,
     /// When another page was last looked for, in nanoseconds of the counter.
     looked: AtomicI64,
 }
@@ -54,7 +57,22 @@ impl Clock {
 
     fn opened(path: &Path, owner: Option<u32>) -> Result<Self, Error> {
         let page = RwLock::new(PageReader::open_guarded(path, owner)?);
-        Ok(Self { path: path.to_path_buf(), owner, page, looked: AtomicI64::new(i64::MIN) })
+        let host = VmClock::open(Path::new(vmclock::PATH)).ok().flatten();
+        Ok(Self { path: path.to_path_buf(), owner, page, host, looked: AtomicI64::new(i64::MIN) })
+    }
+
+    /// The same beside a host whose page is elsewhere, for tests.
+    #[doc(hidden)]
+    pub fn beside(self, host: &Path) -> Self {
+        Self { host: VmClock::open(host).ok().flatten(), ..self }
+    }
+
+    /// Is this guest where it was when the page was written, as far as its host tells? To be asked after the counter was read.
+    fn is_here(&self, page: &Page) -> bool {
+        match (page.marker, &self.host) {
+            (Some(marker), Some(host)) => host.incarnation().is_some_and(|here| here.marker == marker),
+            (Some(_) | None, _) => true,
+        }
     }
 
     /// What time it is, at a moment between the call and its return.
@@ -63,8 +81,8 @@ impl Clock {
     /// or has not been renewed for over two minutes, is looked for again, at most once a second.
     ///
     /// # Errors
-    /// [`Error::Unknown`] while the daemon does not know the time, [`Error::Slept`] after a sleep of the machine until it has
-    /// measured anew, and others where the page cannot be read.
+    /// [`Error::Unknown`] while the daemon does not know the time, [`Error::Slept`] after a sleep of the machine and
+    /// [`Error::Moved`] after its move until it has measured anew, and others where the page cannot be read.
     pub fn now(&self) -> Result<Reading, Error> {
         let page = self.page();
         let (raw, asleep) = clock::counter();
@@ -76,6 +94,9 @@ impl Clock {
         let is_slept = |page: &Page, asleep: Span| (asleep - page.asleep).abs() > SLEEP_MIN;
         // One try may have been interrupted between two clocks.
         let asleep = if is_slept(&page, asleep) { clock::asleep() } else { asleep };
+        if !self.is_here(&page) {
+            return Err(Error::Moved);
+        }
         Reading::of(&page, raw, asleep)
     }
 

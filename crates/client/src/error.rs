@@ -16,6 +16,9 @@ pub enum Error {
     Unknown(Status),
     /// The machine has slept since the page was written, and the counter stood still: the daemon will measure anew.
     Slept,
+    /// The machine is on another host than when the page was written, or goes on from a snapshot, as VMClock tells: the daemon
+    /// will measure anew.
+    Moved,
     /// The instant did not pass while there was patience.
     StillToCome,
 }
@@ -27,6 +30,9 @@ impl fmt::Display for Error {
             Self::Unreadable(error) => error.fmt(f),
             Self::Unknown(status) => write!(f, "the daemon does not know the time (status {status})"),
             Self::Slept => f.write_str("the machine has slept, the time is not measured anew yet"),
+            Self::Moved => {
+                f.write_str("the machine was moved to another host, the time is not measured anew yet")
+            }
             Self::StillToCome => f.write_str("the instant may still be to come"),
         }
     }
@@ -37,7 +43,7 @@ impl std::error::Error for Error {
         match self {
             Self::Page(error) => Some(error),
             Self::Unreadable(error) => Some(error),
-            Self::Unknown(_) | Self::Slept | Self::StillToCome => None,
+            Self::Unknown(_) | Self::Slept | Self::Moved | Self::StillToCome => None,
         }
     }
 }

@@ -23,7 +23,7 @@ use truechimer_time::{Raw, Scale, Span, Time};
 
 mod common;
 
-use common::{Place, page_of_now};
+use common::{Place, page_of_now, write_host};
 
 const FOREIGN: i32 = -2;
 const UNGUARDED: i32 = -3;
@@ -33,6 +33,7 @@ const LAYOUT: i32 = -6;
 const DAMAGED: i32 = -7;
 const NOT_KNOWN: i32 = -8;
 const SLEPT: i32 = -9;
+const MOVED: i32 = -10;
 const NOT_A_PAGE: i32 = -1;
 
 /// How many pages both are asked about.
@@ -55,6 +56,7 @@ fn compile() -> Option<PathBuf> {
     let strict = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"];
     let made = Command::new(&compiler)
         .args(strict)
+        .arg("-DTRUECHIMER_VMCLOCK=(getenv(\"HOST\") ? getenv(\"HOST\") : \"/dev/null\")")
         .arg("-I")
         .arg(here.join("include"))
         .arg("-o")
@@ -223,6 +225,20 @@ fn c_and_rust_read_the_same_of_any_page_to_the_nanosecond() {
     }
     for error in [0, LAYOUT, DAMAGED, NOT_KNOWN, SLEPT] {
         assert!(seen.get(&error.into()).is_some_and(|count| *count > 20), "{error} is seldom: {seen:?}");
+    }
+}
+
+#[test]
+fn bad_input_113_c_sees_that_a_guest_was_moved() {
+    let Some(program) = program() else { return };
+    let place = Place::with(&Page { marker: Some(5), ..page_of_now() });
+    let host = place.path().with_file_name("vmclock0");
+    for (marker, expected) in [(5, 0), (6, MOVED)] {
+        write_host(&host, marker);
+        let output =
+            Command::new(program).arg(place.path()).arg("-1").env("HOST", &host).output().expect("it runs");
+        let said = numbers(&String::from_utf8(output.stdout).expect("digits"));
+        assert_eq!(said[0], i64::from(expected));
     }
 }
 

@@ -12,7 +12,7 @@ use truechimer_time::{Raw, Span, Time};
 
 mod common;
 
-use common::{Place, page_of_now};
+use common::{Place, page_of_now, write_host};
 
 fn aged(page: Page, by: i64) -> Page {
     let back = |raw: Time<Raw>| raw - Span::from_secs(by);
@@ -89,6 +89,22 @@ fn a_machine_that_slept_and_a_daemon_that_knows_nothing_tell_no_time() {
     assert!(matches!(clock.now(), Err(Error::Unknown(Status::Disrupted))));
     place.write(&page);
     assert!(clock.now().is_ok());
+}
+
+#[test]
+fn bad_input_113_a_guest_that_was_moved_is_told_no_time_at_its_next_reading() {
+    let page = page_of_now();
+    let mut place = Place::with(&Page { marker: Some(5), ..page });
+    let host = place.path().with_file_name("vmclock0");
+    write_host(&host, 5);
+    let clock = Clock::open(place.path()).expect("a page").beside(&host);
+    assert!(clock.now().is_ok());
+    write_host(&host, 6);
+    assert!(matches!(clock.now(), Err(Error::Moved)));
+    place.write(&Page { marker: Some(6), ..page });
+    assert!(clock.now().is_ok(), "measured anew");
+    place.write(&page);
+    assert!(clock.now().is_ok(), "a daemon that is told nothing says nothing of it");
 }
 
 #[test]

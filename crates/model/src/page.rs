@@ -17,7 +17,7 @@ use crate::status::Status;
 pub const LAYOUT: u64 = 2;
 
 /// How many words a page has.
-pub const WORDS: usize = 38;
+pub const WORDS: usize = 40;
 
 /// The file's name in the run folder.
 pub const FILE_NAME: &str = "time";
@@ -53,6 +53,9 @@ pub struct Page {
     pub max_drift: Rate,
     /// The clock of our own that is steered, if the kernel's is not.
     pub clock: Option<UserClock>,
+    /// The number by which the host of this guest tells where it is (VMClock's disruption marker), if it does. Another one
+    /// now: the page is about another machine's counter.
+    pub marker: Option<u64>,
 }
 
 /// TAI minus UTC in seconds before and after the first leap second that was ahead when the page was written.
@@ -213,6 +216,8 @@ impl Page {
         words.put_span(course.leaps.since_epoch());
         words.put_offset(course.before);
         words.put_offset(course.after);
+        words.put(u64::from(self.marker.is_some()));
+        words.put(self.marker.unwrap_or(0));
         words.words
     }
 
@@ -243,6 +248,7 @@ impl Page {
         let written = Time::from_epoch(words.take_span());
         let course = words.take_course()?;
         let course = knows_utc.then_some(course);
+        let marker = words.take_flag()?.then_some(words.take());
         Ok(Self {
             status,
             model,
@@ -255,6 +261,7 @@ impl Page {
             max_rate,
             max_drift,
             clock,
+            marker,
         })
     }
 }
@@ -358,6 +365,7 @@ mod tests {
                 local: Time::from_epoch(model.best.since_epoch()),
                 rate: Rate::from_ppb(-60_123),
             }),
+            marker: model.map(|_| u64::MAX - 7),
         }
     }
 

@@ -26,7 +26,7 @@ mod lock;
 pub mod short;
 
 /// How many words a page carries for its caller.
-pub const WORDS: usize = 38;
+pub const WORDS: usize = 40;
 
 const HEADER_WORDS: usize = 4;
 const PAGE_BYTES: usize = (HEADER_WORDS + WORDS) * size_of::<u64>();

@@ -28,6 +28,9 @@ const HAS_GENERATION: u64 = 1 << 8;
 /// A host that has not finished writing after so many looks was stopped in the midst of it.
 const ATTEMPTS_MAX: usize = 1000;
 
+/// Where a host offers its page.
+pub const PATH: &str = "/dev/vmclock0";
+
 /// The page of the host.
 #[derive(Debug)]
 pub struct VmClock {
@@ -36,6 +39,8 @@ pub struct VmClock {
 
 // SAFETY: the memory belongs to no thread, and is only read, by atomic operations.
 unsafe impl Send for VmClock {}
+// SAFETY: as above; all reads are of atomics.
+unsafe impl Sync for VmClock {}
 
 /// What changes when a guest is not where it was. Only to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

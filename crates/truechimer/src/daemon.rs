@@ -21,6 +21,7 @@ use truechimer_core::source::association::ExchangeId;
 use truechimer_sys::clock as clocks;
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::shm::PageWriter;
+use truechimer_sys::vmclock;
 use truechimer_time::{LeapTable, Mono, Span, Time};
 
 use crate::config::{Config, Keys, Level};
@@ -219,7 +220,7 @@ impl Daemon {
             resolver: Resolver::new(names_to_look_up(&config), simulated),
             agreeing: Agreeing::new(&config, simulated)?,
             sensor: config.temperature.clone().filter(|_| !simulated).map(|path| Sensor::new(path, now.mono)),
-            vigil: (!simulated).then(|| Vigil::begin(Path::new(vigil::VMCLOCK), now.mono)),
+            vigil: (!simulated).then(|| Vigil::begin(Path::new(vmclock::PATH), now.mono)),
             references: setup.references,
             page: setup.page,
             clockbound: setup.clockbound,
@@ -445,7 +446,9 @@ impl Daemon {
     fn publish(&mut self, publication: &Publication) {
         let fault = self.clock.report(publication).err();
         self.tell_report_fault(fault);
-        self.published = Some(page_of(publication, &self.trust, &self.leaps, self.clock.user()));
+        let marker = self.vigil.as_ref().and_then(Vigil::marker);
+        let page = page_of(publication, &self.trust, &self.leaps, self.clock.user());
+        self.published = Some(Page { marker, ..page });
         self.write_page();
         self.tell_clockbound();
         self.tell_clients();

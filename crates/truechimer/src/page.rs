@@ -1,10 +1,13 @@
 //! What the daemon publishes in shared memory, from what its node says.
 
+use std::path::Path;
+
 use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::policy::TrustPolicy;
 pub use truechimer_model::page::{FILE_NAME, LAYOUT, Page, Unreadable, UserClock, UtcCourse};
 use truechimer_sys::clock::Readings;
+use truechimer_sys::vmclock::{self, VmClock};
 use truechimer_time::LeapTable;
 
 /// The page of a publication.
@@ -27,7 +30,15 @@ pub fn page_of(
         max_rate: trust.max_rate,
         max_drift: publication.model.map_or(trust.max_drift, |model| model.limits.drift),
         clock,
+        marker: None,
     }
+}
+
+/// Is this guest where it was when the page was written, as far as its host tells?
+pub fn is_here(page: &Page) -> bool {
+    let Some(marker) = page.marker else { return true };
+    let host = VmClock::open(Path::new(vmclock::PATH)).ok().flatten();
+    host.is_none_or(|host| host.incarnation().is_some_and(|here| here.marker == marker))
 }
 
 /// The readings of a moment, as the core wants them, with the kernel's clock as the local one.

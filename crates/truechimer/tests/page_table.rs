@@ -44,7 +44,8 @@ fn expected(name: &str) -> Vec<u64> {
     let Model { best, rate, bracket, limits, sigma, rate_sigma, wander } = model();
     match name {
         "layout" => vec![2],
-        "has model" | "has clock" | "knows UTC" => vec![1],
+        "has model" | "has clock" | "knows UTC" | "has marker" => vec![1],
+        "marker" => vec![4711],
         "status" => vec![3],
         "asleep" => span(asleep),
         "offset" => span(offset),
@@ -96,6 +97,7 @@ fn page() -> Page {
         max_rate: Rate::from_ppb(500_000),
         max_drift: Rate::from_ppb(15_000),
         clock: Some(clock()),
+        marker: Some(4711),
     }
 }
 

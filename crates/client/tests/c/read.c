@@ -7,11 +7,13 @@
  * A line of the output: the error, and if there is none, all numbers of the reading.
  */
 #define _GNU_SOURCE
+/* The test says by the environment where the host is. */
+#include <stdlib.h>
+
 #include "truechimer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static void print(int error, const truechimer_reading *now)
 {

@@ -43,6 +43,17 @@ impl Place {
     }
 }
 
+/// Writes what a host tells its guest: VMClock's magic, size, version 1, an even count, and the disruption marker.
+pub(crate) fn write_host(path: &std::path::Path, marker: u8) {
+    let mut host = vec![0; 4096];
+    host[..12].copy_from_slice(&[b'V', b'C', b'L', b'K', 0, 16, 0, 0, 1, 0, 0, 0]);
+    (host[12], host[16]) = (2, marker);
+    // In its place, as a host does: who has mapped it sees it at once.
+    let file =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path).expect("a file");
+    std::os::unix::fs::FileExt::write_all_at(&file, &host, 0).expect("written");
+}
+
 /// A page that was written now, by a daemon that knows the time to within 2 ms.
 pub(crate) fn page_of_now() -> Page {
     let now = clock::readings();
@@ -72,5 +83,6 @@ pub(crate) fn page_of_now() -> Page {
         max_rate: Rate::from_ppb(500_000),
         max_drift: Rate::from_ppb(15_000),
         clock: None,
+        marker: None,
     }
 }

@@ -51,7 +51,7 @@ pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
     let readings = clock::readings();
     // A daemon that has fallen silent is not what it last said that it was.
     let page = Page { status: page.status_at(readings.raw), ..page };
-    let Some(reading) = page.read(readings.raw, readings.asleep) else {
+    let Some(reading) = page.read(readings.raw, readings.asleep).filter(|_| page::is_here(&page)) else {
         eprintln!("truechimer: the time is not known yet (status {})", page.status);
         return Ok(Outcome::No);
     };

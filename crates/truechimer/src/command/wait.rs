@@ -54,7 +54,11 @@ fn look(path: &Path, limit: Span) -> Result<Span, NotYet> {
     let reader = PageReader::open(path).map_err(|error| NotYet::NoPage(error.to_string()))?;
     let words = reader.read().map_err(|error| NotYet::NoPage(error.to_string()))?;
     let page = Page::of_words(words).map_err(|error| NotYet::NoPage(error.to_string()))?;
-    judge(&page, &clock::readings(), limit)
+    let now = clock::readings();
+    if !page::is_here(&page) {
+        return Err(NotYet::NotKnown(Status::Disrupted));
+    }
+    judge(&page, &now, limit)
 }
 
 /// The clock is wrong by no more than what true time is known to, and what the clock is away from that.
@@ -113,6 +117,7 @@ mod tests {
             offset: -away,
             max_rate: Rate::from_ppb(500_000),
             max_drift: Rate::from_ppb(15_000),
+            marker: None,
             clock: Some(UserClock { anchor: now.raw, local, rate: Rate::ZERO }),
         }
     }

@@ -120,22 +120,25 @@ struct Said {
     /// In parts per billion.
     max_drift: u32,
     certainty: Certainty,
+    /// VMClock's disruption marker, where there is one: clients look at the device themselves then.
+    marker: Option<u64>,
 }
 
 impl Said {
     fn nothing(certainty: Certainty) -> Self {
-        Self { as_of: Span::ZERO, void_after: Span::ZERO, bound: 0, max_drift: 0, certainty }
+        Self { as_of: Span::ZERO, void_after: Span::ZERO, bound: 0, max_drift: 0, certainty, marker: None }
     }
 
     fn of(page: &Page, now: &Readings, rate: Rate, leap: Option<Time<Tai>>) -> Self {
         let certainty = Certainty::of(page.status);
-        Self::known(page, now, rate, leap).map_or_else(
+        let said = Self::known(page, now, rate, leap).map_or_else(
             || {
                 let is_void = certainty == Certainty::Disrupted;
                 Self::nothing(if is_void { certainty } else { Certainty::Unknown })
             },
             |said| Self { certainty, ..said },
-        )
+        );
+        Self { marker: page.marker, ..said }
     }
 
     /// `None` where nothing can be promised.
@@ -160,7 +163,8 @@ impl Said {
         let bound = reach.as_nanos();
         let is_sane = bound < i64::MAX / 4;
         let certainty = Certainty::Unknown;
-        is_sane.then_some(Self { as_of, void_after: since + lasts, bound, max_drift: drift, certainty })
+        let void_after = since + lasts;
+        is_sane.then_some(Self { as_of, void_after, bound, max_drift: drift, certainty, marker: None })
     }
 
     fn to_words(self) -> [u64; SHORT_WORDS] {
@@ -170,8 +174,7 @@ impl Said {
         });
         let drift_and_status = [self.max_drift.to_ne_bytes(), self.certainty.code().to_ne_bytes()].concat();
         let drift_and_status = drift_and_status.try_into().map_or(0, u64::from_ne_bytes);
-        // No disruption is counted and none is looked for: that takes a device of the hypervisor.
-        let (disruptions, support) = (0, 0);
+        let (disruptions, support) = self.marker.map_or((0, 0), |marker| (marker, 1));
         let bound = self.bound.cast_unsigned();
         [as_of[0], as_of[1], void_after[0], void_after[1], bound, disruptions, drift_and_status, support]
     }

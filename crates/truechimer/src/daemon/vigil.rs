@@ -22,9 +22,6 @@ use truechimer_sys::system;
 use truechimer_sys::vmclock::{Incarnation, VmClock};
 use truechimer_time::{Mono, Span, Time};
 
-/// Where a host offers its page.
-pub const VMCLOCK: &str = "/dev/vmclock0";
-
 /// The clocksource is looked at so often at most.
 const COUNTER_INTERVAL: Span = Span::from_secs(1);
 
@@ -104,6 +101,11 @@ impl Vigil {
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let sets = self.sets.as_ref().map(ClockSets::as_fd);
         sets.into_iter().chain(self.network.as_ref().map(NetworkChanges::as_fd))
+    }
+
+    /// By which number the host tells where we are, as it was when we last looked.
+    pub fn marker(&self) -> Option<u64> {
+        self.host.as_ref().map(|(_, seen)| seen.marker)
     }
 
     /// When to look at the latest.

@@ -32,6 +32,7 @@ fn page_at(now: &Readings, age: Span, (before, after): (i64, i64), limits: RateL
         max_rate: Rate::from_ppb(500_000),
         max_drift: limits.drift,
         clock: None,
+        marker: None,
     }
 }
 
@@ -217,6 +218,7 @@ fn the_words_are_those_of_the_protocol() {
         bound: 77,
         max_drift: 0x0102_0304,
         certainty: Certainty::Disrupted,
+        marker: Some(78),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("shm0");
@@ -225,9 +227,9 @@ fn the_words_are_those_of_the_protocol() {
     let bytes = fs::read(path).expect("written");
     let mut expected = [0x414d_5a4e_u32, 0x4342_0200, 80].map(u32::to_ne_bytes).concat();
     expected.extend([2u16, 2].map(u16::to_ne_bytes).concat());
-    expected.extend([1i64, 500_000_000, 9, 250_000_000, 77, 0].map(i64::to_ne_bytes).concat());
+    expected.extend([1i64, 500_000_000, 9, 250_000_000, 77, 78].map(i64::to_ne_bytes).concat());
     expected.extend([0x0102_0304i32, 3].map(i32::to_ne_bytes).concat());
-    expected.extend([0; 8]);
+    expected.extend([1, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(bytes, expected);
 }
 
