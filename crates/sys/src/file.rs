@@ -80,6 +80,20 @@ pub fn save(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     sync_folder(path)
 }
 
+/// Replaces the file at `path` by `bytes`, with exactly these permissions. Whoever reads it finds the old file or the new one,
+/// and never a part. For what is written again and again and is worth nothing later: no copy is kept, and it is not waited
+/// until anything is on the disk.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    let new = beside(path, ".", ".new")?;
+    let written = create_new(&new, bytes, mode)
+        .and_then(|_file| fs::rename(&new, path).while_doing("put the new file in the place of", path));
+    if written.is_err() {
+        // The failure that counts is the first; a leftover is removed by the next time.
+        let _leftover = fs::remove_file(&new);
+    }
+    written
+}
+
 /// The previous copy that [`save`] keeps: `name.prev`.
 pub fn previous(path: &Path) -> Result<PathBuf, FileError> {
     beside(path, "", ".prev")
@@ -180,7 +194,7 @@ fn beside(path: &Path, before: &str, after: &str) -> Result<PathBuf, FileError> 
 }
 
 /// Writes a file that was not there. A leftover of a crash is removed first, not opened: it may be a link.
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<File, FileError> {
     remove_if_there(path)?;
     let mut file = OpenOptions::new()
         .write(true)
@@ -191,7 +205,11 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
         .while_doing("create", path)?;
     file.write_all(bytes).while_doing("write", path)?;
     file.set_permissions(Permissions::from_mode(mode)).while_doing("set the permissions of", path)?;
-    file.sync_all().while_doing("sync", path)
+    Ok(file)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    create_new(path, bytes, mode)?.sync_all().while_doing("sync", path)
 }
 
 /// Gives the present file a second name. By way of a rename, so that the previous copy is there at every moment.
@@ -303,6 +321,22 @@ mod tests {
         assert_eq!(load(&previous(&path).unwrap(), LIMIT).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
         assert_eq!(scratch.names(), ["state", "state.prev"]);
+    }
+
+    #[test]
+    fn what_is_replaced_leaves_no_copy_and_a_failure_leaves_what_was() {
+        let scratch = Scratch::new();
+        let path = scratch.file("numbers");
+        for content in [b"one".as_slice(), b"two"] {
+            replace(&path, content, 0o644).unwrap();
+            assert_eq!(load(&path, LIMIT).unwrap(), content);
+        }
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
+        assert_eq!(scratch.names(), ["numbers"]);
+        let folder = scratch.file("folder");
+        fs::create_dir(&folder).unwrap();
+        assert!(replace(&folder, b"three", 0o644).is_err());
+        assert_eq!(scratch.names(), ["folder", "numbers"], "nothing is left of what failed");
     }
 
     #[test]
