@@ -63,7 +63,7 @@ impl View {
             }
             Query::Activity => Reply::Activity(activity(sources)),
             Query::SourceName(host) => Reply::SourceName(&of(host)?.name),
-            Query::Server => Reply::Server(self.server_counts()),
+            Query::Server => Reply::Server(server_counts(self.server.as_ref(), self.requests)),
             Query::Selection(place) => {
                 let (place, source) = at(place)?;
                 Reply::Selection(selection(place, source))
@@ -71,24 +71,23 @@ impl View {
             Query::Protection(host) => Reply::Protection(protection(of(host)?)),
         })
     }
+}
 
-    /// Hits are what was answered and what would have been, had it not come too often.
-    fn server_counts(&self) -> ServerCounts {
-        let none = ServerCounts { command_hits: self.requests, ..ServerCounts::default() };
-        let Some(server) = &self.server else { return none };
-        let classic =
-            [&server.taiclock, &server.time].into_iter().flatten().map(|it| it.answered).sum::<u64>();
-        let limited = server.limited();
-        let keys = server.key_exchanges;
-        ServerCounts {
-            ntp_hits: server.answered.saturating_sub(classic) + limited,
-            ntp_drops: limited,
-            key_hits: keys.map_or(0, |keys| keys.granted + keys.failed + keys.limited),
-            key_drops: keys.map_or(0, |keys| keys.limited),
-            protected: server.sealed + server.protected,
-            interleaved: server.interleaved,
-            ..none
-        }
+/// Hits are what was answered and what would have been, had it not come too often.
+pub fn server_counts(server: Option<&talk::ServerCounts>, requests: u64) -> ServerCounts {
+    let none = ServerCounts { command_hits: requests, ..ServerCounts::default() };
+    let Some(server) = server else { return none };
+    let classic = [&server.taiclock, &server.time].into_iter().flatten().map(|it| it.answered).sum::<u64>();
+    let limited = server.limited();
+    let keys = server.key_exchanges;
+    ServerCounts {
+        ntp_hits: server.answered.saturating_sub(classic) + limited,
+        ntp_drops: limited,
+        key_hits: keys.map_or(0, |keys| keys.granted + keys.failed + keys.limited),
+        key_drops: keys.map_or(0, |keys| keys.limited),
+        protected: server.sealed + server.protected,
+        interleaved: server.interleaved,
+        ..none
     }
 }
 
@@ -116,8 +115,13 @@ fn own_id(source: &SourceReport) -> [u8; 4] {
 }
 
 fn state(source: &SourceReport) -> State {
-    match source.standing {
-        Standing::Truechimer if source.is_upstream => State::Selected,
+    state_of(source.standing, source.is_upstream)
+}
+
+/// chrony's word for what a source is to the vote.
+pub(crate) fn state_of(standing: Standing, is_upstream: bool) -> State {
+    match standing {
+        Standing::Truechimer if is_upstream => State::Selected,
         Standing::Truechimer => State::Combined,
         Standing::Falseticker { .. } => State::Falseticker,
         Standing::Undecided => State::Jittery,

@@ -7,7 +7,7 @@
 //! **Invariant:** nothing in the loop blocks. Names are looked up by a thread, the clock is set by a process of its
 //! own, and every descriptor is non-blocking.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,7 @@ pub mod exchanges;
 pub mod hook;
 pub mod keeper;
 pub mod key_exchange;
+pub mod metrics;
 pub mod monitor;
 pub mod references;
 pub mod reloading;
@@ -58,6 +59,7 @@ use clockbound::ClockBound;
 use control::Control;
 use exchanges::Exchanges;
 use hook::Hook;
+use metrics::MetricsFile;
 use monitor::Monitor;
 use references::References;
 use reloading::Unread;
@@ -169,6 +171,10 @@ pub struct Daemon {
     recorder: Option<Recorder>,
     chronicle: Option<Chronicle>,
     hook: Option<Hook>,
+    metrics: Option<MetricsFile>,
+    began: Time<Mono>,
+    /// How often each thing has happened, by its label.
+    told: BTreeMap<&'static str, u64>,
     /// The readings on both sides of the last step.
     step: Option<(Moment, Moment)>,
     store: Store,
@@ -233,6 +239,9 @@ impl Daemon {
             recorder,
             chronicle: setup.history.map(|folder| Chronicle::new(&folder)),
             hook: config.hook.clone().filter(|_| !simulated).map(Hook::new),
+            metrics: config.metrics.as_ref().map(MetricsFile::new),
+            began: now.mono,
+            told: BTreeMap::new(),
             step: None,
             store,
             saved: now.mono,
@@ -270,10 +279,12 @@ impl Daemon {
             self.tend_hook();
             self.feel();
             self.tell_clockbound_if_due();
+            self.write_metrics_if_due();
             self.save_if_due();
         }
         self.happen(Input::Ordered(Order::Rest));
         self.save();
+        self.metrics.iter().for_each(MetricsFile::remove);
         Ok(())
     }
 
@@ -305,11 +316,13 @@ impl Daemon {
         let looking = self.vigil.as_ref().map(Vigil::due);
         let hook = self.hook.as_ref().and_then(|hook| hook.due(clocks::mono()));
         let renewal = self.clockbound.as_ref().map(ClockBound::due);
+        let metrics = self.metrics.as_ref().map(MetricsFile::due);
         let deadline = deadline
             .chain(reading)
             .chain(looking)
             .chain(hook)
             .chain(renewal)
+            .chain(metrics)
             .fold(self.node.deadline(), Time::min);
         let ready = self.poll.wait(Some(deadline - clocks::mono()))?.map(|event| event.token).collect();
         Ok((ready, deadline))

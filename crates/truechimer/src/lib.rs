@@ -14,6 +14,7 @@ pub mod happened;
 pub mod history;
 pub mod leaps;
 pub mod measuring;
+pub mod metrics;
 pub mod page;
 pub mod readiness;
 pub mod replay;

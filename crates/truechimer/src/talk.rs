@@ -17,7 +17,7 @@ use crate::happened::Happened;
 pub use clients::{ClientReply, ClientsReply};
 pub use server::{ClassicCounts, KeyExchangeCounts, ServerCounts};
 pub use sources::{NtsReply, SourceReply, SourcesReply, SpreadReply, TrafficReply};
-pub use status::{Assumptions, Forecast, NtsCounts, SourceCounts, StatusReply};
+pub use status::{Assumptions, Forecast, NtsCounts, ReckoningReply, ServedReply, SourceCounts, StatusReply};
 
 /// The version of these objects.
 pub const VERSION: u32 = 1;

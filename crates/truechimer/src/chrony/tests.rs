@@ -204,7 +204,7 @@ fn protection_is_told_by_chronys_numbers() {
 
 #[test]
 fn what_the_server_does_not_count_is_zero() {
-    let counts = view(Vec::new()).server_counts();
+    let counts = server_counts(None, view(Vec::new()).requests);
     assert_eq!(counts, ServerCounts { command_hits: 3, ..ServerCounts::default() });
     let server = talk::ServerCounts {
         listening: Vec::new(),
@@ -221,7 +221,7 @@ fn what_the_server_does_not_count_is_zero() {
         unsent: 0,
         silent: vec![("short".to_owned(), 50), ("limited".to_owned(), 20)],
     };
-    let counts = View { server: Some(server), ..view(Vec::new()) }.server_counts();
+    let counts = server_counts(Some(&server), view(Vec::new()).requests);
     assert_eq!((counts.ntp_hits, counts.ntp_drops), (120, 20), "what was TAICLOCK is no NTP");
     assert_eq!((counts.key_hits, counts.key_drops), (7, 1));
     assert_eq!((counts.protected, counts.interleaved), (5, 5));

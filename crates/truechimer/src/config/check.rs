@@ -13,7 +13,8 @@ use super::quantity::{Size, Spelled};
 use super::words::{Kind, Target};
 use super::written::{self, Key, Spelling, Written, WrittenClock, WrittenSource};
 use super::{
-    Clock, Config, KeyId, Source, State, Statistics, chrony, classic, default, pool, reference, serve,
+    Clock, Config, KeyId, Source, State, Statistics, chrony, classic, default, metrics, pool, reference,
+    serve,
 };
 
 /// The shortest interval for a source that may be somebody else's: 2^4 s, the least that clients of the NTP pool
@@ -88,6 +89,7 @@ fn config(written: &Written, texts: &Texts) -> Result<Config, Flaw> {
         hook: plain(&written.hook.program),
         log: plain(&written.log.level).unwrap_or(defaults.log),
         clockbound: clockbound(written)?,
+        metrics: written.metrics.as_ref().map(metrics::metrics).transpose()?,
         leap_file: plain(&written.leap.file),
     })
 }

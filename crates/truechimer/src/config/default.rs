@@ -66,6 +66,7 @@ pub(super) fn config() -> Config {
         classic: Classic::defaults(),
         state: State { dir: PathBuf::from("/var/lib/truechimer"), run_dir: PathBuf::from("/run/truechimer") },
         clockbound: None,
+        metrics: None,
         statistics: Statistics { dir: None, max_size: Size(8 << 20), keep: 8 },
         log: Level::Info,
         hook: None,

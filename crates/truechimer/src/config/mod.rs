@@ -19,6 +19,7 @@ mod error;
 mod import;
 mod keys;
 mod merge;
+mod metrics;
 mod nts;
 mod offered;
 mod place;
@@ -49,6 +50,7 @@ pub use error::{ConfigError, Fault, Place};
 pub use import::{Imported, Note, import};
 pub use keys::{KEYS_BYTES_MAX, Keys, KeysError, KeysFault, ServedKey};
 pub(crate) use keys::{kind_named, name_of};
+pub use metrics::Metrics;
 pub use nts::{NoServerName, ServeNts};
 pub use offered::{FOLDER as OFFERED_FOLDER, OFFERED_MAX, OPERATOR as OFFERED_OPERATOR};
 pub use place::Place as SourcePlace;
@@ -103,6 +105,8 @@ pub struct Config {
     pub log: Level,
     /// Where the time is published for clients of ClockBound. None: nowhere.
     pub clockbound: Option<PathBuf>,
+    /// A file of numbers for monitors, if one is to be written.
+    pub metrics: Option<Metrics>,
     /// A file of leap seconds. None: [`LEAP_FILE`] if it can be read, else the table within the program.
     pub leap_file: Option<PathBuf>,
 }

@@ -9,10 +9,12 @@ use super::address::At;
 use super::reference::{Offset, RefId};
 use super::written::{
     Key, Places, Spelling, Written, WrittenAssume, WrittenChrony, WrittenClassic, WrittenClock,
-    WrittenClockbound, WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenSelect, WrittenServe,
-    WrittenServeKey, WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
+    WrittenClockbound, WrittenHook, WrittenKeys, WrittenLeap, WrittenLog, WrittenMetrics, WrittenSelect,
+    WrittenServe, WrittenServeKey, WrittenServeNts, WrittenSource, WrittenState, WrittenStatistics,
 };
-use super::{Chrony, Classic, Config, KeyId, Kind, Prefix, Reference, Serve, ServeNts, ServedKey, Source};
+use super::{
+    Chrony, Classic, Config, KeyId, Kind, Metrics, Prefix, Reference, Serve, ServeNts, ServedKey, Source,
+};
 
 pub(super) fn toml(config: &Config) -> String {
     toml::to_string(&written(config)).expect("the configuration is tables of texts, numbers and truth values")
@@ -62,6 +64,7 @@ fn written(config: &Config) -> Written {
         hook: WrittenHook { program: config.hook.clone().map(Spelling) },
         log: WrittenLog { level: Some(Spelling(config.log)) },
         clockbound: WrittenClockbound { path: config.clockbound.clone().and_then(spelled) },
+        metrics: config.metrics.as_ref().and_then(|metrics| key(written_metrics(metrics))),
         leap: WrittenLeap { file: config.leap_file.clone().map(Spelling) },
     }
 }
@@ -102,6 +105,14 @@ fn written_reference(source: &Source) -> WrittenSource {
 
 fn written_chrony(chrony: &Chrony) -> WrittenChrony {
     WrittenChrony { listen: places(&chrony.listen, At), socket: chrony.socket.clone().map(Spelling) }
+}
+
+fn written_metrics(metrics: &Metrics) -> WrittenMetrics {
+    WrittenMetrics {
+        file: Some(Spelling(metrics.file.clone())),
+        interval: spelled(metrics.interval),
+        names: key(metrics.names.iter().copied().map(Spelling).collect()),
+    }
 }
 
 fn written_serve(serve: &Serve) -> WrittenServe {

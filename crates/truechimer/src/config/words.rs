@@ -57,7 +57,7 @@ pub enum Level {
 /// Why a text is none of the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not one of {0}")]
-pub struct WordError(&'static str);
+pub struct WordError(pub(super) &'static str);
 
 /// The words of a type, each with its value.
 type Words<T> = &'static [(&'static str, T)];

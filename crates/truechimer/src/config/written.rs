@@ -25,6 +25,7 @@ use super::place::Place;
 use super::quantity::{Size, Spelled};
 use super::reference::{Edge, Offset, RefId};
 use super::words::{Account, Host, Kind, Level, Target};
+use crate::metrics::Names;
 
 /// A value that may be left out, with its place in the text if it was not.
 pub(super) type Key<T> = Option<toml::Spanned<T>>;
@@ -53,6 +54,7 @@ pub(super) struct Written {
     pub(super) hook: WrittenHook,
     pub(super) log: WrittenLog,
     pub(super) clockbound: WrittenClockbound,
+    pub(super) metrics: Key<WrittenMetrics>,
     pub(super) leap: WrittenLeap,
 }
 
@@ -219,6 +221,15 @@ pub(super) struct WrittenLog {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenClockbound {
     pub(super) path: Key<Spelling<PathBuf>>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WrittenMetrics {
+    pub(super) file: Option<Spelling<PathBuf>>,
+    pub(super) interval: Key<Spelling<Span>>,
+    pub(super) names: Key<Vec<Spelling<Names>>>,
 }
 
 /// `[leap]`

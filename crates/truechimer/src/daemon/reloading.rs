@@ -201,6 +201,7 @@ fn differences(now: &Config, new: &Config) -> Vec<&'static str> {
         ("[hook]", now.hook != new.hook),
         ("[statistics]", now.statistics != new.statistics),
         ("[clockbound]", now.clockbound != new.clockbound),
+        ("[metrics]", now.metrics != new.metrics),
         ("[log]", now.log != new.log),
         ("[leap]", now.leap_file != new.leap_file),
     ];

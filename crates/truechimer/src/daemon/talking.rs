@@ -29,15 +29,18 @@ impl Daemon {
         }
     }
 
-    fn status(&self) -> StatusReply {
+    pub(super) fn status(&self) -> StatusReply {
+        let now = self.now();
         StatusReply {
             clock: self.clock.name().to_owned(),
             server: self.service.as_ref().map(server_counts),
-            ..StatusReply::of(&self.node.report(&self.now()), self.trust.max_rate, &self.leaps)
+            uptime: Some((now.mono - self.began).as_seconds()),
+            events: self.told.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect(),
+            ..StatusReply::of(&self.node.report(&now), self.trust.max_rate, &self.leaps)
         }
     }
 
-    fn sources(&self) -> SourcesReply {
+    pub(super) fn sources(&self) -> SourcesReply {
         let now = self.now();
         SourcesReply::of(&self.node.report(&now).sources, now.mono)
     }

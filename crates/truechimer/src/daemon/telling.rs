@@ -23,6 +23,7 @@ use crate::ui::units;
 
 impl Daemon {
     pub(super) fn tell(&mut self, event: &Event) {
+        *self.told.entry(event.label()).or_default() += 1;
         self.story.tell(event);
         let status = self.node.status();
         self.record(|recorder| recorder.event(event, status));

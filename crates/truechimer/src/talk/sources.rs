@@ -140,6 +140,9 @@ pub struct SourceReply {
     /// The last sample can be wrong by this.
     #[serde(default)]
     pub distance: Option<f64>,
+    /// The four letters by which those whom we serve know a reference clock of this machine; none for what is asked.
+    #[serde(default)]
+    pub reference_name: Option<String>,
 }
 
 /// How the last samples of a source lie about its estimate.
@@ -263,8 +266,14 @@ impl SourceReply {
             measured: seconds(last.map(|last| last.measured)),
             adjusted: seconds(last.map(|last| last.adjusted)),
             distance: seconds(last.map(|last| last.distance)),
+            reference_name: source.reference_name.map(|name| letters(&name)),
         }
     }
+}
+
+/// Four bytes, those at the end that are zero left out.
+fn letters(name: &[u8; 4]) -> String {
+    String::from_utf8_lossy(name).trim_end_matches('\0').to_owned()
 }
 
 fn refused(source: &SourceReport) -> Vec<(String, u32)> {
@@ -273,7 +282,7 @@ fn refused(source: &SourceReport) -> Vec<(String, u32)> {
     refusals.chain(misreadings).collect()
 }
 
-fn leap_word(leap: Leap) -> &'static str {
+pub(super) fn leap_word(leap: Leap) -> &'static str {
     match leap {
         Leap::None => "none",
         Leap::Insert => "insert",

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use truechimer_core::discipline::holdover::Leaning;
+use truechimer_core::node::reckoning::Reckoning;
 use truechimer_core::node::report::{Report, SourceReport};
+use truechimer_core::server::ntp::Served;
 use truechimer_time::{LeapTable, Rate, Span};
 
+use super::sources::leap_word;
 use super::{ASSUMPTIONS, ServerCounts, TrafficReply, VERSION};
 use crate::ui::stamp;
 
@@ -60,6 +63,65 @@ pub struct StatusReply {
     pub rms: Option<f64>,
     /// What the server has done.
     pub server: Option<ServerCounts>,
+    /// What is told to those whom we serve, or would be; none if the time is not known. Replies of older daemons have nothing
+    /// of what follows.
+    #[serde(default)]
+    pub served: Option<ServedReply>,
+    /// By how much the time moved when it was last reckoned anew.
+    #[serde(default)]
+    pub reckoning: Option<ReckoningReply>,
+    /// The daemon runs for so long.
+    #[serde(default)]
+    pub uptime: Option<f64>,
+    /// How often each thing has happened since the start, by its label.
+    #[serde(default)]
+    pub events: Vec<(String, u64)>,
+}
+
+/// What is told of our time to those whom we serve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServedReply {
+    /// Where we have the time from, as eight hexadecimal digits.
+    pub reference_id: String,
+    /// Whether a leap second comes: `none`, `insert`, `delete`.
+    pub leap: String,
+    /// When the time was last reckoned anew: seconds of UTC since 1970.
+    pub reference: f64,
+    /// The round trip to the reference clock.
+    pub root_delay: f64,
+    /// How far the time may be off apart from that.
+    pub root_dispersion: f64,
+}
+
+impl ServedReply {
+    fn of(served: &Served) -> Option<Self> {
+        served.synchronised.then(|| Self {
+            reference_id: format!("{:08x}", u32::from_be_bytes(served.reference_id)),
+            leap: leap_word(served.leap).to_owned(),
+            reference: served.reference.since_epoch().as_seconds(),
+            root_delay: served.root_delay.as_seconds(),
+            root_dispersion: served.root_dispersion.as_seconds(),
+        })
+    }
+}
+
+/// By how much what is known of the time moved when it was last reckoned anew.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReckoningReply {
+    /// By so much what was thought to be the right time was moved forward,
+    pub moved: f64,
+    /// and usually is: the root of the mean square.
+    pub usually: f64,
+    /// So long after the reckoning before it.
+    pub after: f64,
+}
+
+impl ReckoningReply {
+    fn of(reckoning: Reckoning) -> Self {
+        let [moved, usually, after] =
+            [reckoning.moved, reckoning.usually, reckoning.after].map(Span::as_seconds);
+        Self { moved, usually, after }
+    }
 }
 
 /// How long a bound or a likely error holds.
@@ -148,6 +210,10 @@ impl StatusReply {
             traffic: TrafficReply::of(report.sources.iter().filter(|source| !source.is_reference)),
             rms: report.rms.map(Span::as_seconds),
             server: None,
+            served: ServedReply::of(&report.served),
+            reckoning: report.reckoning.map(ReckoningReply::of),
+            uptime: None,
+            events: Vec::new(),
         }
     }
 }

@@ -37,6 +37,7 @@ mod hostile;
 mod interop;
 mod keeping;
 mod keys;
+mod metrics;
 mod networks;
 mod nts;
 mod pools;
