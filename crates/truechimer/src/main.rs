@@ -33,6 +33,7 @@ enum Command {
     Keys(cli::Keys),
     Applets(cli::Applets),
     Service(command::service::Service),
+    Exporter(command::exporter::Exporter),
     Tz(command::tz::Tz),
     #[command(flatten)]
     Classic(Program),
@@ -76,6 +77,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Keys(arguments) => command::keys::keys(arguments),
         Command::Applets(arguments) => command::applets::applets(arguments),
         Command::Service(arguments) => command::service::service(arguments),
+        Command::Exporter(arguments) => command::exporter::exporter(arguments),
         Command::Tz(arguments) => command::tz::tz(arguments),
         Command::Classic(program) => Ok(program.run(Face::Subcommand)),
         Command::Man(arguments) => command::manual::man(arguments, Command::command()),
