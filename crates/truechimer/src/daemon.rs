@@ -239,7 +239,7 @@ impl Daemon {
             recorder,
             chronicle: setup.history.map(|folder| Chronicle::new(&folder)),
             hook: config.hook.clone().filter(|_| !simulated).map(Hook::new),
-            metrics: config.metrics.as_ref().map(MetricsFile::new),
+            metrics: config.metrics.as_ref().map(|metrics| MetricsFile::new(metrics, now.mono)),
             began: now.mono,
             told: BTreeMap::new(),
             step: None,
@@ -266,6 +266,7 @@ impl Daemon {
         self.begin_history();
         self.happen(Input::Wake);
         self.tell_supervisor();
+        self.write_metrics_if_due();
         loop {
             match call() {
                 Call::End => break,

@@ -30,10 +30,10 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// A file that is due at once.
-    pub fn new(metrics: &Metrics) -> Self {
+    /// A file that is due now.
+    pub fn new(metrics: &Metrics, now: Time<Mono>) -> Self {
         let Metrics { file, interval, names } = metrics.clone();
-        Self { path: file, interval, names, due: Time::EPOCH, has_failed: false }
+        Self { path: file, interval, names, due: now, has_failed: false }
     }
 
     /// When it wants to be written anew.
@@ -91,7 +91,17 @@ mod tests {
 
     fn file(path: PathBuf) -> MetricsFile {
         let interval = Span::from_secs(15);
-        MetricsFile::new(&Metrics { file: path, interval, names: vec![Names::Truechimer] })
+        let metrics = Metrics { file: path, interval, names: vec![Names::Truechimer] };
+        MetricsFile::new(&metrics, Time::EPOCH)
+    }
+
+    /// A daemon that wakes long after it wanted to takes itself for starved.
+    #[test]
+    fn it_is_due_when_the_daemon_begins_and_not_before_that() {
+        let now = Time::EPOCH + Span::from_secs(7000);
+        let interval = Span::from_secs(1);
+        let metrics = Metrics { file: "/nowhere".into(), interval, names: Names::ALL.to_vec() };
+        assert_eq!(MetricsFile::new(&metrics, now).due(), now);
     }
 
     #[test]

@@ -89,12 +89,12 @@ fn rates(status: &StatusReply) -> Vec<Family> {
     let assumed = &status.assumptions;
     vec![
         Family::gauge(
-            "truechimer_counter_rate_ratio",
+            "truechimer_oscillator_rate_ratio",
             "The raw counter runs faster than true time by this fraction",
         )
         .of(status.counter_ppm.map(|ppm| ppm / MILLION)),
         Family::gauge(
-            "truechimer_counter_rate_error_ratio",
+            "truechimer_oscillator_rate_error_ratio",
             "The rate of the raw counter is known to within this",
         )
         .of(status.counter_error_ppm / MILLION),

@@ -32,7 +32,7 @@ fn agree(daemon: &Daemon<'_>, text: &str) -> bool {
     };
     near("truechimer_bound_seconds", status.bound)
         && near("truechimer_offset_seconds", status.offset)
-        && near("truechimer_counter_rate_ratio", status.counter_ppm.map(|ppm| ppm / 1e6))
+        && near("truechimer_oscillator_rate_ratio", status.counter_ppm.map(|ppm| ppm / 1e6))
         && number(text, "truechimer_stratum") == Some(f64::from(status.stratum))
         && number(text, "truechimer_sources{standing=\"truechimer\"}")
             == Some(status.sources.truechimers as f64)
