@@ -12,7 +12,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_core::wire::mac::KeyKind;
 use truechimer_time::Span;
 
-use crate::config::{Address, KeyId, Spelled, kind_named};
+use crate::config::{Address, KeyId, Origin, Spelled, kind_named};
 use crate::readiness::Supervised;
 
 /// The most exchanges with one server in one query.
@@ -254,12 +254,28 @@ pub enum ConfigVerb {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
-    /// Print the shell variables of a clockspeed set-up as a configuration; nothing in the file is run
-    Import {
-        /// The variables, such as /etc/clockspeed.conf
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-        file: PathBuf,
-    },
+    /// Print the configuration of chrony, ntpd, ntpd-rs, timesyncd or a clockspeed set-up as one of ours
+    ///
+    /// The configuration goes to stdout, and to stderr a line for all that differs or is left out. Nothing in the file is
+    /// run. The answer is no (1) if something is left out that changes how the clock is kept.
+    Import(Import),
+}
+
+/// Print the configuration of another program as one of ours.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Import {
+    /// The file, such as /etc/chrony/chrony.conf; those that it includes are read too
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub file: PathBuf,
+    /// Whose it is, where name and content do not tell
+    #[arg(long, value_name = "PROGRAM")]
+    pub from: Option<Origin>,
+    /// Print what became of each line instead
+    #[arg(long)]
+    pub report: bool,
+    /// Print all of it for programs: the configuration, each line and what became of it
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Make keys that servers and clients share

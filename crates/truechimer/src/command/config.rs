@@ -1,28 +1,24 @@
-//! `truechimer config`: is the configuration right, what does it say in the end, and what would an older one be?
+//! `truechimer config`: is the configuration right, what does it say in the end, and what would that of another program be?
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
-use truechimer_sys::{file, system};
+use truechimer_sys::system;
 
 use crate::classic::clockadjust::whom::{Way, found, ways};
 use crate::cli::{self, ConfigVerb};
 use crate::command::Outcome;
-use crate::config::{self, Config, Keys, KeysError};
+use crate::config::{self, Config, ImportError, Keys, KeysError};
 
 /// A majority that outvotes one liar needs three votes.
 const OPERATORS_WANTED: usize = 3;
-
-/// No file of a few variables is longer.
-const VARIABLES_BYTES_MAX: usize = 65_536;
 
 /// Checks or shows a configuration. A configuration that cannot be used is a no; what is wrong goes to stderr.
 pub fn config(arguments: &cli::Config) -> anyhow::Result<Outcome> {
     match &arguments.verb {
         ConfigVerb::Check { file } => with(file.as_deref(), check),
         ConfigVerb::Show { file } => with(file.as_deref(), |config| Ok(config.to_toml())),
-        ConfigVerb::Import { file } => import(file),
+        ConfigVerb::Import(arguments) => import(arguments),
     }
 }
 
@@ -44,17 +40,29 @@ fn with(
     Ok(Outcome::No)
 }
 
-/// Prints what an older set-up would be here. The answer is no if something in it was not understood.
-fn import(path: &Path) -> anyhow::Result<Outcome> {
-    let bytes = file::load(path, VARIABLES_BYTES_MAX).context("variables")?;
-    let name = path.display().to_string();
-    let imported = config::import(&name, &String::from_utf8_lossy(&bytes));
-    io::stdout().lock().write_all(imported.toml.as_bytes())?;
-    for config::Note { line, reason } in &imported.notes {
-        let place = if *line == 0 { name.clone() } else { format!("{name}:{line}") };
-        writeln!(io::stderr(), "truechimer: {place}: {reason}")?;
+/// Prints the configuration of another program as one of ours, or what became of each of its lines. The answer is no if
+/// something behaves otherwise than it did.
+fn import(import: &cli::Import) -> anyhow::Result<Outcome> {
+    let imported = match config::import(&import.file, import.from) {
+        Ok(imported) => imported,
+        Err(error @ (ImportError::Unrecognised(_) | ImportError::Folder(_))) => {
+            writeln!(io::stderr(), "truechimer: {error}")?;
+            return Ok(Outcome::Misused);
+        }
+        Err(error @ ImportError::Unreadable { .. }) => return Err(error.into()),
+    };
+    let text = match (import.json, import.report) {
+        (true, _) => format!("{:#}\n", imported.to_json()),
+        (false, true) => imported.report(),
+        (false, false) => imported.toml.clone(),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    if !import.json && !import.report {
+        for told in imported.attention() {
+            writeln!(io::stderr(), "truechimer: {told}")?;
+        }
     }
-    Ok(if imported.notes.is_empty() { Outcome::Yes } else { Outcome::No })
+    Ok(if imported.is_complete() { Outcome::Yes } else { Outcome::No })
 }
 
 /// What can be said of a configuration that is right, its file of keys included.

@@ -47,7 +47,7 @@ pub use chrony::Chrony;
 pub use classic::{Classic, Master};
 pub use default::LEAP_FILE;
 pub use error::{ConfigError, Fault, Place};
-pub use import::{Imported, Note, import};
+pub use import::{Fate, FileFault, ImportError, Imported, Line, Origin, Said, import, import_text};
 pub use keys::{KEYS_BYTES_MAX, Keys, KeysError, KeysFault, ServedKey};
 pub(crate) use keys::{kind_named, name_of};
 pub use metrics::Metrics;

@@ -76,6 +76,19 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Texts, ConfigError> {
 
 /// The bytes of one file that only we or root can have written, if no more than are `left` of the most that may be read.
 pub(super) fn read(path: &Path, left: u64, most: u64) -> Result<Vec<u8>, Fault> {
+    let (file, facts) = opened(path)?;
+    trusted(&facts)?;
+    bytes(file, &facts, (left, most))
+}
+
+/// The bytes of one file, whosever it is.
+pub(super) fn regular(path: &Path, left: u64, most: u64) -> Result<Vec<u8>, Fault> {
+    let (file, facts) = opened(path)?;
+    bytes(file, &facts, (left, most))
+}
+
+/// A regular file, and what is known of it.
+fn opened(path: &Path) -> Result<(File, Metadata), Fault> {
     // Opening a pipe waits for its writer, so look first. What was opened is then looked at again: the answer for
     // the open file is the one that counts.
     if !path.metadata().map_err(Fault::Unreadable)?.is_file() {
@@ -83,10 +96,10 @@ pub(super) fn read(path: &Path, left: u64, most: u64) -> Result<Vec<u8>, Fault> 
     }
     let file = File::open(path).map_err(Fault::Unreadable)?;
     let facts = file.metadata().map_err(Fault::Unreadable)?;
-    if !facts.is_file() {
-        return Err(Fault::NotAFile);
-    }
-    trusted(&facts)?;
+    if facts.is_file() { Ok((file, facts)) } else { Err(Fault::NotAFile) }
+}
+
+fn bytes(file: File, facts: &Metadata, (left, most): (u64, u64)) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     if facts.len() <= left {
         file.take(left + 1).read_to_end(&mut bytes).map_err(Fault::Unreadable)?;

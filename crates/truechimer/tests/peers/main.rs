@@ -34,6 +34,7 @@ mod flood;
 mod foretold;
 mod happening;
 mod hostile;
+mod imported;
 mod interop;
 mod keeping;
 mod keys;

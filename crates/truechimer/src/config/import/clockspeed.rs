@@ -5,28 +5,13 @@
 //! is more than that is named, with its line and the reason, and left out. The one command that is understood is the look-up
 //! of a name by `dnsip`, because the answer is the name: it is looked up at each measurement.
 
-use super::Config;
-use super::address::Address;
-use super::quantity::Spelled;
-use super::words::Host;
+use std::path::Path;
 
-/// What became of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imported {
-    /// The configuration.
-    pub toml: String,
-    /// What was left out.
-    pub notes: Vec<Note>,
-}
-
-/// Something that was not understood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Its line, from one; 0 for the whole.
-    pub line: usize,
-    /// Why.
-    pub reason: String,
-}
+use super::super::address::Address;
+use super::super::quantity::Spelled;
+use super::super::words::Host;
+use super::values::quoted;
+use super::{Fate, Work};
 
 /// The value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,107 +21,123 @@ enum Value {
     Lookup(String),
 }
 
-/// What the variables say, as far as they are understood.
+/// What the variables say, as far as they are understood, each with its line.
 #[derive(Default)]
 struct Found {
-    home: Option<String>,
-    master: Option<String>,
-    master_address: Option<String>,
-    source: Option<String>,
-    clocksd_type: Option<String>,
-    clocksd_address: Option<String>,
-    first_wait: Option<u64>,
-    longest_wait: Option<u64>,
+    /// Whom `sntpclock` asks.
+    source: Option<(usize, String)>,
+    clocksd_type: Option<(usize, String)>,
+    clocksd_address: Option<(usize, String)>,
+    /// Keys of ours, for when it is known who is asked.
+    keys: Vec<(usize, &'static str, String)>,
 }
 
-/// Reads the variables; `name` stands for their file.
-pub fn import(name: &str, text: &str) -> Imported {
-    let (mut found, mut notes) = (Found::default(), Vec::new());
-    for (number, line) in text.lines().enumerate() {
-        if let Err(reason) = assignment(line).and_then(|pair| pair.map_or(Ok(()), |pair| found.take(pair))) {
-            notes.push(Note { line: number + 1, reason });
+/// Reads the variables.
+pub(super) fn read(work: &mut Work, path: &Path, text: &str) {
+    let mut found = Found::default();
+    let always = [
+        (
+            "schedule",
+            "\"classic\"",
+            "After each measurement twice the wait; leave it out, and the accuracy decides",
+        ),
+        (
+            "classic.kernel",
+            "\"tai-10\"",
+            "As the original programs take for granted; \"utc\" without a right/ time zone",
+        ),
+    ];
+    for (key, value, from) in always {
+        assert_eq!(work.draft.set(&[(key, value.to_owned())], from), Ok(None), "it is within limits");
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() || line.trim().starts_with('#') {
+            continue;
+        }
+        work.open(path, number, line);
+        match assignment(line) {
+            Ok((name, value)) => found.take(work, name, value),
+            Err(reason) => work.say("", Fate::LeftOut, &reason),
         }
     }
-    notes.extend(found.clocksd().err().map(|reason| Note { line: 0, reason }));
-    let toml = found.toml(name);
-    if let Err(error) = Config::parse(name, &toml) {
-        let reason = format!("what was made of it cannot be used yet: {}", error.fault);
-        notes.push(Note { line: 0, reason });
-    }
-    Imported { toml, notes }
+    found.finish(work);
 }
 
 impl Found {
-    fn take(&mut self, (name, value): (&str, Result<Value, String>)) -> Result<(), String> {
-        match name {
-            "MASTER" => self.master = Some(host(text(value?)?)?),
-            "MASTER_IP" => self.master_address = Some(address(value?)?),
-            "SNTP_IP" => self.source = Some(address(value?)?),
-            "CLOCK_DIR" | "CLOCKSPEED_HOME" => self.home = Some(path(text(value?)?)?),
-            "CLOCK_TYPE" => self.clocksd_type = Some(text(value?)?),
-            "CLOCK_IP" => self.clocksd_address = Some(address(value?)?),
-            "WAIT" => self.first_wait = Some(seconds(text(value?)?)?),
-            "WAIT_MAX" => self.longest_wait = Some(seconds(text(value?)?)?),
-            // Where programs are has no meaning here.
-            "CLOCKSPEED_BIN" | "PATH" => {}
-            other => return Err(format!("`{other}` is no variable of these scripts")),
+    fn take(&mut self, work: &mut Work, name: &str, value: Result<Value, String>) {
+        let line = work.report.at;
+        // Where programs are has no meaning here, whatever it says.
+        if ["CLOCKSPEED_BIN", "PATH"].contains(&name) {
+            return work.say("", Fate::Needless, "where programs are does not matter here");
         }
+        if let Err(reason) = value.and_then(|value| self.hold(line, name, value)) {
+            work.say("", Fate::LeftOut, &reason);
+        }
+    }
+
+    fn hold(&mut self, line: usize, name: &str, value: Value) -> Result<(), String> {
+        let (key, value) = match name {
+            "MASTER" => ("classic.master", host(text(value)?)?),
+            "MASTER_IP" => ("classic.master_address", address(value)?),
+            "CLOCK_DIR" | "CLOCKSPEED_HOME" => ("classic.home", path(text(value)?)?),
+            "WAIT" => ("classic.first_wait", format!("{}s", seconds(text(value)?)?)),
+            "WAIT_MAX" => ("classic.longest_wait", format!("{}s", seconds(text(value)?)?)),
+            "SNTP_IP" => {
+                self.source = Some((line, address(value)?));
+                return Ok(());
+            }
+            "CLOCK_TYPE" => {
+                self.clocksd_type = Some((line, text(value)?));
+                return Ok(());
+            }
+            "CLOCK_IP" => {
+                self.clocksd_address = Some((line, address(value)?));
+                return Ok(());
+            }
+            other => return Err(format!("`{other}` is no variable of these scripts")),
+        };
+        self.keys.push((line, key, value));
         Ok(())
     }
 
     /// The server of clocksd is a source or a master, by its type.
-    fn clocksd(&mut self) -> Result<(), String> {
-        match (self.clocksd_type.as_deref(), self.clocksd_address.take()) {
-            (_, None) => Ok(()),
-            (Some("ntp") | None, Some(address)) => {
-                self.source = Some(address);
-                Ok(())
+    fn finish(mut self, work: &mut Work) {
+        let kind = self.clocksd_type.take();
+        match (kind.as_ref().map(|(_, kind)| kind.as_str()), self.clocksd_address.take()) {
+            (_, None) => {}
+            (Some("ntp") | None, Some(address)) => self.source = Some(address),
+            (Some("tai"), Some((line, address))) => self.keys.push((line, "classic.master_address", address)),
+            (Some(_), Some((line, _))) => {
+                work.report.at = line;
+                work.say("", Fate::LeftOut, "what it speaks is not known");
             }
-            (Some("tai"), Some(address)) => {
-                self.master_address = Some(address);
-                Ok(())
+        }
+        if let Some((line, kind)) = kind {
+            work.report.at = line;
+            match kind.as_str() {
+                "ntp" | "tai" => {
+                    work.say("", Fate::Taken, "the server is a source if it is ntp, else a master");
+                }
+                other => {
+                    work.say("", Fate::LeftOut, &format!("CLOCK_TYPE is `{other}`: neither ntp nor tai"));
+                }
             }
-            (Some(other), Some(_)) => Err(format!("CLOCK_TYPE is `{other}`: neither ntp nor tai")),
+        }
+        if let Some((line, address)) = self.source {
+            work.report.at = line;
+            work.source("", &[("address", quoted(&address))], "");
+        }
+        for (line, key, value) in self.keys {
+            work.report.at = line;
+            work.take("", key, quoted(&value));
+        }
+        for at in 0..work.report.lines.len() {
+            if work.report.lines[at].said.is_empty() {
+                work.report.at = at;
+                work.say("", Fate::Needless, "a later line says otherwise");
+            }
         }
     }
-
-    fn toml(&self, name: &str) -> String {
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
-        let mut toml = format!("# Made from {name} by `truechimer config import`.\n\n");
-        toml += "# After each measurement twice the wait, whatever it says. Leave it out, and the accuracy decides.\n";
-        toml += "schedule = \"classic\"\n";
-        match &self.source {
-            Some(address) => {
-                toml += "\n# One source: nobody would notice if it were wrong. Name those of two more operators, or more.\n";
-                toml += &format!("[[source]]\naddress = {}\n", quoted(address));
-            }
-            None => {
-                toml +=
-                    "\n# The variables name no NTP server, so there is none to fall back on.\nsource = []\n";
-            }
-        }
-        toml += "\n[classic]\n";
-        toml += "# As the original programs take for granted; \"utc\" if this machine uses no right/ time zone.\n";
-        toml += "kernel = \"tai-10\"\n";
-        let seconds = |wait: Option<u64>| wait.map(|wait| format!("{wait}s"));
-        for (key, value) in [
-            ("home", &self.home),
-            ("master", &self.master),
-            ("master_address", &self.master_address),
-            ("first_wait", &seconds(self.first_wait)),
-            ("longest_wait", &seconds(self.longest_wait)),
-        ] {
-            if let Some(value) = value {
-                toml += &format!("{key} = {}\n", quoted(value));
-            }
-        }
-        toml
-    }
-}
-
-/// A text in TOML's quotation marks.
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 fn text(value: Value) -> Result<String, String> {
@@ -166,18 +167,17 @@ fn seconds(text: String) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is no number of seconds"))
 }
 
-/// The name and the value of a line, if it is an assignment; nothing, if it says nothing.
-#[expect(clippy::type_complexity, reason = "a line can be no assignment, and an assignment have no value")]
-fn assignment(line: &str) -> Result<Option<(&str, Result<Value, String>)>, String> {
+/// A name, and its value if there is one that is understood.
+type Assigned<'a> = (&'a str, Result<Value, String>);
+
+/// The name and the value of a line, if it is an assignment.
+fn assignment(line: &str) -> Result<Assigned<'_>, String> {
     let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok(None);
-    }
     let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     match line.split_once('=') {
-        Some((name, value)) if is_name(name) => Ok(Some((name, value_of(value)))),
+        Some((name, value)) if is_name(name) => Ok((name, value_of(value))),
         Some(_) | None => Err("this is a command and no variable: nothing is run".to_owned()),
     }
 }
@@ -248,12 +248,31 @@ fn lookup(command: &str) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::{Imported, Origin, import_text};
+    use crate::config::Config;
     use proptest::prelude::*;
+    use std::path::Path;
+
+    fn import(name: &str, text: &str) -> Imported {
+        import_text(Path::new(name), text.as_bytes(), Some(Origin::Clockspeed)).expect("it is a text")
+    }
+
+    /// Lines that were not understood, with the reason.
+    fn notes(imported: &Imported) -> Vec<(usize, &str)> {
+        let lost = |line: &'_ super::super::Line| line.said.iter().any(|said| said.fate.is_loss());
+        let why = |line: &'_ super::super::Line| line.said.len();
+        assert!(imported.lines.iter().all(|line| why(line) == 1), "{:?}", imported.lines);
+        imported
+            .lines
+            .iter()
+            .filter(|line| lost(line))
+            .map(|line| (line.line, line.said[0].why.as_str()))
+            .collect()
+    }
 
     fn config(text: &str) -> Config {
         let imported = import("t", text);
-        assert_eq!(imported.notes, [], "{}", imported.toml);
+        assert_eq!(notes(&imported), [], "{}", imported.toml);
         Config::parse("t", &imported.toml).expect("it was checked")
     }
 
@@ -327,10 +346,8 @@ mod tests {
             "t",
             "MASTER=`hostname`\nif true; then\nSNTP_IP=$OTHER\nWAIT=soon\nCOLOUR=red\nMASTER_IP=1.2.3\nCLOCK_DIR=a b\nMASTER='x\n",
         );
-        let told: Vec<(usize, &str)> =
-            imported.notes.iter().map(|note| (note.line, note.reason.as_str())).collect();
         assert_eq!(
-            told[..8],
+            notes(&imported),
             [
                 (1, "the command `hostname` is not run: write its result instead"),
                 (2, "this is a command and no variable: nothing is run"),
@@ -352,15 +369,15 @@ mod tests {
             "SNTP_IP=`touch {0}`\nMASTER=$(touch {0})\ntouch {0}\nSNTP_IP=`dnsip a; touch {0}`\n",
             trap.display()
         );
-        assert_eq!(import("t", &text).notes.len(), 4);
+        assert_eq!(notes(&import("t", &text)).len(), 4);
         assert!(!trap.exists());
     }
 
     #[test]
     fn what_is_understood_but_cannot_be_used_is_said() {
         let imported = import("t", "SNTP_IP=192.0.2.1\nWAIT=5\n");
-        assert!(imported.notes[0].reason.contains("first_wait must be 16s to"), "{:?}", imported.notes);
+        assert!(notes(&imported)[0].1.contains("first_wait must be 16s to"), "{:?}", imported.lines);
         let odd = import("t", "CLOCK_TYPE=gps\nCLOCK_IP=192.0.2.1\n");
-        assert!(odd.notes[0].reason.contains("neither ntp nor tai"));
+        assert!(notes(&odd)[0].1.contains("neither ntp nor tai"), "{:?}", odd.lines);
     }
 }
