@@ -35,7 +35,7 @@ fn the_words_lie_where_the_picture_says() {
     PageWriter::publish(&path).unwrap().write(&filled_with(7));
     let bytes = fs::read(&path).unwrap();
     let words: Vec<_> = bytes.chunks(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap())).collect();
-    assert_eq!(words[..4], [MAGIC, 1, 336, 2]);
+    assert_eq!(words[..4], [MAGIC, 1, PAGE_BYTES as u64, 2]);
     assert_eq!(words[4..], filled_with(7));
 }
 
