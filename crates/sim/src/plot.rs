@@ -6,8 +6,11 @@
 use std::fmt::Write;
 
 mod axis;
+mod calendar;
+mod sheet;
 
 pub use self::axis::{Axis, Scale};
+pub use self::sheet::{Panel, Sheet, Spell, Turn};
 
 /// The size of a plot, and what its data leave free on each side for words, in pixels.
 const WIDTH: f64 = 760.0;
@@ -74,31 +77,49 @@ pub struct Chart {
     pub series: Vec<Series>,
 }
 
+/// Where data are drawn: the sides of their frame. Words stand around it.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
 impl Chart {
     /// The text of the file.
     pub fn svg(&self) -> String {
         let mut svg = head(&self.title, HEIGHT);
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let room = Room { left: LEFT, top: TOP, right: WIDTH - RIGHT, bottom: HEIGHT - BOTTOM };
+        self.draw_axes(&mut svg, room);
+        self.draw_series(&mut svg, room);
+        svg + "</svg>\n"
+    }
+
+    fn draw_axes(&self, svg: &mut String, room: Room) {
+        let Room { left, top, right, bottom } = room;
         for (value, label) in self.x.ticks() {
-            let x = self.x.place(value, LEFT, right);
-            grid(&mut svg, [x, TOP, x, bottom]);
-            words(&mut svg, [x, bottom + 18.0], "middle", &label);
+            let x = self.x.place(value, left, right);
+            grid(svg, [x, top, x, bottom]);
+            words(svg, [x, bottom + 18.0], "middle", &label);
         }
         for (value, label) in self.y.ticks() {
-            let y = self.y.place(value, bottom, TOP);
-            grid(&mut svg, [LEFT, y, right, y]);
-            words(&mut svg, [LEFT - 8.0, y + 4.0], "end", &label);
+            let y = self.y.place(value, bottom, top);
+            grid(svg, [left, y, right, y]);
+            words(svg, [left - 8.0, y + 4.0], "end", &label);
         }
-        frame(&mut svg, [LEFT, TOP, right - LEFT, bottom - TOP]);
-        words(&mut svg, [(LEFT + right) / 2.0, HEIGHT - 12.0], "middle", &self.x.label);
-        words(&mut svg, [12.0, TOP - 8.0], "start", &self.y.label);
+        frame(svg, [left, top, right - left, bottom - top]);
+        words(svg, [(left + right) / 2.0, bottom + 40.0], "middle", &self.x.label);
+        words(svg, [12.0, top - 8.0], "start", &self.y.label);
+    }
+
+    fn draw_series(&self, svg: &mut String, room: Room) {
         let names = self.names();
         for series in &self.series {
             let colour = names.iter().position(|name| *name == series.name).unwrap_or(0);
-            self.draw(&mut svg, series, colour % COLOURS);
+            self.draw(svg, room, series, colour % COLOURS);
         }
-        self.legend(&mut svg, &names);
-        svg + "</svg>\n"
+        legend(svg, room, &names);
     }
 
     fn names(&self) -> Vec<&str> {
@@ -111,20 +132,21 @@ impl Chart {
         names
     }
 
-    fn point(&self, x: f64, y: f64) -> String {
-        let (x, y) = (self.x.place(x, LEFT, WIDTH - RIGHT), self.y.place(y, HEIGHT - BOTTOM, TOP));
+    fn point(&self, room: Room, x: f64, y: f64) -> String {
+        let x = self.x.place(x, room.left, room.right);
+        let y = self.y.place(y, room.bottom, room.top);
         format!("{x:.1},{y:.1}")
     }
 
-    fn draw(&self, svg: &mut String, series: &Series, colour: usize) {
+    fn draw(&self, svg: &mut String, room: Room, series: &Series, colour: usize) {
         let join = |points: Vec<String>| points.join(" ");
         let line = match &series.marks {
             Marks::Line(points) | Marks::Dashes(points) => {
-                join(points.iter().map(|&(x, y)| self.point(x, y)).collect())
+                join(points.iter().map(|&(x, y)| self.point(room, x, y)).collect())
             }
             Marks::Band(points) => {
-                let below = points.iter().map(|&(x, low, _)| self.point(x, low));
-                let above = points.iter().rev().map(|&(x, _, high)| self.point(x, high));
+                let below = points.iter().map(|&(x, low, _)| self.point(room, x, low));
+                let above = points.iter().rev().map(|&(x, _, high)| self.point(room, x, high));
                 join(below.chain(above).collect())
             }
         };
@@ -137,22 +159,22 @@ impl Chart {
             }
         };
     }
+}
 
-    /// On the right, above the data. How wide a word is nobody knows here: the room is for wide letters.
-    fn legend(&self, svg: &mut String, names: &[&str]) {
-        let width = |name: &str| 8.5 * name.chars().count() as f64 + 34.0;
-        let mut x = WIDTH - RIGHT - names.iter().map(|name| width(name)).sum::<f64>();
-        for (index, name) in names.iter().enumerate() {
-            let (colour, y) = (index % COLOURS, TOP - 14.0);
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                svg,
-                "<rect class=\"f{colour}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"14\" height=\"4\"/>",
-                x + 14.0
-            );
-            words(svg, [x + 34.0, TOP - 8.0], "start", name);
-            x += width(name);
-        }
+/// On the right, above the data. How wide a word is nobody knows here: the room is for wide letters.
+fn legend(svg: &mut String, room: Room, names: &[&str]) {
+    let width = |name: &str| 8.5 * name.chars().count() as f64 + 34.0;
+    let mut x = room.right - names.iter().map(|name| width(name)).sum::<f64>();
+    for (index, name) in names.iter().enumerate() {
+        let (colour, y) = (index % COLOURS, room.top - 14.0);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            svg,
+            "<rect class=\"f{colour}\" x=\"{:.1}\" y=\"{y:.1}\" width=\"14\" height=\"4\"/>",
+            x + 14.0
+        );
+        words(svg, [x + 34.0, room.top - 8.0], "start", name);
+        x += width(name);
     }
 }
 

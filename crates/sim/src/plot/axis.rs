@@ -1,5 +1,7 @@
 //! An axis: from figures to places, and the figures that are worth a word.
 
+use super::calendar;
+
 /// How figures are spread along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
@@ -7,6 +9,8 @@ pub enum Scale {
     Linear,
     /// Equal ratios are equally long. The axis does not reach zero.
     Log,
+    /// Equal differences are equally long, and figures are seconds since 1970-01-01 00:00:00 UTC.
+    Dates,
 }
 
 /// An axis.
@@ -32,11 +36,16 @@ impl Axis {
         Self { label: label.into(), scale: Scale::Log, min, max }
     }
 
+    /// An axis of instants, in seconds since 1970-01-01 00:00:00 UTC, as POSIX counts them.
+    pub fn dates(label: impl Into<String>, min: f64, max: f64) -> Self {
+        Self { scale: Scale::Dates, ..Self::linear(label, min, max) }
+    }
+
     /// Where a figure is between two ends; one that is off the axis is at its end.
     pub fn place(&self, value: f64, from: f64, to: f64) -> f64 {
         let value = value.clamp(self.min, self.max);
         let share = match self.scale {
-            Scale::Linear => (value - self.min) / (self.max - self.min),
+            Scale::Linear | Scale::Dates => (value - self.min) / (self.max - self.min),
             Scale::Log => libm::log(value / self.min) / libm::log(self.max / self.min),
         };
         from + share * (to - from)
@@ -47,6 +56,7 @@ impl Axis {
         match self.scale {
             Scale::Linear => self.linear_ticks(),
             Scale::Log => self.log_ticks(),
+            Scale::Dates => calendar::ticks(self.min, self.max),
         }
     }
 
