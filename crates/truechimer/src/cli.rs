@@ -196,9 +196,28 @@ pub struct History {
     /// Where the daemon keeps what has to survive it
     #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
     pub state_dir: PathBuf,
+    /// Draw it instead, into this file: NAME.svg, or NAME.png where this program was built with PNG
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["json", "most"])]
+    pub plot: Option<PathBuf>,
+    /// What to draw, instead of all
+    #[arg(long, value_name = "WHAT", value_enum, requires = "plot")]
+    pub what: Vec<Curve>,
     /// How to print
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What can be drawn of the history.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// How wrong the clock was
+    Offset,
+    /// How well the time was known
+    Bound,
+    /// How fast the raw counter ran
+    Frequency,
+    /// How steady the raw counter was: its overlapping Allan deviation
+    Deviation,
 }
 
 /// Print the time: the earliest it can be, the best guess, the latest
@@ -548,6 +567,7 @@ mod tests {
             "burst",
             "wait --bound 1ms --timeout 3min",
             "history -n 3 --since 2h --state-dir /tmp --json",
+            "history --plot h.svg --since 2h --what offset --what deviation",
             "config check",
             "config check x.toml",
             "config show",
@@ -595,6 +615,9 @@ mod tests {
             "now extra",
             "wait --bound 5",
             "history --since yesterday",
+            "history --what offset",
+            "history --plot h.svg --what bounds",
+            "history --plot h.svg --json",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

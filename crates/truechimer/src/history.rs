@@ -12,6 +12,10 @@
 //! t 1290.5 1290.6 1790000056.1 0 1790000093.1 info stepped 0.25 the clock ..    told to people
 //! ```
 
+pub mod course;
+pub mod deviation;
+pub mod drawing;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -258,8 +262,16 @@ impl History {
     /// # Errors
     /// Those of the system, with the file.
     pub fn read(folder: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        Self::read_newest(folder, KEPT)
+    }
+
+    /// Reads the newest file of a folder and so many older ones at most, the oldest first.
+    ///
+    /// # Errors
+    /// Those of the system, with the file.
+    pub fn read_newest(folder: &Path, older: u32) -> Result<Self, (PathBuf, io::Error)> {
         let mut history = Self::default();
-        for number in (0..=KEPT).rev() {
+        for number in (0..=older.min(KEPT)).rev() {
             let path = numbered(&folder.join(FILE_NAME), number);
             match File::open(&path) {
                 Ok(file) => history.take_in(BufReader::new(file)).map_err(|error| (path, error))?,

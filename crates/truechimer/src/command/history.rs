@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -11,10 +12,11 @@ use crate::cli;
 use crate::command::Outcome;
 use crate::command::run::NODE_FOLDER;
 use crate::config::Level;
+use crate::history::drawing::{self, Shown};
 use crate::history::{Entry, History, Told, What};
 use crate::ui::colour::{Colours, Mood};
 use crate::ui::table::{Side, Table};
-use crate::ui::{stamp, units};
+use crate::ui::{picture, stamp, units};
 
 /// The version of the object that `--json` prints.
 const VERSION: u32 = 1;
@@ -25,6 +27,9 @@ pub fn history(arguments: &cli::History) -> anyhow::Result<Outcome> {
     let history = History::read(&folder)
         .map_err(|(path, error)| anyhow::Error::new(error).context(path.display().to_string()))
         .context("cannot read the history (written by `truechimer run`; another --state-dir?)")?;
+    if let Some(file) = &arguments.plot {
+        return plot(file, arguments, &history);
+    }
     let chosen = chosen(&history, arguments.since, arguments.most);
     let mut out = io::stdout().lock();
     let colours = Colours::of(arguments.output.color, &out);
@@ -36,14 +41,45 @@ pub fn history(arguments: &cli::History) -> anyhow::Result<Outcome> {
     Ok(if chosen.is_empty() { Outcome::No } else { Outcome::Yes })
 }
 
+/// Draws it. The answer is yes if there is anything to draw.
+fn plot(file: &Path, arguments: &cli::History, history: &History) -> anyhow::Result<Outcome> {
+    picture::check(file)?;
+    let entries = recent(history, arguments.since);
+    let Some(sheet) = drawing::sheet(entries, &shown(&arguments.what)) else {
+        eprintln!("truechimer: the history has nothing that could be drawn");
+        return Ok(Outcome::No);
+    };
+    picture::write(file, &sheet.svg())?;
+    if history.torn > 0 {
+        eprintln!("truechimer: {} lines cannot be read: a power cut leaves one, now and then", history.torn);
+    }
+    Ok(Outcome::Yes)
+}
+
+/// What is asked for, or else all.
+fn shown(what: &[cli::Curve]) -> Vec<Shown> {
+    let shown = |curve: &cli::Curve| match curve {
+        cli::Curve::Offset => Shown::Offset,
+        cli::Curve::Bound => Shown::Bound,
+        cli::Curve::Frequency => Shown::Frequency,
+        cli::Curve::Deviation => Shown::Deviation,
+    };
+    if what.is_empty() { Shown::ALL.to_vec() } else { what.iter().map(shown).collect() }
+}
+
 /// The newest entries: those of the last `since` before the newest one, and at most so many that were told.
 fn chosen(history: &History, since: Option<Span>, most: usize) -> &[Entry] {
+    let entries = recent(history, since);
+    let told = entries.iter().enumerate().filter(|(_, entry)| is_listed(entry));
+    let begin = told.rev().nth(most.saturating_sub(1)).map_or(0, |(index, _)| index);
+    &entries[begin..]
+}
+
+fn recent(history: &History, since: Option<Span>) -> &[Entry] {
     let entries = &history.entries;
     let Some(newest) = entries.last() else { return &[] };
     let is_old = |entry: &Entry| since.is_some_and(|since| newest.at.local - entry.at.local > since);
     let begin = entries.iter().rposition(is_old).map_or(0, |last_old| last_old + 1);
-    let told = entries[begin..].iter().enumerate().filter(|(_, entry)| is_listed(entry));
-    let begin = told.rev().nth(most.saturating_sub(1)).map_or(begin, |(index, _)| begin + index);
     &entries[begin..]
 }
 
