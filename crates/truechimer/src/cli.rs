@@ -220,6 +220,23 @@ pub enum Curve {
     Deviation,
 }
 
+/// Say how long the time would stay good if all sources vanished now
+///
+/// By the daemon's forecast for its usual limits; for a limit of yours by the shared page alone, and then the daemon need not run.
+/// Exit 0: the time is known; 1: it is not.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// For how long the time is known to within this; can be given several times
+    #[arg(long = "bound", value_name = "DURATION", value_parser = spelled::<Span>)]
+    pub bounds: Vec<Span>,
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// Print the time: the earliest it can be, the best guess, the latest
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Now {
@@ -531,6 +548,7 @@ mod tests {
         Now(Now),
         Wait(Wait),
         History(History),
+        Forecast(Forecast),
         Burst(Burst),
         Config(Config),
         Keys(Keys),
@@ -568,6 +586,8 @@ mod tests {
             "wait --bound 1ms --timeout 3min",
             "history -n 3 --since 2h --state-dir /tmp --json",
             "history --plot h.svg --since 2h --what offset --what deviation",
+            "forecast --json",
+            "forecast --bound 5ms --bound 1s --run-dir /tmp/x",
             "config check",
             "config check x.toml",
             "config show",
@@ -618,6 +638,7 @@ mod tests {
             "history --what offset",
             "history --plot h.svg --what bounds",
             "history --plot h.svg --json",
+            "forecast --bound 5",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

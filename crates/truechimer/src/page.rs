@@ -2,13 +2,30 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use truechimer_core::moment::Moment;
 use truechimer_core::node::report::Publication;
 use truechimer_core::policy::TrustPolicy;
+use truechimer_core::status::Status;
 pub use truechimer_model::page::{FILE_NAME, LAYOUT, Page, Unreadable, UserClock, UtcCourse};
 use truechimer_sys::clock::Readings;
+use truechimer_sys::shm::PageReader;
 use truechimer_sys::vmclock::{self, VmClock};
 use truechimer_time::LeapTable;
+
+/// The page of a daemon, found by its run folder. What one says that was written before this guest moved to another host is
+/// void.
+///
+/// # Errors
+/// There is none, it is somebody else's, or it is of another version; with its path.
+pub fn read(run_dir: &Path) -> anyhow::Result<Page> {
+    let path = run_dir.join(FILE_NAME);
+    let place = path.display();
+    let reader = PageReader::open(&path)
+        .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
+    let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
+    Ok(if is_here(&page) { page } else { Page { status: Status::Disrupted, model: None, ..page } })
+}
 
 /// The page of a publication.
 pub fn page_of(

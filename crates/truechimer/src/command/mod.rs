@@ -7,6 +7,7 @@ pub mod clients;
 pub mod config;
 pub mod demo;
 pub mod exporter;
+pub mod forecast;
 pub mod history;
 pub mod keys;
 pub mod manual;

@@ -2,11 +2,9 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
 use serde::Serialize;
 use truechimer_core::discipline::model::Reading;
 use truechimer_sys::clock;
-use truechimer_sys::shm::PageReader;
 use truechimer_time::{Civil, LeapTable, Local, Span, Tai, Time};
 
 use crate::cli;
@@ -43,15 +41,11 @@ struct Interval {
 
 /// Prints the time of the page: the earliest it can be, the best guess, the latest.
 pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
-    let path = arguments.daemon.run_dir.join(page::FILE_NAME);
-    let place = path.display();
-    let reader = PageReader::open(&path)
-        .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
-    let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
+    let page = page::read(&arguments.daemon.run_dir)?;
     let readings = clock::readings();
     // A daemon that has fallen silent is not what it last said that it was.
     let page = Page { status: page.status_at(readings.raw), ..page };
-    let Some(reading) = page.read(readings.raw, readings.asleep).filter(|_| page::is_here(&page)) else {
+    let Some(reading) = page.read(readings.raw, readings.asleep) else {
         eprintln!("truechimer: the time is not known yet (status {})", page.status);
         return Ok(Outcome::No);
     };
