@@ -237,6 +237,31 @@ pub struct Forecast {
     pub output: Output,
 }
 
+/// Watch the time live: how wrong the clock is and can be, the sources, what happens
+///
+/// Where stdout is no terminal, or with `--plain`, it prints a line each second instead. Keys are on the last line; `?` explains them.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Print a line each second instead
+    #[arg(long)]
+    pub plain: bool,
+    /// From one line or look at the time to the next
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = tick)]
+    pub interval: Span,
+    /// How far the curves go back at first
+    #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = spelled::<Span>)]
+    pub span: Span,
+    /// Where the daemon keeps what has to survive it: the history, for what was before
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
+    pub state_dir: PathBuf,
+    /// Which daemon
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Colours, which never carry meaning alone
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourWhen::Auto)]
+    pub color: ColourWhen,
+}
+
 /// Print the time: the earliest it can be, the best guess, the latest
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Now {
@@ -521,6 +546,14 @@ fn spelled<T: Spelled>(text: &str) -> Result<T, String> {
     T::read(text).map_err(|error| format!("it {error}"))
 }
 
+fn tick(text: &str) -> Result<Span, String> {
+    let span = spelled::<Span>(text)?;
+    match Span::from_millis(100) <= span && span <= Span::from_secs(3600) {
+        true => Ok(span),
+        false => Err("it must be 100ms to 1h".to_owned()),
+    }
+}
+
 fn patience(text: &str) -> Result<Span, String> {
     let span = spelled::<Span>(text)?;
     match Span::from_millis(10) <= span && span <= Span::from_secs(60) {
@@ -549,6 +582,7 @@ mod tests {
         Wait(Wait),
         History(History),
         Forecast(Forecast),
+        Watch(Watch),
         Burst(Burst),
         Config(Config),
         Keys(Keys),
@@ -588,6 +622,8 @@ mod tests {
             "history --plot h.svg --since 2h --what offset --what deviation",
             "forecast --json",
             "forecast --bound 5ms --bound 1s --run-dir /tmp/x",
+            "watch --plain --interval 500ms",
+            "watch --span 2h --color never --run-dir /tmp/x --state-dir /tmp/y",
             "config check",
             "config check x.toml",
             "config show",
@@ -639,6 +675,7 @@ mod tests {
             "history --plot h.svg --what bounds",
             "history --plot h.svg --json",
             "forecast --bound 5",
+            "watch --interval 1ms",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -23,4 +23,5 @@ pub mod stamps;
 pub mod state;
 pub mod talk;
 pub mod ui;
+pub mod watch;
 pub mod zone;

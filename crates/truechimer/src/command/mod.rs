@@ -21,6 +21,7 @@ pub mod statistics;
 pub mod status;
 pub mod tz;
 pub mod wait;
+pub mod watch;
 
 use std::process::ExitCode;
 

@@ -170,7 +170,7 @@ fn sources_text(sources: &SourcesReply, colours: Colours) -> String {
     table.to_string()
 }
 
-pub(super) fn mood(mark: char) -> Mood {
+pub(crate) fn mood(mark: char) -> Mood {
     match mark {
         '*' => Mood::Good,
         'x' => Mood::Bad,
@@ -200,7 +200,7 @@ fn cells(source: &SourceReply) -> [String; 12] {
 }
 
 /// Its name; of a server of a pool, where it is as well.
-pub(super) fn called(source: &SourceReply) -> String {
+pub(crate) fn called(source: &SourceReply) -> String {
     match (&source.pool, source.address) {
         (Some(_), Some(address)) => format!("{} {}", source.name, address.ip()),
         (Some(_), None) | (None, _) => source.name.clone(),

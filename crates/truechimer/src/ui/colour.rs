@@ -43,6 +43,11 @@ impl Colours {
         Self { on }
     }
 
+    /// Are there any?
+    pub fn are_on(self) -> bool {
+        self.on
+    }
+
     /// The text in the colour of the mood, or as it is.
     pub fn paint(self, mood: Mood, text: &str) -> String {
         let code = match mood {
