@@ -27,6 +27,9 @@ use crate::watch::{paint, plain};
 /// Keys, news and signals are looked for so often.
 const NAP: Duration = Duration::from_millis(100);
 
+/// Whether the terminal is still there is looked at so often.
+const TERMINAL_LOOK: Duration = Duration::from_millis(500);
+
 /// The newest file of the history is read, and so many older ones: months of a steady machine.
 const OLDER: u32 = 1;
 
@@ -84,8 +87,20 @@ struct Screen {
 
 impl Screen {
     fn open() -> anyhow::Result<Self> {
-        Ok(Self { terminal: ratatui::try_init().context("cannot draw on this terminal (try --plain)")? })
+        let terminal = ratatui::try_init().context("cannot draw on this terminal (try --plain)")?;
+        if io::stdin().is_terminal() {
+            thread::spawn(end_with_terminal);
+        }
+        Ok(Self { terminal })
     }
+}
+
+/// A terminal that is closed is none any more. Whoever waits for its keys then reads errors for ever, and sees no signal.
+fn end_with_terminal() {
+    while io::stdin().is_terminal() {
+        thread::sleep(TERMINAL_LOOK);
+    }
+    std::process::exit(0);
 }
 
 impl Drop for Screen {
