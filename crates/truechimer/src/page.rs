@@ -8,23 +8,29 @@ use truechimer_core::node::report::Publication;
 use truechimer_core::policy::TrustPolicy;
 use truechimer_core::status::Status;
 pub use truechimer_model::page::{FILE_NAME, LAYOUT, Page, Unreadable, UserClock, UtcCourse};
-use truechimer_sys::clock::Readings;
+use truechimer_sys::clock::{self, Readings};
 use truechimer_sys::shm::PageReader;
 use truechimer_sys::vmclock::{self, VmClock};
 use truechimer_time::LeapTable;
 
-/// The page of a daemon, found by its run folder. What one says that was written before this guest moved to another host is
-/// void.
+/// The page of a daemon, found by its run folder, and the clocks at a moment after it was written. What it says is void if this
+/// guest has moved to another host since.
 ///
 /// # Errors
 /// There is none, it is somebody else's, or it is of another version; with its path.
-pub fn read(run_dir: &Path) -> anyhow::Result<Page> {
+pub fn read(run_dir: &Path) -> anyhow::Result<(Page, Readings)> {
     let path = run_dir.join(FILE_NAME);
     let place = path.display();
     let reader = PageReader::open(&path)
         .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
     let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
-    Ok(if is_here(&page) { page } else { Page { status: Status::Disrupted, model: None, ..page } })
+    let now = clock::readings();
+    // The host is asked last: a guest that is moved after that was not at the readings.
+    let page = match is_here(&page) {
+        true => page,
+        false => Page { status: Status::Disrupted, model: None, ..page },
+    };
+    Ok((page, now))
 }
 
 /// The page of a publication.
@@ -52,7 +58,7 @@ pub fn page_of(
 }
 
 /// Is this guest where it was when the page was written, as far as its host tells?
-pub fn is_here(page: &Page) -> bool {
+fn is_here(page: &Page) -> bool {
     let Some(marker) = page.marker else { return true };
     let host = VmClock::open(Path::new(vmclock::PATH)).ok().flatten();
     host.is_none_or(|host| host.incarnation().is_some_and(|here| here.marker == marker))
@@ -66,5 +72,33 @@ pub fn moment(readings: &Readings) -> Moment {
         local: readings.realtime,
         asleep: readings.asleep,
         width: readings.width,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::history::tests::model;
+    use truechimer_time::{Rate, Span, Time};
+
+    /// A page whose clock is so far from the likeliest time, which is known to within 500 µs and 100 ppb more from then on.
+    pub(crate) fn page(now: &Readings, away: Span, status: Status) -> Page {
+        let model = model(now.raw);
+        let utc = LeapTable::COMPILED.utc_of_tai(model.best).time;
+        let local = Time::from_epoch(utc.since_epoch()) + away;
+        Page {
+            status,
+            model: Some(model),
+            written: now.raw,
+            asleep: now.asleep,
+            course: Some(UtcCourse::at(&LeapTable::COMPILED, model.best)),
+            tai_minus_utc: Some(37),
+            leap: None,
+            offset: -away,
+            max_rate: Rate::from_ppb(500_000),
+            max_drift: Rate::from_ppb(15_000),
+            marker: None,
+            clock: Some(UserClock { anchor: now.raw, local, rate: Rate::ZERO }),
+        }
     }
 }

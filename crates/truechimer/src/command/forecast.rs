@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anyhow::bail;
 use serde::Serialize;
 use truechimer_core::status::Status;
-use truechimer_sys::clock::{self, Readings};
+use truechimer_sys::clock::Readings;
 use truechimer_time::Span;
 
 use crate::cli;
@@ -39,7 +39,10 @@ struct Document {
 pub fn forecast(arguments: &cli::Forecast) -> anyhow::Result<Outcome> {
     let document = match arguments.bounds[..] {
         [] => by_daemon(arguments)?,
-        ref bounds => by_page(&page::read(&arguments.daemon.run_dir)?, &clock::readings(), bounds),
+        ref bounds => {
+            let (page, now) = page::read(&arguments.daemon.run_dir)?;
+            by_page(&page, &now, bounds)
+        }
     };
     let text = match arguments.output.json {
         true => serde_json::to_string_pretty(&document)? + "\n",
@@ -115,34 +118,15 @@ fn lasting(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::model;
-    use crate::page::UtcCourse;
-    use truechimer_time::{LeapTable, Rate};
-
-    fn page(now: &Readings, status: Status) -> Page {
-        let model = model(now.raw);
-        Page {
-            status,
-            model: Some(model),
-            written: now.raw,
-            asleep: now.asleep,
-            course: Some(UtcCourse::at(&LeapTable::COMPILED, model.best)),
-            tai_minus_utc: Some(37),
-            leap: None,
-            offset: Span::ZERO,
-            max_rate: Rate::from_ppb(500_000),
-            max_drift: Rate::from_ppb(15_000),
-            clock: None,
-            marker: None,
-        }
-    }
+    use crate::page::tests::page;
+    use truechimer_sys::clock;
 
     #[test]
     fn the_page_foretells_any_bound() {
         let now = clock::readings();
         // 500 µs now, and 100 ppb more from then on: 100 µs more are there after 1000 s.
         let bounds = [Span::from_micros(600), Span::from_micros(400)];
-        let document = by_page(&page(&now, Status::Synchronised), &now, &bounds);
+        let document = by_page(&page(&now, Span::ZERO, Status::Synchronised), &now, &bounds);
         assert!((document.forecast[0].holds - 1000.0).abs() < 1.0, "{document:?}");
         assert_eq!(document.forecast[1].holds, 0.0);
         let text = text(&document);
@@ -158,11 +142,11 @@ mod tests {
     fn what_is_void_or_from_before_a_sleep_foretells_nothing() {
         let now = clock::readings();
         let bounds = [Span::from_millis(1)];
-        let void = by_page(&page(&now, Status::Disrupted), &now, &bounds);
+        let void = by_page(&page(&now, Span::ZERO, Status::Disrupted), &now, &bounds);
         assert_eq!((void.bound, void.forecast.len()), (None, 0));
         assert!(text(&void).contains("not known (status disrupted)"));
         let woken = Readings { asleep: now.asleep + Span::from_secs(60), ..now };
-        assert_eq!(by_page(&page(&now, Status::Synchronised), &woken, &bounds).bound, None);
+        assert_eq!(by_page(&page(&now, Span::ZERO, Status::Synchronised), &woken, &bounds).bound, None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use truechimer_core::discipline::model::Reading;
-use truechimer_sys::clock;
 use truechimer_time::{Civil, LeapTable, Local, Span, Tai, Time};
 
 use crate::cli;
@@ -41,8 +40,7 @@ struct Interval {
 
 /// Prints the time of the page: the earliest it can be, the best guess, the latest.
 pub fn now(arguments: &cli::Now) -> anyhow::Result<Outcome> {
-    let page = page::read(&arguments.daemon.run_dir)?;
-    let readings = clock::readings();
+    let (page, readings) = page::read(&arguments.daemon.run_dir)?;
     // A daemon that has fallen silent is not what it last said that it was.
     let page = Page { status: page.status_at(readings.raw), ..page };
     let Some(reading) = page.read(readings.raw, readings.asleep) else {

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueHint};
 use serde::Serialize;
-use truechimer_sys::shm::PageReader;
-use truechimer_sys::{adjust, clock};
+use truechimer_sys::adjust;
 use truechimer_time::{LeapTable, Span};
 
 use crate::cli::Family;
 use crate::command::Outcome;
 use crate::config::{Address, Spelled};
 use crate::measuring::{self, Manner};
-use crate::page::{self, Page};
+use crate::page;
 use crate::zone::{self, LOCALTIME, Zone};
 
 pub mod advice;
@@ -133,9 +132,7 @@ fn asked(hosts: &[Address]) -> anyhow::Result<Evidence> {
 /// How far the kernel's clock is behind UTC, by the page of a daemon that knows the time. Where there is none, or it says
 /// nothing, there is no such evidence: that is no failure.
 fn published(run_dir: &Path) -> Option<Span> {
-    let words = PageReader::open(&run_dir.join(page::FILE_NAME)).ok()?.read().ok()?;
-    let page = Page::of_words(words).ok()?;
-    let readings = clock::readings();
+    let (page, readings) = page::read(run_dir).ok()?;
     let best = page.in_own_leaps(page.read(readings.raw, readings.asleep)?.best);
     Some(LeapTable::COMPILED.utc_of_tai(best).time.since_epoch() - readings.realtime.since_epoch())
 }

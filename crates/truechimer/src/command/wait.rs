@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use truechimer_core::status::Status;
 use truechimer_sys::clock::{self, Readings};
-use truechimer_sys::shm::PageReader;
 use truechimer_time::Span;
 
 use crate::cli;
@@ -31,17 +30,17 @@ enum NotYet {
 
 /// Waits. The answer is yes if the clock is known to be right to within the bound, no if that takes too long.
 pub fn wait(arguments: &cli::Wait) -> anyhow::Result<Outcome> {
-    let path = arguments.daemon.run_dir.join(page::FILE_NAME);
+    let run_dir = &arguments.daemon.run_dir;
     let begun = clock::mono();
     loop {
-        match look(&path, arguments.bound) {
+        match look(run_dir, arguments.bound) {
             Ok(error) => {
                 let line = format!("the clock is within {} of true time\n", units::span(error));
                 io::stdout().lock().write_all(line.as_bytes())?;
                 return Ok(Outcome::Yes);
             }
             Err(why) if arguments.timeout.is_some_and(|timeout| clock::mono() - begun >= timeout) => {
-                eprintln!("truechimer: {}", words(&why, &path, arguments.bound));
+                eprintln!("truechimer: {}", words(&why, arguments.bound));
                 return Ok(Outcome::No);
             }
             Err(_) => thread::sleep(LOOK),
@@ -50,14 +49,8 @@ pub fn wait(arguments: &cli::Wait) -> anyhow::Result<Outcome> {
 }
 
 /// How wrong the clock can be, if that is within the limit.
-fn look(path: &Path, limit: Span) -> Result<Span, NotYet> {
-    let reader = PageReader::open(path).map_err(|error| NotYet::NoPage(error.to_string()))?;
-    let words = reader.read().map_err(|error| NotYet::NoPage(error.to_string()))?;
-    let page = Page::of_words(words).map_err(|error| NotYet::NoPage(error.to_string()))?;
-    let now = clock::readings();
-    if !page::is_here(&page) {
-        return Err(NotYet::NotKnown(Status::Disrupted));
-    }
+fn look(run_dir: &Path, limit: Span) -> Result<Span, NotYet> {
+    let (page, now) = page::read(run_dir).map_err(|error| NotYet::NoPage(format!("{error:#}")))?;
     judge(&page, &now, limit)
 }
 
@@ -77,11 +70,9 @@ fn judge(page: &Page, now: &Readings, limit: Span) -> Result<Span, NotYet> {
     }
 }
 
-fn words(why: &NotYet, path: &Path, limit: Span) -> String {
+fn words(why: &NotYet, limit: Span) -> String {
     match why {
-        NotYet::NoPage(error) => {
-            format!("{}: {error} (does `truechimer run` run? another --run-dir?)", path.display())
-        }
+        NotYet::NoPage(error) => error.clone(),
         NotYet::NotKnown(status) => {
             format!("the time is not known yet (status {status}); `truechimer sources` says why")
         }
@@ -97,30 +88,7 @@ fn words(why: &NotYet, path: &Path, limit: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::model;
-    use crate::page::{UserClock, UtcCourse};
-    use truechimer_time::{LeapTable, Rate, Time};
-
-    /// A page whose clock is so far from the likeliest time, which is known to within 500 µs.
-    fn page(now: &Readings, away: Span, status: Status) -> Page {
-        let model = model(now.raw);
-        let utc = LeapTable::COMPILED.utc_of_tai(model.best).time;
-        let local = Time::from_epoch(utc.since_epoch()) + away;
-        Page {
-            status,
-            model: Some(model),
-            written: now.raw,
-            asleep: now.asleep,
-            course: Some(UtcCourse::at(&LeapTable::COMPILED, model.best)),
-            tai_minus_utc: Some(37),
-            leap: None,
-            offset: -away,
-            max_rate: Rate::from_ppb(500_000),
-            max_drift: Rate::from_ppb(15_000),
-            marker: None,
-            clock: Some(UserClock { anchor: now.raw, local, rate: Rate::ZERO }),
-        }
-    }
+    use crate::page::tests::page;
 
     fn now() -> Readings {
         Readings { width: Span::ZERO, ..clock::readings() }

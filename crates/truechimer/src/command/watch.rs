@@ -60,8 +60,8 @@ fn is_told_to_end(signals: SignalFlags) -> bool {
 }
 
 fn look(arguments: &cli::Watch) -> Result<Look, String> {
-    let page = page::read(&arguments.daemon.run_dir).map_err(|error| format!("{error:#}"))?;
-    Ok(Look::at(&page, &clock::readings()))
+    let (page, now) = page::read(&arguments.daemon.run_dir).map_err(|error| format!("{error:#}"))?;
+    Ok(Look::at(&page, &now))
 }
 
 /// A line each time, until a signal comes or nobody reads.
