@@ -252,7 +252,7 @@ fn read_regular(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
 }
 
 /// All that there is to read, unless it is more than `limit`.
-pub(crate) fn read_at_most(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+pub fn read_at_most(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     match bytes.len() <= limit {

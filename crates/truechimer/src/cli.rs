@@ -554,7 +554,7 @@ fn tick(text: &str) -> Result<Span, String> {
     }
 }
 
-fn patience(text: &str) -> Result<Span, String> {
+pub(crate) fn patience(text: &str) -> Result<Span, String> {
     let span = spelled::<Span>(text)?;
     match Span::from_millis(10) <= span && span <= Span::from_secs(60) {
         true => Ok(span),

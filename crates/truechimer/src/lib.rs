@@ -9,6 +9,7 @@ pub mod command;
 pub mod config;
 pub mod connections;
 pub mod daemon;
+pub mod doctor;
 pub mod floor;
 pub mod happened;
 pub mod history;

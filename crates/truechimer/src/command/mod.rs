@@ -6,6 +6,7 @@ pub mod burst;
 pub mod clients;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod exporter;
 pub mod forecast;
 pub mod history;

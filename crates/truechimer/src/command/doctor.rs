@@ -1,0 +1,83 @@
+//! `truechimer doctor`: what is wrong with this machine's sense of time.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use truechimer_time::Span;
+
+use crate::cli;
+use crate::command::Outcome;
+use crate::doctor::{self, Answer, Check, Machine, Verdict, checks, report};
+use crate::ui::colour::Colours;
+
+/// Say what is wrong with this machine's sense of time, and what to do about it
+///
+/// Works with any time daemon or none, changes nothing, and needs no privileges; with them it sees more. The answer is no (1) if
+/// something was found, and 111 if nothing could be looked at.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Doctor {
+    /// Only these checks, separated by commas
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
+    pub only: Vec<&'static Check>,
+    /// Print the page of a check: what it looks at, why, and what to do
+    #[arg(long, value_name = "CHECK", value_parser = check)]
+    pub explain: Option<&'static Check>,
+    /// How long to watch the clocks
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = cli::patience)]
+    pub watched_for: Span,
+    /// Protocols that this machine is to be fit for, though they are not seen in use, separated by commas
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',')]
+    pub uses: Vec<String>,
+    /// Which daemon of ours
+    #[command(flatten)]
+    pub daemon: cli::Daemon,
+    /// How to print
+    #[command(flatten)]
+    pub output: cli::Output,
+}
+
+/// Examines this machine. The answer is yes if nothing was found.
+pub fn doctor(arguments: &Doctor) -> anyhow::Result<Outcome> {
+    if let Some(check) = arguments.explain {
+        return explain(check);
+    }
+    let machine = Machine {
+        root: PathBuf::from("/"),
+        run_dir: arguments.daemon.run_dir.clone(),
+        watched_for: arguments.watched_for,
+        uses: arguments.uses.clone(),
+    };
+    let checks = if arguments.only.is_empty() { checks::ALL } else { &arguments.only };
+    let answers = doctor::examine(&machine, checks);
+    let mut out = io::stdout().lock();
+    let text = match arguments.output.json {
+        true => serde_json::to_string_pretty(&report::document(&answers))? + "\n",
+        false => report::text(&answers, Colours::of(arguments.output.color, &out)),
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(outcome(&answers))
+}
+
+fn explain(check: &Check) -> anyhow::Result<Outcome> {
+    let page = format!("{}: {}\n\n{}", check.name, check.question, check.page);
+    io::stdout().lock().write_all(page.as_bytes())?;
+    Ok(Outcome::Yes)
+}
+
+fn check(name: &str) -> Result<&'static Check, String> {
+    let all = || checks::ALL.iter().map(|check| check.name).collect::<Vec<_>>().join(", ");
+    checks::named(name).ok_or_else(|| format!("there are {}", all()))
+}
+
+/// What could not be looked at is a failure only where nothing could be.
+fn outcome(answers: &[Answer]) -> Outcome {
+    let verdicts = || answers.iter().map(|answer| answer.finding.verdict);
+    if verdicts().any(Verdict::is_trouble) {
+        Outcome::No
+    } else if verdicts().all(|verdict| verdict == Verdict::Unseen) {
+        Outcome::Failed
+    } else {
+        Outcome::Yes
+    }
+}

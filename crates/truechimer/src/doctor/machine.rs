@@ -1,0 +1,128 @@
+//! The machine that is examined: where its files begin, and what a check may read of them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use truechimer_sys::file::read_at_most;
+use truechimer_time::Span;
+
+/// No file is read further than that.
+const TEXT_MAX: usize = 4 << 20;
+
+/// Why something could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Hidden {
+    /// It takes privileges.
+    #[error("cannot read {}: not permitted", path.display())]
+    NotAllowed {
+        /// What.
+        path: PathBuf,
+    },
+    /// The system failed.
+    #[error("cannot read {}: {why}", path.display())]
+    Failed {
+        /// What.
+        path: PathBuf,
+        /// What it said.
+        why: String,
+    },
+    /// Something else, as a whole sentence without a full stop.
+    #[error("{0}")]
+    Because(String),
+}
+
+impl Hidden {
+    fn of(path: PathBuf, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::NotAllowed { path },
+            _ => Self::Failed { path, why: error.to_string() },
+        }
+    }
+}
+
+/// What is examined.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Where `/proc`, `/sys` and `/etc` begin: `/`, or a stand-in of a test.
+    pub root: PathBuf,
+    /// Where our own daemon would publish.
+    pub run_dir: PathBuf,
+    /// How long clocks are watched.
+    pub watched_for: Span,
+    /// Protocols whose windows are to be looked at, whether or not they are seen to be used here.
+    pub uses: Vec<String>,
+}
+
+impl Machine {
+    /// The text of a file, by its absolute path; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is longer than 4 MiB. What is no UTF-8 is replaced.
+    pub fn text(&self, path: &str) -> Result<Option<String>, Hidden> {
+        let path = self.path(path);
+        let read = File::open(&path).and_then(|file| read_at_most(file, TEXT_MAX));
+        match read {
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(Hidden::of(path, &error)),
+        }
+    }
+
+    /// The names in a folder, sorted; none if there is no such folder.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, Hidden> {
+        let path = self.path(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(Hidden::of(path, &error)),
+        };
+        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let names: io::Result<Vec<String>> = entries.map(name).collect();
+        let mut names = names.map_err(|error| Hidden::of(path, &error))?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// Where a file of this machine is.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// Is this the machine that we run on? Otherwise what only system calls tell is of no interest.
+    pub fn is_ours(&self) -> bool {
+        self.root == Path::new("/")
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(root: &Path) -> Machine {
+        Machine { root: root.into(), run_dir: root.join("run"), watched_for: Span::ZERO, uses: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_absent_is_no_error() {
+        let machine = machine(Path::new("/proc/self"));
+        assert_eq!(machine.text("/there/is/no/such"), Ok(None));
+        assert_eq!(machine.text("/stat/under/a/file"), Ok(None));
+        assert_eq!(machine.names("/nothing"), Ok(Vec::new()));
+        assert!(machine.names("/task").is_ok_and(|names| !names.is_empty()));
+        assert!(machine.text("/stat").is_ok_and(|text| text.is_some()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_hidden() {
+        let hidden = machine(Path::new("/proc/self")).text("/task");
+        assert!(matches!(hidden, Err(Hidden::Failed { .. })), "{hidden:?}");
+    }
+}
