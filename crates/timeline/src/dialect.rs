@@ -1,0 +1,150 @@
+//! How programs write down when something happened.
+//!
+//! A line is read by the dialect that read the line before it, and by all others only if that one finds no stamp. A line
+//! without a stamp belongs to the one before it.
+
+mod access;
+mod bsd;
+mod date;
+mod json;
+mod kernel;
+mod klog;
+mod label;
+mod plain;
+mod syslog;
+
+use truechimer_time::{Mono, Span, Time};
+
+use crate::stamp::Stamp;
+
+/// How far into a line a stamp is looked for; and no host has a longer name.
+const HEAD_MAX: usize = 512;
+
+/// A way to write down when something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `<34>1 2026-11-23T08:31:23.5Z host app 12 - - text`: RFC 5424.
+    Syslog,
+    /// `Nov 23 08:31:23 host app[12]: text`: RFC 3164, no year and no zone.
+    Bsd,
+    /// `@400000006703c8ee0b1e2f14 text`: multilog, s6-log, tai64n.
+    Label,
+    /// One JSON object a line: OpenTelemetry, `journalctl -o json`, and what loggers write.
+    Json,
+    /// `[12345.678901] text`: the kernel's messages.
+    Kernel,
+    /// `1.2.3.4 - - [23/Nov/2026:08:31:23 +0100] "GET / ..`: what web servers write for each request.
+    Access,
+    /// `I1123 08:31:23.123456 12 file.go:12] text`: glog and klog, no year and no zone.
+    Klog,
+    /// A line that begins with a date as ISO 8601 has it, or with one as ctime(3) has it, perhaps in brackets.
+    Plain,
+}
+
+/// What a line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// By which dialect.
+    pub dialect: Dialect,
+    /// When.
+    pub stamp: Stamp,
+    /// Where, if the line tells.
+    pub host: Option<Name<'a>>,
+    /// The host's boot, if the line tells: 32 hexadecimal digits.
+    pub boot: Option<BootId>,
+    /// What the host's monotonic clock showed at the same time, to the microsecond, if the line tells.
+    pub mono: Option<Time<Mono>>,
+    /// What the host claims about its clock.
+    pub claim: Option<Claim>,
+}
+
+/// The name of a host or a boot, as it stands in a line.
+pub type Name<'a> = &'a [u8];
+
+/// A boot of a host, as the kernel names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootId(u128);
+
+impl BootId {
+    /// From 32 hexadecimal digits, with hyphens between them or without.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut digits = 0;
+        let number = text.iter().filter(|byte| **byte != b'-').try_fold(0u128, |number, byte| {
+            digits += 1;
+            Some(number << 4 | u128::from((*byte as char).to_digit(16)?))
+        });
+        number.filter(|_| digits == 32).map(Self)
+    }
+}
+
+impl std::fmt::Display for BootId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What a host says of its own clock (RFC 5424, section 7.1: `timeQuality`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// It is synchronised to others.
+    pub is_synced: bool,
+    /// It is at most so wrong, if it says.
+    pub accuracy: Option<Span>,
+}
+
+impl Dialect {
+    /// All of them, those first whose lines no other could take for its own.
+    pub const ALL: [Self; 8] = [
+        Self::Label,
+        Self::Syslog,
+        Self::Json,
+        Self::Klog,
+        Self::Bsd,
+        Self::Kernel,
+        Self::Plain,
+        Self::Access,
+    ];
+
+    /// What a line says by this dialect, if it is of it.
+    pub fn read<'a>(self, line: &'a [u8]) -> Option<Found<'a>> {
+        match self {
+            Self::Syslog => syslog::read(line),
+            Self::Bsd => bsd::read(line),
+            Self::Label => label::read(line),
+            Self::Json => json::read(line),
+            Self::Kernel => kernel::read(line),
+            Self::Access => access::read(line),
+            Self::Klog => klog::read(line),
+            Self::Plain => plain::read(line),
+        }
+    }
+
+    /// A stamp alone.
+    const fn found<'a>(self, stamp: Stamp) -> Found<'a> {
+        Found { dialect: self, stamp, host: None, boot: None, mono: None, claim: None }
+    }
+}
+
+/// Reads the lines of one file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Linguist {
+    last: Option<Dialect>,
+}
+
+impl Linguist {
+    /// What the next line says, if it has a stamp that we can read.
+    pub fn read<'a>(&mut self, line: &'a [u8]) -> Option<Found<'a>> {
+        let last = self.last.and_then(|dialect| dialect.read(line));
+        let found = last.or_else(|| Dialect::ALL.into_iter().find_map(|dialect| dialect.read(line)))?;
+        self.last = Some(found.dialect);
+        Some(found)
+    }
+}
+
+/// The beginning of a line, where stamps are.
+fn head(line: &[u8]) -> &[u8] {
+    &line[..line.len().min(HEAD_MAX)]
+}
+
+#[cfg(test)]
+mod tests;

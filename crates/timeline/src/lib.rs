@@ -1,0 +1,13 @@
+//! Logs of many hosts on one absolute timeline: what their stamps say, what their clocks were worth, and which order is true.
+//!
+//! Bytes and evidence go in, intervals of true time come out. There is no clock, no file, no socket and no entropy here: the same
+//! input gives the same bytes.
+//!
+//! ```text
+//!  line ──► dialect ──► stamp ──► what the clock showed ──► course of that clock ──► interval of TAI, and why
+//! ```
+
+pub mod dialect;
+mod scan;
+pub mod shown;
+pub mod stamp;
