@@ -7,7 +7,9 @@
 //!  line ──► dialect ──► stamp ──► what the clock showed ──► course of that clock ──► interval of TAI, and why
 //! ```
 
+pub mod course;
 pub mod dialect;
+pub mod interval;
 mod scan;
 pub mod shown;
 pub mod stamp;
