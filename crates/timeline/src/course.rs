@@ -97,13 +97,13 @@ pub struct Truth {
     pub stretch: Option<usize>,
 }
 
-/// Two things that are said of a clock cannot both be true.
+/// What is said of two readings of a clock cannot both be true, unless it was set between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contradiction {
     /// What the clock showed first.
-    pub before: Knot,
+    pub before: Time<Local>,
     /// And then.
-    pub after: Knot,
+    pub after: Time<Local>,
 }
 
 impl Stretch {
@@ -117,12 +117,12 @@ impl Stretch {
         for at in 1..knots.len() {
             let [before, after] = [knots[at - 1], knots[at]];
             let foretold = before.forwards(after.reading);
-            knots[at].truth = foretold.meet(&after.truth).ok_or(Contradiction { before, after })?;
+            knots[at].truth = foretold.meet(&after.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
         for at in (1..knots.len()).rev() {
             let [before, after] = [knots[at - 1], knots[at]];
             let was = after.backwards(before.reading, before.rates);
-            knots[at - 1].truth = was.meet(&before.truth).ok_or(Contradiction { before, after })?;
+            knots[at - 1].truth = was.meet(&before.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
         Ok(Self { knots })
     }
@@ -187,6 +187,10 @@ fn between(last: &Knot, next: &Knot, reading: Time<Local>) -> Interval {
     let part = Span::from_seconds(error * (gone.as_seconds() / whole.as_seconds()));
     let best = last.truth.best + gone + part;
     Interval { best: best.clamp(met.earliest, met.latest), ..met }
+}
+
+fn contradiction(before: &Knot, after: &Knot) -> Contradiction {
+    Contradiction { before: before.reading, after: after.reading }
 }
 
 fn middle(one: Span, other: Span) -> Span {
@@ -332,7 +336,7 @@ mod tests {
     fn bad_input_161_a_contradiction_is_told_and_not_bent() {
         let knots = vec![knot(0.0, 0.0, 0.001), knot(1.0, 1.1, 0.001)];
         let told = Stretch::of(knots.clone()).expect_err("a clock does not gain a tenth");
-        assert_eq!((told.before, told.after), (knots[0], knots[1]));
+        assert_eq!((told.before, told.after), (knots[0].reading, knots[1].reading));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod course;
 pub mod dialect;
 pub mod interval;
+pub mod lines;
 mod scan;
 pub mod shown;
 pub mod stamp;
