@@ -14,3 +14,4 @@ pub mod lines;
 mod scan;
 pub mod shown;
 pub mod stamp;
+pub mod story;

@@ -1,0 +1,249 @@
+//! One story from many logs: each line with what is known of when it was written, in an order for reading.
+//!
+//! **The order for reading** is that of the likeliest moments, and the lines of one host in one log stay as they were: no line is
+//! written before the one above it. **The order that is true** is another thing: [`Told::order`].
+//!
+//! A line that has no stamp is told right after the one above it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, Read};
+
+use truechimer_time::{LeapTable, Span, Tai, Time};
+
+use crate::course::{Course, Evidence, Truth};
+use crate::dialect::{Claim, Found, Linguist};
+use crate::interval::{Interval, Order};
+use crate::lines::{Line, Lines};
+use crate::shown::{Doubt, Habits, Shown, Years};
+use crate::stamp::{Reading, Stamp};
+
+/// A host whose lines are told.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// What it is called.
+    pub name: String,
+    /// What its clock was worth, if there is evidence.
+    pub course: Course,
+    /// How it writes stamps.
+    pub habits: Habits,
+    /// Its clock is believed to be at most so wrong where there is no evidence, if the user says so.
+    pub assumed: Option<Span>,
+}
+
+/// When a line was written, as far as anything is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// What the line says.
+    pub stamp: Stamp,
+    /// What its host's clock showed.
+    pub shown: Shown,
+    /// When that was; `None` if there is no evidence.
+    pub truth: Option<Truth>,
+}
+
+/// A line of the story.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// From which log, counted from 0.
+    pub log: usize,
+    /// Whose it is, counted from 0.
+    pub host: usize,
+    /// The line.
+    pub line: Line<'a>,
+    /// When it was written; `None` if it has no stamp, and belongs to the line above it.
+    pub when: Option<When>,
+}
+
+impl Told<'_> {
+    /// When it was; at any time, if nothing is known.
+    pub fn interval(&self) -> Interval {
+        self.when.and_then(|when| when.truth).map_or(Interval::EVER, |truth| truth.interval)
+    }
+
+    /// Which of two lines was certainly written first. Lines of one host between which its clock was not set are ordered by that
+    /// clock, however wrong it was.
+    pub fn order(&self, other: &Told<'_>) -> Order {
+        let (Some(one), Some(two)) = (self.when, other.when) else { return Order::Concurrent };
+        if self.host == other.host && one.is_of_the_same_stretch(&two) {
+            return one.shown.order(&two.shown);
+        }
+        self.interval().order(&other.interval())
+    }
+}
+
+impl When {
+    fn is_of_the_same_stretch(&self, other: &Self) -> bool {
+        let stretch = |when: &Self| when.truth.and_then(|truth| truth.stretch);
+        stretch(self).is_some_and(|one| stretch(other) == Some(one))
+    }
+
+    /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is.
+    fn place(&self) -> Option<Time<Tai>> {
+        match self.truth {
+            Some(truth) if truth.interval.is_bounded() => Some(truth.interval.best),
+            Some(_) | None => self.shown.is_known().then(|| at_its_word(&self.shown)),
+        }
+    }
+}
+
+/// When it was, if the clock was right.
+fn at_its_word(shown: &Shown) -> Time<Tai> {
+    let middle = shown.from.since_epoch() + (shown.to - shown.from) / 2;
+    LeapTable::COMPILED.tai_of_utc(Time::from_epoch(middle))
+}
+
+impl Host {
+    /// When a line was written.
+    pub fn when(&self, found: &Found<'_>, year: Option<i16>) -> When {
+        let Stamp { reading, resolution } = found.stamp;
+        let shown = self.habits.shown(reading, resolution, year);
+        let truth = self.course.truth(&shown);
+        let truth = truth.or_else(|| claimed(&shown, found.claim)).or_else(|| self.believed(&shown));
+        When { stamp: found.stamp, shown, truth }
+    }
+
+    fn believed(&self, shown: &Shown) -> Option<Truth> {
+        Some(said(shown, self.assumed?, Evidence::Told)).filter(|_| shown.is_known())
+    }
+}
+
+fn claimed(shown: &Shown, claim: Option<Claim>) -> Option<Truth> {
+    let accuracy = claim.filter(|claim| claim.is_synced)?.accuracy?;
+    Some(said(shown, accuracy, Evidence::Claim)).filter(|_| shown.is_known())
+}
+
+/// The clock was right to within a bound.
+fn said(shown: &Shown, bound: Span, evidence: Evidence) -> Truth {
+    let tai = |reading: Span| LeapTable::COMPILED.tai_of_utc(Time::from_epoch(reading));
+    let (from, to) = (tai(shown.from.since_epoch()), tai(shown.to.since_epoch()));
+    let interval = Interval { earliest: from - bound, best: at_its_word(shown), latest: to + bound };
+    Truth { interval, evidence, stretch: None }
+}
+
+/// A log that is read.
+pub struct Log<R> {
+    lines: Lines<R>,
+    linguist: Linguist,
+    years: Option<Years>,
+    /// Whose lines they are that do not tell.
+    host: usize,
+    /// The line that comes next, unless the log is at its end.
+    next: Option<Next>,
+}
+
+/// A line that was read and not told.
+#[derive(Clone, Copy)]
+struct Next {
+    host: usize,
+    when: Option<When>,
+}
+
+impl<R: Read> Log<R> {
+    /// A log whose lines are of a host, where they do not say otherwise; `year` is that of its first stamp, if its stamps have none.
+    pub fn of(input: R, host: usize, year: Option<i16>) -> Self {
+        let years = year.map(Years::from);
+        Self { lines: Lines::of(input), linguist: Linguist::default(), years, host, next: None }
+    }
+
+    fn advance(&mut self, hosts: &[Host]) -> io::Result<()> {
+        if !self.lines.advance()? {
+            self.next = None;
+            return Ok(());
+        }
+        let found = self.linguist.read(self.lines.line().bytes);
+        let host =
+            found.and_then(|found| found.host).and_then(|name| named(hosts, name)).unwrap_or(self.host);
+        let when = found.map(|found| {
+            let year = match found.stamp.reading {
+                Reading::Wall(wall) if wall.year.is_none() => {
+                    self.years.as_mut().map(|years| years.of(&wall))
+                }
+                Reading::Wall(_) | Reading::Clock(_) | Reading::LeapSecond(_) | Reading::Label(_) => None,
+                Reading::SinceBoot(_) => None,
+            };
+            hosts[host].when(&found, year)
+        });
+        self.next = Some(Next { host, when });
+        Ok(())
+    }
+}
+
+fn named(hosts: &[Host], name: &[u8]) -> Option<usize> {
+    hosts.iter().position(|host| host.name.as_bytes() == name)
+}
+
+/// Something in a log could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct LogError {
+    /// Which, counted from 0.
+    pub log: usize,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// Why a story ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    /// A log could not be read on.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Who was told did not want more.
+    #[error("{0}")]
+    Listener(io::Error),
+}
+
+/// Tells all lines of all logs.
+///
+/// # Errors
+/// A log cannot be read on, or whoever listens fails.
+pub fn tell<R: Read>(
+    hosts: &[Host],
+    logs: &mut [Log<R>],
+    mut listener: impl FnMut(&Told<'_>) -> io::Result<()>,
+) -> Result<(), StoryError> {
+    // The place of the line that each log is at, never before that of the line above it; then by the number of the log.
+    let mut waiting = BinaryHeap::with_capacity(logs.len());
+    for (number, log) in logs.iter_mut().enumerate() {
+        log.advance(hosts).map_err(|error| LogError { log: number, error })?;
+        waiting.extend(log.next.map(|next| Reverse((place(&next, Span::MIN), number))));
+    }
+    while let Some(Reverse((at, number))) = waiting.pop() {
+        let log = &mut logs[number];
+        let limit = waiting.peek().map_or((Span::MAX, usize::MAX), |Reverse(first)| *first);
+        let mut here = at;
+        while let Some(next) = log.next
+            && (here, number) <= limit
+        {
+            let Next { host, when } = next;
+            listener(&Told { log: number, host, line: log.lines.line(), when })
+                .map_err(StoryError::Listener)?;
+            log.advance(hosts).map_err(|error| LogError { log: number, error })?;
+            here = log.next.map_or(here, |next| place(&next, here));
+        }
+        waiting.extend(log.next.map(|_| Reverse((here, number))));
+    }
+    Ok(())
+}
+
+/// Where a line is read, after the one above it.
+fn place(next: &Next, above: Span) -> Span {
+    let own = next.when.and_then(|when| when.place()).map(Time::since_epoch);
+    own.map_or(above, |own| own.max(above))
+}
+
+impl Shown {
+    /// Which of two readings of one clock that was not set was first.
+    fn order(&self, other: &Self) -> Order {
+        let is_sure = |shown: &Self| !matches!(shown.doubt, Some(Doubt::Year | Doubt::Boot));
+        match (is_sure(self) && is_sure(other), self.to <= other.from, other.to <= self.from) {
+            (true, true, false) => Order::Before,
+            (true, false, true) => Order::After,
+            (true | false, _, _) => Order::Concurrent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

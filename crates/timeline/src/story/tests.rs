@@ -1,0 +1,134 @@
+use super::*;
+use crate::course::{Knot, Rates, Stretch};
+use jiff::tz::TimeZone;
+use truechimer_time::Civil;
+
+fn seconds(text: &str) -> Span {
+    let civil: Civil = text.parse().expect("a date");
+    civil.time().expect("it is").since_epoch()
+}
+
+/// A host whose clock was ahead of true time by so much, known to a millisecond, in November 2026.
+fn host(name: &str, ahead: f64) -> Host {
+    let knot = |text| {
+        let utc = seconds(text);
+        let truth =
+            Interval::within(LeapTable::COMPILED.tai_of_utc(Time::from_epoch(utc)), Span::from_millis(1));
+        let reading = Time::from_epoch(utc + Span::from_seconds(ahead));
+        let rates = Rates { min: truechimer_time::Rate::ZERO, max: truechimer_time::Rate::ZERO };
+        Knot { reading, truth, rates, evidence: Evidence::History }
+    };
+    let stretch = Stretch::of(vec![knot("2026-11-01T00:00:00Z"), knot("2026-12-01T00:00:00Z")]);
+    let habits = Habits { zone: Some(TimeZone::UTC), labels: None };
+    Host { name: name.into(), course: Course::of(stretch), habits, assumed: None }
+}
+
+/// The story as text: log, line, and when it was at most.
+fn story(hosts: &[Host], texts: &[&str]) -> Vec<String> {
+    let mut logs: Vec<Log<&[u8]>> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| Log::of(text.as_bytes(), at.min(hosts.len() - 1), Some(2026)))
+        .collect();
+    let mut told = Vec::new();
+    tell(hosts, &mut logs, |line| {
+        let text = String::from_utf8_lossy(line.line.bytes).into_owned();
+        told.push(format!("{} {text}", hosts[line.host].name));
+        Ok(())
+    })
+    .expect("memory can be read");
+    told
+}
+
+#[test]
+fn lines_are_read_in_the_order_in_which_they_were_written() {
+    let hosts = [host("fast", 281.0), host("right", 0.0)];
+    let told = story(
+        &hosts,
+        &[
+            "2026-11-23T08:04:41Z first\n2026-11-23T08:04:43Z third\n    and so on\n",
+            "2026-11-23T08:00:01Z second\n2026-11-23T08:00:03Z fourth\n",
+        ],
+    );
+    let words: Vec<&str> = told.iter().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(words, ["first", "second", "third", "on", "fourth"]);
+}
+
+#[test]
+fn bad_input_164_lines_of_one_log_stay_as_they_were() {
+    let hosts = [host("one", 0.0), host("other", 0.0)];
+    let told = story(
+        &hosts,
+        &[
+            "2026-11-23T08:00:05Z a\n2026-11-23T08:00:01Z b\n2026-11-23T08:00:06Z c\n",
+            "2026-11-23T08:00:03Z d\n",
+        ],
+    );
+    let words: Vec<&str> = told.iter().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(words, ["d", "a", "b", "c"]);
+}
+
+#[test]
+fn bad_input_165_a_false_order_is_never_claimed() {
+    let hosts = [host("fast", 281.0), host("right", 0.0), Host { name: "unknown".into(), ..host("", 0.0) }];
+    let hosts = [hosts[0].clone(), hosts[1].clone(), Host { course: Course::default(), ..hosts[2].clone() }];
+    let whens = |host: usize, line: &str| {
+        let found = Linguist::default().read(line.as_bytes()).expect("a stamp");
+        (host, hosts[host].when(&found, None))
+    };
+    let order = |one: (usize, When), other: (usize, When)| {
+        let told = |(host, when)| Told { log: 0, host, line: Line { bytes: b"", cut: 0 }, when: Some(when) };
+        told(one).order(&told(other))
+    };
+    let fast = whens(0, "2026-11-23T08:04:41.000Z x");
+    let right = whens(1, "2026-11-23T08:00:00.500Z x");
+    assert_eq!(order(fast, right), Order::Before);
+    assert_eq!(order(right, fast), Order::After);
+    let near = whens(1, "2026-11-23T08:00:00.001Z x");
+    assert_eq!(order(fast, near), Order::Concurrent, "a millisecond is not told by bounds of one each");
+    let later = whens(0, "2026-11-23T08:04:41.001Z x");
+    assert_eq!(order(fast, later), Order::Before, "the same clock tells");
+    assert_eq!(
+        order(fast, whens(0, "2026-11-23T08:04:41Z x")),
+        Order::Concurrent,
+        "its last digit counts seconds"
+    );
+    let unknown = whens(2, "2020-01-01T00:00:00Z x");
+    assert_eq!(unknown.1.truth, None);
+    assert_eq!(order(unknown, right), Order::Concurrent);
+}
+
+#[test]
+fn what_a_line_claims_or_a_user_says_is_believed_where_there_is_nothing_better() {
+    let bare = Host { name: "bare".into(), ..Host::default() };
+    let when = |host: &Host, line: &str| {
+        host.when(&Linguist::default().read(line.as_bytes()).expect("a stamp"), None)
+    };
+    let line = |quality: &str| format!("<34>1 2026-11-23T08:00:00.000000Z bare su - - {quality} x");
+    let claims = when(&bare, &line(r#"[timeQuality tzKnown="1" isSynced="1" syncAccuracy="60000"]"#))
+        .truth
+        .expect("it claims");
+    assert_eq!((claims.evidence, claims.interval.bound().as_micros()), (Evidence::Claim, 60_000));
+    assert_eq!(when(&bare, &line(r#"[timeQuality isSynced="0" syncAccuracy="60000"]"#)).truth, None);
+    let believed = Host { assumed: Some(Span::from_secs(1)), ..bare };
+    let said = when(&believed, &line("-")).truth.expect("the user says");
+    assert_eq!((said.evidence, said.interval.bound().as_micros()), (Evidence::Told, 1_000_000));
+}
+
+#[test]
+fn hosts_that_lines_tell_are_known_by_name() {
+    let hosts = [host("one", 0.0), host("other", 0.0)];
+    let told = story(
+        &hosts,
+        &["<34>1 2026-11-23T08:00:00Z other su - - - x\n<34>1 2026-11-23T08:00:01Z - su - - - y\n"],
+    );
+    assert!(told[0].starts_with("other ") && told[1].starts_with("one "), "{told:?}");
+}
+
+#[test]
+fn a_listener_that_fails_ends_the_story() {
+    let hosts = [host("one", 0.0)];
+    let mut logs = [Log::of(&b"2026-11-23T08:00:00Z x\n"[..], 0, None)];
+    let ended = tell(&hosts, &mut logs, |_| Err(io::ErrorKind::BrokenPipe.into()));
+    assert!(matches!(ended, Err(StoryError::Listener(_))));
+}
