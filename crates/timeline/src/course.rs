@@ -66,8 +66,30 @@ pub struct Knot {
     pub truth: Interval,
     /// How the clock ran from here to the next knot.
     pub rates: Rates,
+    /// How far truth and clock were apart from here to the next knot, if that was held for all of the way.
+    pub held: Option<Held>,
     /// By what it is known.
     pub evidence: Evidence,
+}
+
+/// Truth and clock were never further apart: the true count of TAI minus that of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// At least.
+    pub min: Span,
+    /// At most.
+    pub max: Span,
+}
+
+impl Held {
+    fn interval(self, reading: Time<Local>) -> Interval {
+        let at = |apart: Span| Time::from_epoch(reading.since_epoch() + apart);
+        Interval {
+            earliest: at(self.min),
+            best: at(self.min + (self.max - self.min) / 2),
+            latest: at(self.max),
+        }
+    }
 }
 
 /// Knots between which the clock was not set.
@@ -182,6 +204,8 @@ fn between(last: &Knot, next: &Knot, reading: Time<Local>) -> Interval {
     let (forwards, backwards) = (last.forwards(reading), next.backwards(reading, last.rates));
     // Knots that do not contradict each other leave something in between; what rounding takes away is less than an attosecond.
     let met = forwards.meet(&backwards).unwrap_or(forwards);
+    let held = last.held.and_then(|held| met.meet(&held.interval(reading)));
+    let met = held.unwrap_or(met);
     let (gone, whole) = (reading - last.reading, next.reading - last.reading);
     let error = (next.truth.best - last.truth.best - whole).as_seconds();
     let part = Span::from_seconds(error * (gone.as_seconds() / whole.as_seconds()));
@@ -274,7 +298,7 @@ mod tests {
 
     fn knot(reading: f64, truth: f64, bound: f64) -> Knot {
         let truth = Interval::within(tai(truth), Span::from_seconds(bound));
-        Knot { reading: local(reading), truth, rates: Rates::ANY, evidence: Evidence::History }
+        Knot { reading: local(reading), truth, rates: Rates::ANY, held: None, evidence: Evidence::History }
     }
 
     fn course<const N: usize>(stretches: [&[Knot]; N]) -> Course {

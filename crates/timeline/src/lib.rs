@@ -9,6 +9,7 @@
 
 pub mod course;
 pub mod dialect;
+pub mod evidence;
 pub mod interval;
 pub mod lines;
 mod scan;

@@ -16,7 +16,7 @@ fn host(name: &str, ahead: f64) -> Host {
             Interval::within(LeapTable::COMPILED.tai_of_utc(Time::from_epoch(utc)), Span::from_millis(1));
         let reading = Time::from_epoch(utc + Span::from_seconds(ahead));
         let rates = Rates { min: truechimer_time::Rate::ZERO, max: truechimer_time::Rate::ZERO };
-        Knot { reading, truth, rates, evidence: Evidence::History }
+        Knot { reading, truth, rates, held: None, evidence: Evidence::History }
     };
     let stretch = Stretch::of(vec![knot("2026-11-01T00:00:00Z"), knot("2026-12-01T00:00:00Z")]);
     let habits = Habits { zone: Some(TimeZone::UTC), labels: None };

@@ -1,0 +1,3 @@
+//! What other programs wrote down of a clock, as a course of it.
+
+pub mod chrony;
