@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod evidence;
 pub mod interval;
 pub mod lines;
+pub mod render;
 mod scan;
 pub mod shown;
 pub mod stamp;

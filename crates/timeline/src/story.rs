@@ -61,6 +61,11 @@ impl Told<'_> {
         self.when.and_then(|when| when.truth).map_or(Interval::EVER, |truth| truth.interval)
     }
 
+    /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is. `None` if it says nothing.
+    pub fn place(&self) -> Option<Time<Tai>> {
+        self.when.and_then(|when| when.place())
+    }
+
     /// Which of two lines was certainly written first. Lines of one host between which its clock was not set are ordered by that
     /// clock, however wrong it was.
     pub fn order(&self, other: &Told<'_>) -> Order {

@@ -1,0 +1,138 @@
+//! A story as bytes: for people, and in the forms that programs read.
+//!
+//! The raw line is always there as it was. Times are UTC, or TAI where that is asked for.
+
+mod face;
+mod rows;
+mod syslog;
+mod text;
+mod trace;
+
+use std::io::{self, Write};
+
+use truechimer_time::Span;
+
+pub use face::Scale;
+
+use crate::course::Evidence;
+use crate::story::{Host, Told};
+
+/// In which form a story is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line each for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// Comma-separated values with a head (RFC 4180).
+    Csv,
+    /// RFC 5424, with what is known of the time as `timeQuality`.
+    Syslog,
+    /// Trace events as Chrome and Perfetto show them: each line is a bar as long as its interval.
+    Trace,
+}
+
+/// How a story is to look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// In which form.
+    pub form: Form,
+    /// Which count of seconds people see.
+    pub scale: Scale,
+    /// Where nothing was written for longer, people are told; never, if `None`.
+    pub gap: Option<Span>,
+    /// Colours for people.
+    pub colours: bool,
+    /// How lengths of time are told to people.
+    pub words: Words,
+}
+
+/// How lengths of time are told to people.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// A length, as in `4.2 min`.
+    pub span: fn(Span) -> String,
+    /// A bound, rounded up, as in `± 1.3 ms`.
+    pub bound: fn(Span) -> String,
+}
+
+/// Writes a story.
+pub struct Writer<'a, W> {
+    out: W,
+    hosts: &'a [Host],
+    logs: &'a [String],
+    kind: Kind,
+}
+
+/// The writers of the forms.
+enum Kind {
+    Text(text::Text),
+    Json(rows::Rows),
+    Csv(rows::Rows),
+    Syslog(syslog::Syslog),
+    Trace(trace::Trace),
+}
+
+/// A line, and what it is called where it comes from.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    told: &'a Told<'a>,
+    host: &'a str,
+    log: &'a str,
+}
+
+impl<'a, W: Write> Writer<'a, W> {
+    /// Begins a story of these hosts and logs.
+    ///
+    /// # Errors
+    /// Those of the one who is written to, as in all that follows.
+    pub fn begin(mut out: W, look: &Look, hosts: &'a [Host], logs: &'a [String]) -> io::Result<Self> {
+        let kind = match look.form {
+            Form::Text => Kind::Text(text::Text::new(look, hosts)),
+            Form::Json => Kind::Json(rows::Rows::new(look.scale)),
+            Form::Csv => {
+                rows::head(&mut out)?;
+                Kind::Csv(rows::Rows::new(look.scale))
+            }
+            Form::Syslog => Kind::Syslog(syslog::Syslog::default()),
+            Form::Trace => Kind::Trace(trace::Trace::begin(&mut out, hosts, logs)?),
+        };
+        Ok(Self { out, hosts, logs, kind })
+    }
+
+    /// Writes the next line.
+    pub fn tell(&mut self, told: &Told<'_>) -> io::Result<()> {
+        let named = Named { told, host: &self.hosts[told.host].name, log: &self.logs[told.log] };
+        match &mut self.kind {
+            Kind::Text(text) => text.tell(&mut self.out, &named),
+            Kind::Json(rows) => rows.json(&mut self.out, &named),
+            Kind::Csv(rows) => rows.csv(&mut self.out, &named),
+            Kind::Syslog(syslog) => syslog.tell(&mut self.out, &named),
+            Kind::Trace(trace) => trace.tell(&mut self.out, &named),
+        }
+    }
+
+    /// Ends the story.
+    pub fn end(mut self) -> io::Result<()> {
+        match self.kind {
+            Kind::Text(text) => text.end(&mut self.out)?,
+            Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) => {}
+            Kind::Trace(trace) => trace.end(&mut self.out)?,
+        }
+        self.out.flush()
+    }
+}
+
+/// What an interval leans on, as one word.
+fn word(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::History => "history",
+        Evidence::Chrony => "chrony",
+        Evidence::Ntpd => "ntpd",
+        Evidence::Claim => "claim",
+        Evidence::Told => "told",
+    }
+}
+
+#[cfg(test)]
+mod tests;

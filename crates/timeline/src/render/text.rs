@@ -1,0 +1,142 @@
+//! For people: when, how well that is known, whose, and the line.
+//!
+//! ```text
+//! 2026-11-23T08:31:23.123456Z ± 1.2 ms   web ┌ 2026-11-23T08:31:23.125Z accepted
+//! 2026-11-23T08:31:23.123901Z ± 0.3 ms   db  └ Nov 23 09:31:23 db postgres[12]: begin
+//!                        ... nothing for 4.2 min
+//! 2026-11-23T08:35:37.000000Z ± ?        old   1795422937.0 its clock is right if nobody is wrong
+//! ```
+//!
+//! A bracket joins lines of which nobody can tell which was first. Where there is no evidence, the time is what the clock said.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use truechimer_time::{Span, Tai, Time};
+
+use super::face::Face;
+use super::{Look, Named, Words};
+use crate::interval::Order;
+use crate::story::{Host, Told};
+
+pub(super) struct Text {
+    face: Face,
+    gap: Option<Span>,
+    colours: bool,
+    words: Words,
+    /// The longest name of a host.
+    width: usize,
+    /// The line that waits to be written until it is known whether the next one was surely after it.
+    waiting: Option<Waiting>,
+}
+
+/// A line in pieces.
+struct Waiting {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    /// It may have been before the one above it.
+    is_joined: bool,
+    /// Whose it is, and when it was, for the next one to be compared with.
+    told: Told<'static>,
+    place: Option<Time<Tai>>,
+}
+
+impl Text {
+    pub(super) fn new(look: &Look, hosts: &[Host]) -> Self {
+        let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+        let Look { gap, colours, words, .. } = *look;
+        Self { face: Face::new(look.scale), gap, colours, words, width, waiting: None }
+    }
+
+    pub(super) fn tell(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
+        let told = named.told;
+        if told.when.is_none() {
+            return self.belonging(out, named);
+        }
+        let is_joined = self.waiting.as_ref().is_some_and(|above| above.told.order(told) != Order::Before);
+        let place = told.place();
+        let silence = self.waiting.as_ref().and_then(|above| Some(place? - above.place?));
+        self.write_waiting(out, is_joined)?;
+        if let (Some(gap), Some(silence)) = (self.gap, silence)
+            && gap < silence
+            && !is_joined
+        {
+            writeln!(out, "{:>27}... nothing for {}", "", (self.words.span)(silence))?;
+        }
+        let before = self.head(named);
+        let mut after = named.told.line.bytes.to_vec();
+        note_cut(&mut after, told.line.cut);
+        let owned = Told { line: crate::lines::Line { bytes: b"", cut: 0 }, ..*told };
+        self.waiting = Some(Waiting { before, after, is_joined, told: owned, place });
+        Ok(())
+    }
+
+    pub(super) fn end(mut self, out: &mut impl Write) -> io::Result<()> {
+        self.write_waiting(out, false)
+    }
+
+    /// A line without a stamp goes under the one above it.
+    fn belonging(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
+        let mut line = named.told.line.bytes.to_vec();
+        note_cut(&mut line, named.told.line.cut);
+        let indent = 27 + 1 + BOUND_WIDTH + 1 + self.width + 3;
+        match &mut self.waiting {
+            Some(above) if above.told.log == named.told.log => {
+                above.after.push(b'\n');
+                above.after.resize(above.after.len() + indent, b' ');
+                above.after.extend_from_slice(&line);
+                Ok(())
+            }
+            Some(_) | None => {
+                self.write_waiting(out, false)?;
+                write!(out, "{:27} {:BOUND_WIDTH$} {:width$}   ", "", "", named.host, width = self.width)?;
+                out.write_all(&line)?;
+                out.write_all(b"\n")
+            }
+        }
+    }
+
+    fn head(&mut self, named: &Named<'_>) -> Vec<u8> {
+        let mut head = Vec::with_capacity(64 + self.width);
+        match named.told.place() {
+            Some(place) => self.face.append(&mut head, place, 6),
+            None => head.extend_from_slice(b"?"),
+        }
+        let interval = named.told.interval();
+        let bound = match interval.is_bounded() {
+            true => (self.words.bound)(interval.bound()),
+            false => "± ?".to_owned(),
+        };
+        let pad = 27usize.saturating_sub(head.len());
+        let mut words = String::new();
+        // Writing to a string does not fail.
+        let _ = write!(words, "{:pad$} {bound:BOUND_WIDTH$} {:width$} ", "", named.host, width = self.width);
+        head.extend_from_slice(words.as_bytes());
+        head
+    }
+
+    fn write_waiting(&mut self, out: &mut impl Write, next_is_joined: bool) -> io::Result<()> {
+        let Some(waiting) = self.waiting.take() else { return Ok(()) };
+        let bracket = match (waiting.is_joined, next_is_joined) {
+            (false, false) => " ",
+            (false, true) => "┌",
+            (true, true) => "│",
+            (true, false) => "└",
+        };
+        let (dim, plain) = if self.colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        out.write_all(dim.as_bytes())?;
+        out.write_all(&waiting.before)?;
+        write!(out, "{plain}{bracket} ")?;
+        out.write_all(&waiting.after)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// `± 999.9 ms`.
+const BOUND_WIDTH: usize = 10;
+
+fn note_cut(line: &mut Vec<u8>, cut: u64) {
+    if cut > 0 {
+        line.extend_from_slice(format!(" [... {cut} bytes more]").as_bytes());
+    }
+}
