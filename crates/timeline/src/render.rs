@@ -66,7 +66,7 @@ pub struct Writer<'a, W> {
 
 /// The writers of the forms.
 enum Kind {
-    Text(text::Text),
+    Text(Box<text::Text>),
     Json(rows::Rows),
     Csv(rows::Rows),
     Syslog(syslog::Syslog),
@@ -88,7 +88,7 @@ impl<'a, W: Write> Writer<'a, W> {
     /// Those of the one who is written to, as in all that follows.
     pub fn begin(mut out: W, look: &Look, hosts: &'a [Host], logs: &'a [String]) -> io::Result<Self> {
         let kind = match look.form {
-            Form::Text => Kind::Text(text::Text::new(look, hosts)),
+            Form::Text => Kind::Text(Box::new(text::Text::new(look, hosts))),
             Form::Json => Kind::Json(rows::Rows::new(look.scale)),
             Form::Csv => {
                 rows::head(&mut out)?;
