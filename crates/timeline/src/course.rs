@@ -68,6 +68,8 @@ pub struct Knot {
     pub rates: Rates,
     /// How far truth and clock were apart from here to the next knot, if that was held for all of the way.
     pub held: Option<Held>,
+    /// From here to the next knot the clock may have been so far beside an even way.
+    pub aside: Span,
     /// By what it is known.
     pub evidence: Evidence,
 }
@@ -206,6 +208,7 @@ fn between(last: &Knot, next: &Knot, reading: Time<Local>) -> Interval {
     let met = forwards.meet(&backwards).unwrap_or(forwards);
     let held = last.held.and_then(|held| met.meet(&held.interval(reading)));
     let met = held.unwrap_or(met);
+    let met = Interval { earliest: met.earliest - last.aside, latest: met.latest + last.aside, ..met };
     let (gone, whole) = (reading - last.reading, next.reading - last.reading);
     let error = (next.truth.best - last.truth.best - whole).as_seconds();
     let part = Span::from_seconds(error * (gone.as_seconds() / whole.as_seconds()));
@@ -298,7 +301,14 @@ mod tests {
 
     fn knot(reading: f64, truth: f64, bound: f64) -> Knot {
         let truth = Interval::within(tai(truth), Span::from_seconds(bound));
-        Knot { reading: local(reading), truth, rates: Rates::ANY, held: None, evidence: Evidence::History }
+        Knot {
+            reading: local(reading),
+            truth,
+            rates: Rates::ANY,
+            held: None,
+            aside: Span::ZERO,
+            evidence: Evidence::History,
+        }
     }
 
     fn course<const N: usize>(stretches: [&[Knot]; N]) -> Course {

@@ -15,7 +15,7 @@ use truechimer_time::Span;
 pub use face::Scale;
 
 use crate::course::Evidence;
-use crate::story::{Host, Told};
+use crate::story::{Hosts, Told};
 
 /// In which form a story is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,6 @@ pub struct Words {
 /// Writes a story.
 pub struct Writer<'a, W> {
     out: W,
-    hosts: &'a [Host],
     logs: &'a [String],
     kind: Kind,
 }
@@ -82,11 +81,11 @@ struct Named<'a> {
 }
 
 impl<'a, W: Write> Writer<'a, W> {
-    /// Begins a story of these hosts and logs.
+    /// Begins a story of these logs, of hosts of which some are known already.
     ///
     /// # Errors
     /// Those of the one who is written to, as in all that follows.
-    pub fn begin(mut out: W, look: &Look, hosts: &'a [Host], logs: &'a [String]) -> io::Result<Self> {
+    pub fn begin(mut out: W, look: &Look, hosts: &Hosts, logs: &'a [String]) -> io::Result<Self> {
         let kind = match look.form {
             Form::Text => Kind::Text(Box::new(text::Text::new(look, hosts))),
             Form::Json => Kind::Json(rows::Rows::new(look.scale)),
@@ -95,14 +94,14 @@ impl<'a, W: Write> Writer<'a, W> {
                 Kind::Csv(rows::Rows::new(look.scale))
             }
             Form::Syslog => Kind::Syslog(syslog::Syslog::default()),
-            Form::Trace => Kind::Trace(trace::Trace::begin(&mut out, hosts, logs)?),
+            Form::Trace => Kind::Trace(trace::Trace::begin(&mut out)?),
         };
-        Ok(Self { out, hosts, logs, kind })
+        Ok(Self { out, logs, kind })
     }
 
     /// Writes the next line.
-    pub fn tell(&mut self, told: &Told<'_>) -> io::Result<()> {
-        let named = Named { told, host: &self.hosts[told.host].name, log: &self.logs[told.log] };
+    pub fn tell(&mut self, hosts: &Hosts, told: &Told<'_>) -> io::Result<()> {
+        let named = Named { told, host: &hosts.host(told.host).name, log: &self.logs[told.log] };
         match &mut self.kind {
             Kind::Text(text) => text.tell(&mut self.out, &named),
             Kind::Json(rows) => rows.json(&mut self.out, &named),

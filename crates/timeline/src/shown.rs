@@ -57,6 +57,15 @@ pub enum Labels {
     ClockAndTen,
 }
 
+/// What the log around a stamp tells of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// The year of a stamp that has none.
+    pub year: Option<i16>,
+    /// How labels are made, where the host does not say.
+    pub labels: Option<Labels>,
+}
+
 /// What is known of how a host writes stamps.
 #[derive(Clone, Debug, Default)]
 pub struct Habits {
@@ -67,29 +76,19 @@ pub struct Habits {
 }
 
 impl Habits {
-    /// What the clock showed. `year` is that of a stamp that has none.
-    pub fn shown(&self, reading: Reading, resolution: Span, year: Option<i16>) -> Shown {
+    /// What the clock showed.
+    pub fn shown(&self, reading: Reading, resolution: Span, hints: Hints) -> Shown {
         let exact = |from| Shown { from, to: from, doubt: None };
         let shown = match reading {
             Reading::Clock(time) => exact(time),
             Reading::LeapSecond(time) => {
                 Shown { from: time - Span::from_secs(1), to: time, doubt: Some(Doubt::LeapSecond) }
             }
-            Reading::Label(label) => self.label(label),
-            Reading::Wall(wall) => self.wall(&wall, year),
+            Reading::Label(label) => labelled(label, self.labels.or(hints.labels)),
+            Reading::Wall(wall) => self.wall(&wall, hints.year),
             Reading::SinceBoot(_) => Shown::anything(Doubt::Boot),
         };
         Shown { to: shown.to + resolution, ..shown }
-    }
-
-    fn label(&self, label: Time<Tai>) -> Shown {
-        let [tai, ten] = readings(label);
-        let exact = |from| Shown { from, to: from, doubt: None };
-        match self.labels {
-            Some(Labels::Tai) => exact(tai),
-            Some(Labels::ClockAndTen) => exact(ten),
-            None => Shown { from: tai.min(ten), to: tai.max(ten), doubt: Some(Doubt::Label) },
-        }
     }
 
     fn wall(&self, wall: &Wall, year: Option<i16>) -> Shown {
@@ -132,6 +131,16 @@ impl Shown {
     }
 }
 
+fn labelled(label: Time<Tai>, labels: Option<Labels>) -> Shown {
+    let [tai, ten] = readings(label);
+    let exact = |from| Shown { from, to: from, doubt: None };
+    match labels {
+        Some(Labels::Tai) => exact(tai),
+        Some(Labels::ClockAndTen) => exact(ten),
+        None => Shown { from: tai.min(ten), to: tai.max(ten), doubt: Some(Doubt::Label) },
+    }
+}
+
 /// What the clock showed when a label was made, if labels are TAI, and if they are the clock and ten seconds.
 fn readings(label: Time<Tai>) -> [Time<Local>; 2] {
     let tai = LeapTable::COMPILED.utc_of_tai(label).time.since_epoch();
@@ -161,6 +170,9 @@ pub fn labels_of(last: Time<Tai>, written: Time<Local>) -> Option<Labels> {
         (true, true) | (false, false) => None,
     }
 }
+
+/// A file whose last line is so near to when it was written was being written then, whatever the zone.
+const ABOUT: Span = Span::from_secs(2 * 86_400);
 
 /// A line may stand so many days after a later one.
 const LATE_DAYS: i16 = 2;
@@ -196,23 +208,20 @@ impl Years {
         self.year
     }
 
-    /// The year in which a file begins that was last written then, from all its stamps: whose last one is no more than a day
-    /// after that moment, and less than a year before it.
-    pub fn first(walls: impl Iterator<Item = Wall>, written: Time<Local>) -> i16 {
+    /// The year in which a file begins whose stamps these are and that was last written then; `None` if its last line was not
+    /// written about then, as in a file that was copied: it may be of any year.
+    pub fn first(walls: impl Iterator<Item = Wall>, written: Time<Local>) -> Option<i16> {
         let mut years = Self::from(0);
         let mut last = None;
         for wall in walls {
             let _year = years.of(&wall);
             last = if Some(day_of_year(&wall)) == years.last { Some(wall) } else { last };
         }
-        let turns = years.year;
-        let latest = truechimer_time::Civil::of(Time::from_epoch(written.since_epoch())).year as i16;
-        let is_past = |year: i16| {
-            let reading = last.and_then(|wall| wall.in_year(year));
-            reading.is_none_or(|reading| reading - AHEAD_MAX <= written + Span::from_secs(86_400))
-        };
-        let end = (0..4).map(|back| latest + 1 - back).find(|year| is_past(*year));
-        end.unwrap_or(latest) - turns
+        let (last, turns) = (last?, years.year);
+        let about = truechimer_time::Civil::of(Time::from_epoch(written.since_epoch())).year as i16;
+        let is_near =
+            |year: &i16| last.in_year(*year).is_some_and(|reading| (reading - written).abs() <= ABOUT);
+        (about - 1..=about + 1).find(is_near).map(|year| year - turns)
     }
 }
 
@@ -231,6 +240,10 @@ mod tests {
         Wall { year, month, day, time_of_day: Span::from_secs(hour * 3600 + 1800) }
     }
 
+    fn in_year(year: i16) -> Hints {
+        Hints { year: Some(year), labels: None }
+    }
+
     fn in_zone(name: &str) -> Habits {
         Habits { zone: Some(TimeZone::get(name).expect("a zone of this machine")), labels: None }
     }
@@ -244,7 +257,8 @@ mod tests {
 
     #[test]
     fn bad_input_158_no_zone_is_all_zones() {
-        let shown = Habits::default().shown(Reading::Wall(wall(Some(2026), 11, 23, 8)), SECOND, None);
+        let shown =
+            Habits::default().shown(Reading::Wall(wall(Some(2026), 11, 23, 8)), SECOND, Hints::default());
         assert_eq!((shown.from, shown.to), (local("2026-11-22T18:30:00Z"), local("2026-11-23T20:30:01Z")));
         assert_eq!(shown.doubt, Some(Doubt::Zone));
     }
@@ -252,8 +266,9 @@ mod tests {
     #[test]
     fn bad_input_158_an_hour_that_was_shown_twice_is_both() {
         let berlin = in_zone("Europe/Berlin");
-        let shown =
-            |month, day, hour| berlin.shown(Reading::Wall(wall(Some(2026), month, day, hour)), SECOND, None);
+        let shown = |month, day, hour| {
+            berlin.shown(Reading::Wall(wall(Some(2026), month, day, hour)), SECOND, Hints::default())
+        };
         let twice = shown(10, 25, 2);
         assert_eq!((twice.from, twice.to), (local("2026-10-25T00:30:00Z"), local("2026-10-25T01:30:01Z")));
         assert_eq!(twice.doubt, Some(Doubt::SummerTime));
@@ -273,12 +288,12 @@ mod tests {
             wall(None, 1, 2, 9),
         ];
         let first = Years::first(file.into_iter(), local("2027-01-03T00:00:00Z"));
-        assert_eq!(first, 2026);
-        let mut years = Years::from(first);
+        assert_eq!(first, Some(2026));
+        let mut years = Years::from(2026);
         let walked: Vec<i16> = file.iter().map(|wall| years.of(wall)).collect();
         // The fourth was written late, and is not New Year again.
         assert_eq!(walked, [2026, 2026, 2027, 2026, 2027]);
-        let shown = utc.shown(Reading::Wall(file[2]), SECOND, Some(2027));
+        let shown = utc.shown(Reading::Wall(file[2]), SECOND, in_year(2027));
         assert_eq!(shown.from, local("2027-01-01T00:30:00Z"));
         let long = [
             wall(None, 11, 1, 0),
@@ -287,14 +302,16 @@ mod tests {
             wall(None, 1, 1, 0),
             wall(None, 3, 1, 0),
         ];
-        assert_eq!(Years::first(long.into_iter(), local("2026-03-02T00:00:00Z")), 2024);
+        assert_eq!(Years::first(long.into_iter(), local("2026-03-02T00:00:00Z")), Some(2024));
         let sparse = [wall(None, 1, 5, 0), wall(None, 12, 1, 0), wall(None, 11, 30, 0)];
-        assert_eq!(Years::first(sparse.into_iter(), local("2026-12-01T12:00:00Z")), 2026);
+        assert_eq!(Years::first(sparse.into_iter(), local("2026-12-01T12:00:00Z")), Some(2026));
+        let copied = Years::first(sparse.into_iter(), local("2027-02-01T00:00:00Z"));
+        assert_eq!(copied, None, "its last line is two months older than the file");
     }
 
     #[test]
     fn a_day_that_a_year_has_not_is_nothing() {
-        let shown = in_zone("UTC").shown(Reading::Wall(wall(None, 2, 29, 0)), SECOND, Some(2026));
+        let shown = in_zone("UTC").shown(Reading::Wall(wall(None, 2, 29, 0)), SECOND, in_year(2026));
         assert!(!shown.is_known());
         assert_eq!(shown.doubt, Some(Doubt::Year));
     }
@@ -307,7 +324,8 @@ mod tests {
         assert_eq!(labels_of(ten, clock + Span::from_millis(3)), Some(Labels::ClockAndTen));
         assert_eq!(labels_of(tai, clock + Span::from_millis(3)), Some(Labels::Tai));
         assert_eq!(labels_of(tai, clock + Span::from_secs(3600)), None);
-        let shown = |labels| Habits { zone: None, labels }.shown(Reading::Label(tai), Span::ZERO, None);
+        let shown =
+            |labels| Habits { zone: None, labels }.shown(Reading::Label(tai), Span::ZERO, Hints::default());
         assert_eq!(shown(Some(Labels::Tai)), Shown { from: clock, to: clock, doubt: None });
         let doubtful = shown(None);
         assert_eq!((doubtful.to - doubtful.from, doubtful.doubt), (Span::from_secs(27), Some(Doubt::Label)));
@@ -316,7 +334,7 @@ mod tests {
     #[test]
     fn a_leap_second_is_one_of_its_neighbours() {
         let midnight = local("2017-01-01T00:00:00Z");
-        let shown = Habits::default().shown(Reading::LeapSecond(midnight), Span::ZERO, None);
+        let shown = Habits::default().shown(Reading::LeapSecond(midnight), Span::ZERO, Hints::default());
         assert_eq!((shown.from, shown.to), (midnight - SECOND, midnight));
     }
 }

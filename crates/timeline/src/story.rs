@@ -6,7 +6,7 @@
 //! A line that has no stamp is told right after the one above it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Read};
 
 use truechimer_time::{LeapTable, Span, Tai, Time};
@@ -15,7 +15,7 @@ use crate::course::{Course, Evidence, Truth};
 use crate::dialect::{Claim, Found, Linguist};
 use crate::interval::{Interval, Order};
 use crate::lines::{Line, Lines};
-use crate::shown::{Doubt, Habits, Shown, Years};
+use crate::shown::{Doubt, Habits, Hints, Shown, Years};
 use crate::stamp::{Reading, Stamp};
 
 /// A host whose lines are told.
@@ -29,6 +29,52 @@ pub struct Host {
     pub habits: Habits,
     /// Its clock is believed to be at most so wrong where there is no evidence, if the user says so.
     pub assumed: Option<Span>,
+}
+
+/// The most hosts that are told apart. Who comes after them is one more, of which nothing is known.
+pub const HOSTS_MAX: usize = 65_536;
+
+/// All hosts of a story: those of which something is known, and those that lines name.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    all: Vec<Host>,
+    by_name: HashMap<Vec<u8>, usize>,
+}
+
+impl Hosts {
+    /// Hosts of which something is known.
+    pub fn of(all: Vec<Host>) -> Self {
+        let by_name = all.iter().enumerate().map(|(at, host)| (host.name.as_bytes().to_vec(), at)).collect();
+        Self { all, by_name }
+    }
+
+    /// All of them, in the order in which they became known.
+    pub fn all(&self) -> &[Host] {
+        &self.all
+    }
+
+    /// A host by its number.
+    pub fn host(&self, number: usize) -> &Host {
+        &self.all[number]
+    }
+
+    /// The number of a host that a line names: by its whole name or by the first part of it. A new one is one more.
+    fn named(&mut self, name: &[u8]) -> usize {
+        let first = name.split(|byte| *byte == b'.').next().unwrap_or(name);
+        if let Some(known) = self.by_name.get(name).or_else(|| self.by_name.get(first)) {
+            return *known;
+        }
+        let number = self.all.len().min(HOSTS_MAX);
+        if number == self.all.len() {
+            let is_last = number == HOSTS_MAX;
+            let called = if is_last { "others".into() } else { String::from_utf8_lossy(name) };
+            self.all.push(Host { name: called.into_owned(), ..Host::default() });
+        }
+        if number < HOSTS_MAX {
+            self.by_name.insert(name.to_vec(), number);
+        }
+        number
+    }
 }
 
 /// When a line was written, as far as anything is known.
@@ -100,9 +146,9 @@ fn at_its_word(shown: &Shown) -> Time<Tai> {
 
 impl Host {
     /// When a line was written.
-    pub fn when(&self, found: &Found<'_>, year: Option<i16>) -> When {
+    pub fn when(&self, found: &Found<'_>, hints: Hints) -> When {
         let Stamp { reading, resolution } = found.stamp;
-        let shown = self.habits.shown(reading, resolution, year);
+        let shown = self.habits.shown(reading, resolution, hints);
         let truth = self.course.truth(&shown);
         let truth = truth.or_else(|| claimed(&shown, found.claim)).or_else(|| self.believed(&shown));
         When { stamp: found.stamp, shown, truth }
@@ -126,13 +172,22 @@ fn said(shown: &Shown, bound: Span, evidence: Evidence) -> Truth {
     Truth { interval, evidence, stretch: None }
 }
 
+/// Whose lines a log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Of this host, whatever they say.
+    Only(usize),
+    /// Of this host, where they do not say otherwise.
+    Mostly(usize),
+}
+
 /// A log that is read.
 pub struct Log<R> {
     lines: Lines<R>,
     linguist: Linguist,
+    whose: Whose,
+    hints: Hints,
     years: Option<Years>,
-    /// Whose lines they are that do not tell.
-    host: usize,
     /// The line that comes next, unless the log is at its end.
     next: Option<Next>,
 }
@@ -142,40 +197,41 @@ pub struct Log<R> {
 struct Next {
     host: usize,
     when: Option<When>,
+    /// Its host is another than that of the log.
+    is_strange: bool,
 }
 
 impl<R: Read> Log<R> {
-    /// A log whose lines are of a host, where they do not say otherwise; `year` is that of its first stamp, if its stamps have none.
-    pub fn of(input: R, host: usize, year: Option<i16>) -> Self {
-        let years = year.map(Years::from);
-        Self { lines: Lines::of(input), linguist: Linguist::default(), years, host, next: None }
+    /// A log. The year of the hints is that of its first stamp.
+    pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
+        let years = hints.year.map(Years::from);
+        Self { lines: Lines::of(input), linguist: Linguist::default(), whose, hints, years, next: None }
     }
 
-    fn advance(&mut self, hosts: &[Host]) -> io::Result<()> {
+    fn advance(&mut self, hosts: &mut Hosts) -> io::Result<()> {
         if !self.lines.advance()? {
             self.next = None;
             return Ok(());
         }
         let found = self.linguist.read(self.lines.line().bytes);
-        let host =
-            found.and_then(|found| found.host).and_then(|name| named(hosts, name)).unwrap_or(self.host);
+        let (own, host) = match (self.whose, found.and_then(|found| found.host)) {
+            (Whose::Only(own), _) | (Whose::Mostly(own), None) => (own, own),
+            (Whose::Mostly(own), Some(name)) => (own, hosts.named(name)),
+        };
         let when = found.map(|found| {
             let year = match found.stamp.reading {
-                Reading::Wall(wall) if wall.year.is_none() => {
-                    self.years.as_mut().map(|years| years.of(&wall))
+                Reading::Wall(wall) => {
+                    self.years.as_mut().filter(|_| wall.year.is_none()).map(|years| years.of(&wall))
                 }
-                Reading::Wall(_) | Reading::Clock(_) | Reading::LeapSecond(_) | Reading::Label(_) => None,
-                Reading::SinceBoot(_) => None,
+                Reading::Clock(_) | Reading::LeapSecond(_) | Reading::Label(_) | Reading::SinceBoot(_) => {
+                    None
+                }
             };
-            hosts[host].when(&found, year)
+            hosts.host(host).when(&found, Hints { year, ..self.hints })
         });
-        self.next = Some(Next { host, when });
+        self.next = Some(Next { host, when, is_strange: host != own });
         Ok(())
     }
-}
-
-fn named(hosts: &[Host], name: &[u8]) -> Option<usize> {
-    hosts.iter().position(|host| host.name.as_bytes() == name)
 }
 
 /// Something in a log could not be read.
@@ -204,9 +260,9 @@ pub enum StoryError {
 /// # Errors
 /// A log cannot be read on, or whoever listens fails.
 pub fn tell<R: Read>(
-    hosts: &[Host],
+    hosts: &mut Hosts,
     logs: &mut [Log<R>],
-    mut listener: impl FnMut(&Told<'_>) -> io::Result<()>,
+    mut listener: impl FnMut(&Hosts, &Told<'_>) -> io::Result<()>,
 ) -> Result<(), StoryError> {
     // The place of the line that each log is at, never before that of the line above it; then by the number of the log.
     let mut waiting = BinaryHeap::with_capacity(logs.len());
@@ -221,9 +277,9 @@ pub fn tell<R: Read>(
         while let Some(next) = log.next
             && (here, number) <= limit
         {
-            let Next { host, when } = next;
-            listener(&Told { log: number, host, line: log.lines.line(), when })
-                .map_err(StoryError::Listener)?;
+            let Next { host, when, .. } = next;
+            let told = Told { log: number, host, line: log.lines.line(), when };
+            listener(hosts, &told).map_err(StoryError::Listener)?;
             log.advance(hosts).map_err(|error| LogError { log: number, error })?;
             here = log.next.map_or(here, |next| place(&next, here));
         }
@@ -232,9 +288,11 @@ pub fn tell<R: Read>(
     Ok(())
 }
 
-/// Where a line is read, after the one above it.
+/// Where a line is read, after the one above it. Whoever is strange and has no evidence is believed to have come then: to go by its
+/// word would move all that come after it.
 fn place(next: &Next, above: Span) -> Span {
-    let own = next.when.and_then(|when| when.place()).map(Time::since_epoch);
+    let is_known = |when: &When| when.truth.is_some() || !next.is_strange || above == Span::MIN;
+    let own = next.when.filter(is_known).and_then(|when| when.place()).map(Time::since_epoch);
     own.map_or(above, |own| own.max(above))
 }
 

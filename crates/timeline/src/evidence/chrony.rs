@@ -95,7 +95,7 @@ fn knot(reading: Time<Local>, error: Span) -> Knot {
     let apart = apart(reading);
     let truth = Interval::within(Time::from_epoch(reading.since_epoch() + apart), error);
     let held = Some(Held { min: apart - error, max: apart + error });
-    Knot { reading, truth, rates: Rates::ANY, held, evidence: Evidence::Chrony }
+    Knot { reading, truth, rates: Rates::ANY, held, aside: Span::ZERO, evidence: Evidence::Chrony }
 }
 
 /// What a line says, if it is one, and chronyd was synchronised.

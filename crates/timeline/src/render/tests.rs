@@ -1,5 +1,6 @@
 use super::*;
-use crate::story::{Log, tell};
+use crate::shown::Hints;
+use crate::story::{Host, Log, Whose, tell};
 use jiff::tz::TimeZone;
 
 const LOGS: [&str; 3] = [
@@ -8,7 +9,7 @@ const LOGS: [&str; 3] = [
     "Nov 23 08:00:01 old cron: nobody knows\n",
 ];
 
-fn hosts() -> Vec<Host> {
+fn hosts() -> Hosts {
     let host = |name: &str, assumed| Host { name: name.into(), assumed, ..Host::default() };
     let mut hosts = vec![
         host("web", Some(Span::from_micros(900))),
@@ -16,11 +17,11 @@ fn hosts() -> Vec<Host> {
         host("old", None),
     ];
     hosts[2].habits.zone = Some(TimeZone::UTC);
-    hosts
+    Hosts::of(hosts)
 }
 
 fn written(form: Form) -> String {
-    let hosts = hosts();
+    let mut hosts = hosts();
     let names: Vec<String> = ["web.log", "db.log", "old.log"].map(str::to_owned).into();
     let look = Look {
         form,
@@ -34,9 +35,13 @@ fn written(form: Form) -> String {
     };
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, &look, &hosts, &names).expect("memory");
-    let mut logs: Vec<Log<&[u8]>> =
-        LOGS.iter().enumerate().map(|(at, text)| Log::of(text.as_bytes(), at, Some(2026))).collect();
-    tell(&hosts, &mut logs, |told| writer.tell(told)).expect("memory can be read");
+    let hints = Hints { year: Some(2026), labels: None };
+    let mut logs: Vec<Log<&[u8]>> = LOGS
+        .iter()
+        .enumerate()
+        .map(|(at, text)| Log::of(text.as_bytes(), Whose::Mostly(at), hints))
+        .collect();
+    tell(&mut hosts, &mut logs, |hosts, told| writer.tell(hosts, told)).expect("memory can be read");
     writer.end().expect("memory");
     String::from_utf8(bytes).expect("UTF-8")
 }

@@ -17,14 +17,14 @@ use truechimer_time::{Span, Tai, Time};
 use super::face::Face;
 use super::{Look, Named, Words};
 use crate::interval::Order;
-use crate::story::{Host, Told};
+use crate::story::{Hosts, Told};
 
 pub(super) struct Text {
     face: Face,
     gap: Option<Span>,
     colours: bool,
     words: Words,
-    /// The longest name of a host.
+    /// The longest name of a host that is known from the beginning.
     width: usize,
     /// The line that waits to be written until it is known whether the next one was surely after it.
     waiting: Option<Waiting>,
@@ -42,8 +42,8 @@ struct Waiting {
 }
 
 impl Text {
-    pub(super) fn new(look: &Look, hosts: &[Host]) -> Self {
-        let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    pub(super) fn new(look: &Look, hosts: &Hosts) -> Self {
+        let width = hosts.all().iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
         let Look { gap, colours, words, .. } = *look;
         Self { face: Face::new(look.scale), gap, colours, words, width, waiting: None }
     }

@@ -1,32 +1,41 @@
 //! Trace events (the JSON of Chrome's tracing, which Perfetto shows): a process is a host, a thread is a log, a line is a bar
 //! from the earliest to the latest moment at which it can have been written. Lines without evidence are left out, and counted.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde_json::json;
 use truechimer_time::{LeapTable, Tai, Time};
 
 use super::{Named, word};
-use crate::story::Host;
 
+#[derive(Default)]
 pub(super) struct Trace {
     left_out: u64,
+    /// Hosts, and logs with lines of theirs, whose names were written.
+    named: BTreeSet<(usize, Option<usize>)>,
 }
 
 impl Trace {
-    pub(super) fn begin(out: &mut impl Write, hosts: &[Host], logs: &[String]) -> io::Result<Self> {
-        out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
-        for (pid, host) in hosts.iter().enumerate() {
-            let comma = if pid > 0 { "," } else { "" };
-            let event = json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": host.name}});
-            write!(out, "{comma}\n{event}")?;
-            for (tid, log) in logs.iter().enumerate() {
-                let event =
-                    json!({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": log}});
-                write!(out, ",\n{event}")?;
-            }
+    pub(super) fn begin(out: &mut impl Write) -> io::Result<Self> {
+        // All that follow begin with a comma, so one has to be first.
+        let first = json!({"ph": "M", "name": "trace", "args": {}});
+        write!(out, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{first}")?;
+        Ok(Self::default())
+    }
+
+    /// The names of a process and of its thread are events of their own.
+    fn name(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
+        let (pid, tid) = (named.told.host, named.told.log);
+        if self.named.insert((pid, None)) {
+            let event = json!({"ph": "M", "name": "process_name", "pid": pid, "args": {"name": named.host}});
+            write!(out, ",\n{event}")?;
         }
-        Ok(Self { left_out: 0 })
+        if self.named.insert((pid, Some(tid))) {
+            let event = json!({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": named.log}});
+            write!(out, ",\n{event}")?;
+        }
+        Ok(())
     }
 
     pub(super) fn tell(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
@@ -36,6 +45,7 @@ impl Trace {
             self.left_out += 1;
             return Ok(());
         };
+        self.name(out, named)?;
         let line = String::from_utf8_lossy(told.line.bytes);
         let event = json!({
             "ph": "X",

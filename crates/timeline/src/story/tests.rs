@@ -16,7 +16,7 @@ fn host(name: &str, ahead: f64) -> Host {
             Interval::within(LeapTable::COMPILED.tai_of_utc(Time::from_epoch(utc)), Span::from_millis(1));
         let reading = Time::from_epoch(utc + Span::from_seconds(ahead));
         let rates = Rates { min: truechimer_time::Rate::ZERO, max: truechimer_time::Rate::ZERO };
-        Knot { reading, truth, rates, held: None, evidence: Evidence::History }
+        Knot { reading, truth, rates, held: None, aside: Span::ZERO, evidence: Evidence::History }
     };
     let stretch = Stretch::of(vec![knot("2026-11-01T00:00:00Z"), knot("2026-12-01T00:00:00Z")]);
     let habits = Habits { zone: Some(TimeZone::UTC), labels: None };
@@ -24,16 +24,15 @@ fn host(name: &str, ahead: f64) -> Host {
 }
 
 /// The story as text: log, line, and when it was at most.
-fn story(hosts: &[Host], texts: &[&str]) -> Vec<String> {
-    let mut logs: Vec<Log<&[u8]>> = texts
-        .iter()
-        .enumerate()
-        .map(|(at, text)| Log::of(text.as_bytes(), at.min(hosts.len() - 1), Some(2026)))
-        .collect();
+fn story(hosts: &[Host], texts: &[&'static str]) -> Vec<String> {
+    let hints = Hints { year: Some(2026), labels: None };
+    let whose = |at: usize| Whose::Mostly(at.min(hosts.len() - 1));
+    let mut logs: Vec<Log<&[u8]>> =
+        texts.iter().enumerate().map(|(at, text)| Log::of(text.as_bytes(), whose(at), hints)).collect();
     let mut told = Vec::new();
-    tell(hosts, &mut logs, |line| {
+    tell(&mut Hosts::of(hosts.to_vec()), &mut logs, |hosts, line| {
         let text = String::from_utf8_lossy(line.line.bytes).into_owned();
-        told.push(format!("{} {text}", hosts[line.host].name));
+        told.push(format!("{} {text}", hosts.host(line.host).name));
         Ok(())
     })
     .expect("memory can be read");
@@ -74,7 +73,7 @@ fn bad_input_165_a_false_order_is_never_claimed() {
     let hosts = [hosts[0].clone(), hosts[1].clone(), Host { course: Course::default(), ..hosts[2].clone() }];
     let whens = |host: usize, line: &str| {
         let found = Linguist::default().read(line.as_bytes()).expect("a stamp");
-        (host, hosts[host].when(&found, None))
+        (host, hosts[host].when(&found, Hints::default()))
     };
     let order = |one: (usize, When), other: (usize, When)| {
         let told = |(host, when)| Told { log: 0, host, line: Line { bytes: b"", cut: 0 }, when: Some(when) };
@@ -102,7 +101,7 @@ fn bad_input_165_a_false_order_is_never_claimed() {
 fn what_a_line_claims_or_a_user_says_is_believed_where_there_is_nothing_better() {
     let bare = Host { name: "bare".into(), ..Host::default() };
     let when = |host: &Host, line: &str| {
-        host.when(&Linguist::default().read(line.as_bytes()).expect("a stamp"), None)
+        host.when(&Linguist::default().read(line.as_bytes()).expect("a stamp"), Hints::default())
     };
     let line = |quality: &str| format!("<34>1 2026-11-23T08:00:00.000000Z bare su - - {quality} x");
     let claims = when(&bare, &line(r#"[timeQuality tzKnown="1" isSynced="1" syncAccuracy="60000"]"#))
@@ -126,9 +125,41 @@ fn hosts_that_lines_tell_are_known_by_name() {
 }
 
 #[test]
-fn a_listener_that_fails_ends_the_story() {
+fn who_is_not_known_has_no_clock_but_its_own() {
     let hosts = [host("one", 0.0)];
-    let mut logs = [Log::of(&b"2026-11-23T08:00:00Z x\n"[..], 0, None)];
-    let ended = tell(&hosts, &mut logs, |_| Err(io::ErrorKind::BrokenPipe.into()));
+    let line = |name: &str, time: &str| format!("<34>1 2026-11-23T{time}Z {name} su - - - x\n");
+    let text =
+        [line("one", "08:00:00"), line("stranger", "09:00:00"), line("one.example.com", "08:00:01")].concat();
+    let hints = Hints::default();
+    let mut logs = [
+        Log::of(text.as_bytes(), Whose::Mostly(0), hints),
+        Log::of(&b"2026-11-23T08:00:05Z y\n"[..], Whose::Only(0), hints),
+    ];
+    let mut told = Vec::new();
+    tell(&mut Hosts::of(hosts.to_vec()), &mut logs, |hosts, line| {
+        told.push((hosts.host(line.host).name.clone(), line.interval().is_bounded()));
+        Ok(())
+    })
+    .expect("memory can be read");
+    let told: Vec<(&str, bool)> = told.iter().map(|(name, known)| (name.as_str(), *known)).collect();
+    assert_eq!(told, [("one", true), ("stranger", false), ("one", true), ("one", true)]);
+}
+
+#[test]
+fn bad_input_155_names_without_end_are_others() {
+    let mut hosts = Hosts::default();
+    for number in 0..HOSTS_MAX + 10 {
+        hosts.named(format!("host{number}").as_bytes());
+    }
+    assert_eq!(hosts.all().len(), HOSTS_MAX + 1);
+    let late = hosts.named(b"one more");
+    assert_eq!(hosts.host(late).name, "others");
+}
+
+#[test]
+fn a_listener_that_fails_ends_the_story() {
+    let mut hosts = Hosts::of(vec![host("one", 0.0)]);
+    let mut logs = [Log::of(&b"2026-11-23T08:00:00Z x\n"[..], Whose::Only(0), Hints::default())];
+    let ended = tell(&mut hosts, &mut logs, |_, _| Err(io::ErrorKind::BrokenPipe.into()));
     assert!(matches!(ended, Err(StoryError::Listener(_))));
 }
