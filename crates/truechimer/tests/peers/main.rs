@@ -32,6 +32,7 @@ mod container;
 mod control;
 mod flood;
 mod foretold;
+mod handed;
 mod happening;
 mod hostile;
 mod imported;
