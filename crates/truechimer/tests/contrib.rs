@@ -72,6 +72,17 @@ fn every_alarm_uses_what_is_written_and_says_what_to_do() {
     }
 }
 
+#[test]
+fn every_alarm_has_a_case_in_which_it_is_heard() {
+    let (rules, cases) = (
+        read("contrib/prometheus/truechimer.rules.yml"),
+        read("contrib/prometheus/truechimer.rules.test.yml"),
+    );
+    for name in rules.split("- alert: ").skip(1).filter_map(|alarm| alarm.lines().next()) {
+        assert!(cases.contains(&format!("labels: '{{alertname=\"{name}\", instance=\"ill\"}}'")), "{name}");
+    }
+}
+
 /// What the unit runs and writes to, the profile that it names allows.
 #[test]
 fn the_profile_knows_what_the_unit_does() {

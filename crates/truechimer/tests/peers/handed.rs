@@ -28,3 +28,12 @@ fn apparmors_parser_accepts_the_profile() {
         ["--skip-kernel-load", "--skip-cache", "--base", base.to_str().unwrap(), "package/apparmor"];
     assert_accepted(&judged_by(&parser, &arguments));
 }
+
+/// Each alarm is heard in one case at least, which `tests/contrib.rs` looks after, and in no other.
+#[test]
+fn alarms_are_heard_when_they_should_be_and_not_otherwise() {
+    let Some(peers) = place::peers() else { return };
+    let promtool = peers.join("usr/bin/promtool");
+    assert_accepted(&judged_by(&promtool, &["check", "rules", "prometheus/truechimer.rules.yml"]));
+    assert_accepted(&judged_by(&promtool, &["test", "rules", "prometheus/truechimer.rules.test.yml"]));
+}
