@@ -52,3 +52,4 @@ mod serving_classic;
 mod serving_handed;
 mod serving_nts;
 mod serving_smeared;
+mod watching;
