@@ -31,6 +31,7 @@ mod classic;
 mod container;
 mod control;
 mod flood;
+mod forecast;
 mod foretold;
 mod handed;
 mod happening;
