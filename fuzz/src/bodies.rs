@@ -4,11 +4,12 @@
 //! The same functions are called by libFuzzer, which looks for bytes that break them, and by `cargo test`, which
 //! calls them with all bytes that were worth keeping.
 
+use std::path::Path;
 use std::str;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use truechimer::config::Config;
+use truechimer::config::{self, Config, Origin};
 use truechimer::talk;
 use truechimer_core::classic::atto;
 use truechimer_core::classic::record::{self as adjustment, Form};
@@ -227,6 +228,35 @@ pub fn config(text: &[u8]) {
             assert_eq!(again, config, "{shown}");
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// The configuration of another program: a letter that says whose it is, and its text. Any other letter: nobody says.
+pub fn import(bytes: &[u8]) {
+    let Some((whose, text)) = bytes.split_first() else { return };
+    let origin = match whose {
+        b'c' => Some(Origin::Chrony),
+        b'n' => Some(Origin::Ntp),
+        b'r' => Some(Origin::NtpdRs),
+        b't' => Some(Origin::Timesyncd),
+        b's' => Some(Origin::Clockspeed),
+        _ => None,
+    };
+    let imported = match config::import_text(Path::new("/nowhere/fuzz.conf"), text, origin) {
+        Ok(imported) => imported,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    assert!(origin.is_none_or(|origin| origin == imported.origin));
+    let made = &imported.toml;
+    Config::parse("made", made).unwrap_or_else(|error| panic!("{error}\n{made}"));
+    assert!(imported.lines.iter().all(|line| !line.said.is_empty()), "a line without a word");
+    let attention = imported.attention().join("\n");
+    for shown in [made, &imported.report(), &attention] {
+        // Nothing of it commands a terminal.
+        assert!(!shown.chars().any(|char| char.is_control() && char != '\n'), "{shown:?}");
+    }
+    if !imported.is_complete() {
+        assert!(!attention.is_empty(), "something is left out without a word");
     }
 }
 

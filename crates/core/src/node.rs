@@ -49,6 +49,7 @@ mod watching;
 
 pub mod reckoning;
 pub mod report;
+pub mod smearing;
 
 /// The most actions that can be waiting: more than one happening can cause.
 const ACTIONS_MAX: usize = 16 * SOURCES_MAX;

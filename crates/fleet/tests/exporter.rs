@@ -292,3 +292,33 @@ fn without_the_program_truechimer_says_what_to_install() {
     assert_eq!(output.status.code(), Some(111), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("truechimer-fleet"), "{output:?}");
 }
+
+/// The page is made from the table that reads the arguments, as those of all other programs are.
+#[test]
+fn it_has_a_manual_page_and_completions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(exporter_program()).args(arguments).current_dir(folder.path()).output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(run(&["man", "."]), "");
+    let page = fs::read_to_string(folder.path().join("truechimer-exporter.1")).expect("it is written");
+    let names: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 1, "one page: {names:?}");
+    for words in ["listen", "names", "run\\-dir", "127.0.0.1:10123", "/metrics"] {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("truechimer-exporter") && script.contains("run-dir"), "{shell}: {script}");
+        assert!(!script.contains("elvish"), "what is for packagers alone is not completed: {script}");
+    }
+    let help = run(&["--help"]);
+    assert!(help.starts_with("Tell monitors over HTTP") && help.contains("/health"), "{help}");
+    assert!(
+        !help.contains("completions") && !page.contains("subcommands"),
+        "what is for packagers alone is not shown"
+    );
+}

@@ -73,6 +73,39 @@ fn every_alarm_uses_what_is_written_and_says_what_to_do() {
 }
 
 #[test]
+fn every_alarm_has_a_case_in_which_it_is_heard() {
+    let (rules, cases) = (
+        read("contrib/prometheus/truechimer.rules.yml"),
+        read("contrib/prometheus/truechimer.rules.test.yml"),
+    );
+    for name in rules.split("- alert: ").skip(1).filter_map(|alarm| alarm.lines().next()) {
+        assert!(cases.contains(&format!("labels: '{{alertname=\"{name}\", instance=\"ill\"}}'")), "{name}");
+    }
+}
+
+/// What the unit runs and writes to, the profile that it names allows.
+#[test]
+fn the_profile_knows_what_the_unit_does() {
+    let unit = read("crates/truechimer/src/service/templates/truechimer.service");
+    let profile = read("contrib/package/apparmor");
+    for (in_unit, in_profile) in [
+        ("ExecStart={{program}}", "/usr/bin/truechimer mr,"),
+        ("ExecReload=/bin/kill", "/{usr/,}bin/kill mr,"),
+        ("Type=notify", "@{run}/systemd/notify w,"),
+        ("StateDirectory=truechimer", "owner /var/lib/truechimer/** rwkl,"),
+        ("RuntimeDirectory=truechimer", "@{run}/truechimer/** rwk,"),
+        ("LogsDirectory=truechimer", "owner /var/log/truechimer/** rwk,"),
+        ("CAP_SYS_TIME CAP_NET_BIND_SERVICE", "capability sys_time,\n  capability net_bind_service,"),
+        ("AF_INET AF_INET6 AF_UNIX AF_NETLINK", "network netlink raw,"),
+    ] {
+        assert!(unit.contains(in_unit), "{in_unit}");
+        assert!(profile.contains(in_profile), "{in_profile}");
+    }
+    // The kernel lets nobody out of his profile who may gain nothing.
+    assert!(unit.contains("NoNewPrivileges=yes") && !profile.contains("Ux,"));
+}
+
+#[test]
 fn the_manual_has_every_metric() {
     let manual = read("docs/manual/metrics.md");
     for name in written() {

@@ -59,6 +59,11 @@ fn configurations() {
 }
 
 #[test]
+fn configurations_of_others() {
+    replay("import", bodies::import);
+}
+
+#[test]
 fn records() {
     replay("record", bodies::record);
 }

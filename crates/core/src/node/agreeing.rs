@@ -89,13 +89,13 @@ impl Node {
     }
 
     fn take_keys(&mut self, now: &Moment, index: usize, (agreement, worth): (Agreement, Worth)) {
-        let Agreement { keys, cookies, servers } = agreement;
+        let Agreement { keys, cookies, servers, certified_until } = agreement;
         let source = self.associations[index].id;
         let servers = self.free_first(source, &servers);
         let association = &mut self.associations[index];
         let Some(keyring) = &mut association.nts else { return };
         let was_waiting = keyring.nts.cookies() == 0;
-        keyring.trouble = None;
+        (keyring.trouble, keyring.certified_until) = (None, certified_until);
         match worth {
             Worth::Provisional => keyring.nts.agreed_provisionally(keys, cookies),
             Worth::Full | Worth::Nothing => keyring.nts.agreed(keys, cookies),

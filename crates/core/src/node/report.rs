@@ -8,6 +8,7 @@ use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Tai, Time, Utc};
 
 use super::Node;
 use super::reckoning::Reckoning;
+use super::smearing::{Smearing, Told};
 use crate::discipline::holdover::Leaning;
 use crate::discipline::model::{Model, Reading};
 use crate::measure::exchange::Refusal;
@@ -16,7 +17,7 @@ use crate::moment::Moment;
 use crate::server::dial::Dial;
 use crate::server::ntp::{PRECISION, Served};
 use crate::source::SourceId;
-use crate::source::association::Association;
+use crate::source::association::{Association, Keyring};
 use crate::source::nts::NoKeys;
 use crate::source::schedule::Traffic;
 use crate::source::spread::Spread;
@@ -150,6 +151,8 @@ pub struct SourceReport {
     pub residual: Option<Rate>,
     /// One standard deviation of the rate by its estimate.
     pub residual_error: Option<Rate>,
+    /// What shows that it smears leap seconds, if anything does.
+    pub smearing: Option<Smearing>,
     /// How its last samples lie about its estimate.
     pub spread: Option<Spread>,
     /// How many datagrams were refused, by reason, those that occurred.
@@ -176,6 +179,18 @@ pub struct NtsReport {
     pub failures: u32,
     /// How often our cookie was refused.
     pub naks: u32,
+    /// What is known of its certificate, if it has shown one.
+    pub certificate: Option<CertificateReport>,
+}
+
+/// How long the certificate is valid that a source showed when keys were last agreed on. Keys outlive it: they go on for as
+/// long as the source takes its cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateReport {
+    /// Until then, with all those that vouch for it.
+    pub until: Time<Utc>,
+    /// So long from now on, negative if it is over; `None` if nobody knows when it is.
+    pub left: Option<Span>,
 }
 
 /// Some of the last answer.
@@ -426,12 +441,7 @@ impl Node {
                 kind: key.kind(),
                 bits: key.bits(),
             }),
-            nts: association.nts.as_ref().map(|keyring| NtsReport {
-                aead: keyring.nts.aead(),
-                cookies: keyring.nts.cookies(),
-                failures: keyring.failures,
-                naks: keyring.naks,
-            }),
+            nts: association.nts.as_ref().map(|keyring| self.nts_report(keyring, now)),
             departures: association.interleaving.as_ref().map(|interleaving| interleaving.told()),
             standing: self.standing(association, bracket.is_some(), now),
             reach: association.reach.bits(),
@@ -450,6 +460,7 @@ impl Node {
                 .zip(self.model_at(now))
                 .map(|(estimate, model)| Rate::from_ratio(estimate.rate) - model.rate),
             residual_error: estimate.map(|estimate| Rate::from_ratio(estimate.rate_sigma)),
+            smearing: self.smearing(association, now),
             spread: association.spread(),
             refusals: Refusal::ALL
                 .into_iter()
@@ -461,6 +472,32 @@ impl Node {
                 .map(|misreading| (misreading, association.misreadings[misreading.index()]))
                 .filter(|&(_, count)| count > 0)
                 .collect(),
+        }
+    }
+
+    fn smearing(&self, association: &Association, now: &Moment) -> Option<Smearing> {
+        let (word, measured) = (association.last.as_ref()?, association.measured.as_ref()?);
+        let model = self.model_at(now);
+        let told = model.map(|model| (model.rate.over(now.raw - measured.at), model.read(now.raw))).map(
+            |(gained, reading)| Told {
+                tai: measured.tai,
+                truth: reading.best - (now.raw - measured.at) - gained,
+                slack: measured.distance + reading.bound(),
+            },
+        );
+        Smearing::of(word.stratum, word.reference_id, told, &self.leaps)
+    }
+
+    fn nts_report(&self, keyring: &Keyring, now: &Moment) -> NtsReport {
+        let utc = self.read(now).map(|reading| self.leaps.utc_of_tai(reading.best).time);
+        NtsReport {
+            aead: keyring.nts.aead(),
+            cookies: keyring.nts.cookies(),
+            failures: keyring.failures,
+            naks: keyring.naks,
+            certificate: keyring
+                .certified_until
+                .map(|until| CertificateReport { until, left: utc.map(|utc| until - utc) }),
         }
     }
 

@@ -7,6 +7,9 @@
 //! **Invariant:** memory does not depend on who asks. Which places of the table a client can take is decided by a secret, so
 //! nobody can push out a client of his choice.
 //!
+//! A place where nobody has asked is all zero, and the table is asked for as zeros: so the system gives it memory page by page,
+//! when clients come, and a server that few ask takes little.
+//!
 //! The rate is reckoned by one instant for each client: when all that it asked would have been asked at the allowed rate
 //! (the generic cell rate algorithm of ITU-T I.371).
 
@@ -20,6 +23,18 @@ use truechimer_time::{Mono, Span, Time};
 
 /// The places that one client can take: these lie side by side, 128 bytes.
 const WAYS: usize = 4;
+
+/// A place takes so many words,
+const PLACE: usize = 4;
+
+/// and those that one client can take as many.
+const SET: usize = WAYS * PLACE;
+
+/// A line of the processor's cache, in bytes: no place lies across two.
+const LINE: usize = 64;
+
+/// So many words lie at most before the first line.
+const SPARE: usize = LINE / size_of::<u64>() - 1;
 
 /// The most clients that a table is made for.
 pub const CLIENTS_MAX: usize = 1 << 24;
@@ -70,7 +85,11 @@ pub struct Client {
 
 /// The clients that asked last.
 pub struct Clients {
-    sets: Box<[[Entry; WAYS]]>,
+    words: Box<[u64]>,
+    /// The first word of the first place.
+    begins: usize,
+    /// How many sets of places there are: a power of two.
+    sets: usize,
     secret: (u64, u64),
     chance: u64,
     rule: Option<Reckoned>,
@@ -84,9 +103,8 @@ struct Reckoned {
     tolerance: i64,
 }
 
-/// A client, as it lies in the table. Nobody has asked where `asked` is 0.
+/// A client, as it stands in the table. Nobody has asked where `asked` is 0.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(align(32))]
 struct Entry {
     /// The upper half of the address, see [`key`].
     key: u64,
@@ -103,13 +121,14 @@ impl Clients {
     pub fn new(clients: usize, secret: [u8; 16]) -> Self {
         let sets = clients.clamp(WAYS, CLIENTS_MAX).div_ceil(WAYS).next_power_of_two();
         let [low, high] = [0, 8].map(|at| u64::from_le_bytes(core::array::from_fn(|i| secret[at + i])));
-        let sets = vec![[Entry::default(); WAYS]; sets].into_boxed_slice();
-        Self { sets, secret: (low, high), chance: high | 1, rule: None, now: 0 }
+        let words = vec![0; sets * SET + SPARE].into_boxed_slice();
+        let begins = words.as_ptr().align_offset(LINE).min(SPARE);
+        Self { words, begins, sets, secret: (low, high), chance: high | 1, rule: None, now: 0 }
     }
 
     /// How many clients it can hold.
     pub fn capacity(&self) -> usize {
-        self.sets.len() * WAYS
+        self.sets * WAYS
     }
 
     /// From now on nobody may ask more often than this; `None`: everybody may ask as often as he likes.
@@ -128,39 +147,34 @@ impl Clients {
 
     /// Takes a question down, and says whether it came too soon.
     pub fn admit(&mut self, address: IpAddr) -> Admission {
-        let (now, rule, is_drawn) = (self.now, self.rule, self.draws());
-        let entry = self.entry(key(address));
-        entry.asked = entry.asked.saturating_add(1);
-        entry.last = now;
-        if rule.is_none_or(|rule| entry.pays(now, rule)) {
-            return Admission::Admitted;
-        }
-        if is_drawn {
-            return Admission::Leaked;
-        }
-        entry.limited = entry.limited.saturating_add(1);
-        Admission::Limited
+        let is_drawn = self.draws();
+        let (place, mut entry) = self.entry(key(address));
+        let admission = entry.asks(self.now, self.rule, is_drawn);
+        entry.write(&mut self.words[place..place + PLACE]);
+        admission
     }
 
     /// All clients that it holds, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Client> + '_ {
-        self.sets.iter().flatten().filter(|entry| entry.asked != 0).map(Entry::client)
+        let places = self.words[self.begins..].chunks_exact(PLACE).take(self.capacity());
+        places.map(Entry::read).filter(|entry| entry.asked != 0).map(Entry::client)
     }
 
-    /// The client's own place; if it has none, a free one or that of the one that has been silent for longest.
-    fn entry(&mut self, key: u64) -> &mut Entry {
+    /// Where the client's own place begins, and what stands there; if it has none, a free one or that of the one that has been
+    /// silent for longest.
+    fn entry(&self, key: u64) -> (usize, Entry) {
         let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
         hasher.write_u64(key);
-        let at = hasher.finish() as usize & (self.sets.len() - 1);
-        let set = &mut self.sets[at];
-        let own = set.iter().position(|entry| entry.asked != 0 && entry.key == key);
-        let way = own.unwrap_or_else(|| {
-            let silent = |way: &usize| (set[*way].asked != 0, set[*way].last);
-            let way = (0..WAYS).min_by_key(silent).unwrap_or(0);
-            set[way] = Entry { key, due: i64::MIN, ..Entry::default() };
-            way
-        });
-        &mut set[way]
+        let at = self.begins + (hasher.finish() as usize & (self.sets - 1)) * SET;
+        let place = |way: usize| at + way * PLACE;
+        let set: [Entry; WAYS] =
+            core::array::from_fn(|way| Entry::read(&self.words[place(way)..place(way) + PLACE]));
+        if let Some(way) = set.iter().position(|entry| entry.asked != 0 && entry.key == key) {
+            return (place(way), set[way]);
+        }
+        let silent = |way: &usize| (set[*way].asked != 0, set[*way].last);
+        let way = (0..WAYS).min_by_key(silent).unwrap_or(0);
+        (place(way), Entry { key, due: i64::MIN, ..Entry::default() })
     }
 
     /// One time in [`LEAK`], by chance (xorshift64; Marsaglia 2003): nobody gains by guessing it.
@@ -180,6 +194,32 @@ impl core::fmt::Debug for Clients {
 }
 
 impl Entry {
+    /// What stands in four words.
+    fn read(words: &[u64]) -> Self {
+        let [key, due, last, counts] = core::array::from_fn(|at| words[at]);
+        let (asked, limited) = ((counts >> 32) as u32, counts as u32);
+        Self { key, due: due as i64, last: last as i64, asked, limited }
+    }
+
+    fn write(&self, words: &mut [u64]) {
+        let counts = u64::from(self.asked) << 32 | u64::from(self.limited);
+        words.copy_from_slice(&[self.key, self.due as u64, self.last as u64, counts]);
+    }
+
+    /// It asks now.
+    fn asks(&mut self, now: i64, rule: Option<Reckoned>, is_drawn: bool) -> Admission {
+        self.asked = self.asked.saturating_add(1);
+        self.last = now;
+        if rule.is_none_or(|rule| self.pays(now, rule)) {
+            return Admission::Admitted;
+        }
+        if is_drawn {
+            return Admission::Leaked;
+        }
+        self.limited = self.limited.saturating_add(1);
+        Admission::Limited
+    }
+
     /// May it ask now? If so, that is reckoned.
     fn pays(&mut self, now: i64, rule: Reckoned) -> bool {
         let due = self.due.max(now);
@@ -190,7 +230,7 @@ impl Entry {
         is_in_time
     }
 
-    fn client(&self) -> Client {
+    fn client(self) -> Client {
         Client {
             address: address(self.key),
             asked: self.asked,

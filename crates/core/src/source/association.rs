@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use truechimer_time::leap::LeapTable;
-use truechimer_time::{Mono, Raw, Span, Tai, Time};
+use truechimer_time::{Mono, Raw, Span, Tai, Time, Utc};
 
 use super::SourceId;
 use super::credit::Credit;
@@ -62,6 +62,8 @@ pub struct Keyring {
     pub agreeing: Option<Worth>,
     /// At what the clock says, its certificate is refused for its dates.
     pub is_out_of_date: bool,
+    /// Until then the certificate is valid that was shown when keys were last agreed on.
+    pub certified_until: Option<Time<Utc>>,
     /// Why the last key exchange has led to nothing, if so.
     pub trouble: Option<NoKeys>,
     /// How many key exchanges have led to nothing.

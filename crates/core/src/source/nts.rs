@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
-use truechimer_time::{Mono, Span, Time};
+use truechimer_time::{Mono, Span, Time, Utc};
 
 use crate::reason::reasons;
 use crate::wire::HEADER_LEN;
@@ -75,6 +75,9 @@ pub struct Agreement {
     pub cookies: Vec<Cookie>,
     /// Where the time is to be asked for with them. At least one place.
     pub servers: Vec<SocketAddr>,
+    /// Until then the certificate of the key exchange server is valid, with all those that vouch for it. Nothing is decided by
+    /// it, so that a record leaves it out.
+    pub certified_until: Option<Time<Utc>>,
 }
 
 impl Agreement {
@@ -89,7 +92,8 @@ impl Agreement {
     pub fn stand_in(aead: Aead, cookies: impl IntoIterator<Item = usize>, servers: Vec<SocketAddr>) -> Self {
         let key = &[0; KEY_LEN_MAX][..aead.key_len()];
         let keys = SessionKeys::new(aead, key, key).expect("it is as long as the keys of the cipher are");
-        Self { keys, cookies: cookies.into_iter().filter_map(Cookie::stand_in).collect(), servers }
+        let cookies = cookies.into_iter().filter_map(Cookie::stand_in).collect();
+        Self { keys, cookies, servers, certified_until: None }
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use truechimer::command::Outcome;
+use truechimer::cli;
+use truechimer::command::{Outcome, manual};
 use truechimer::metrics::Names;
 use truechimer_fleet::exporter::Exporter;
 
@@ -31,13 +32,33 @@ struct Arguments {
     run_dir: PathBuf,
 }
 
+// The same, and what packagers may say instead. What it is for is said above.
+#[derive(Parser)]
+#[command(name = "truechimer-exporter", version, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Line {
+    #[command(subcommand)]
+    packaging: Option<Packaging>,
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// What is made from the table of arguments.
+#[derive(Subcommand)]
+enum Packaging {
+    #[command(hide = true)]
+    Man(cli::Man),
+    #[command(hide = true)]
+    Completions(cli::Completions),
+}
+
 fn names(word: &str) -> Result<Names, String> {
     Names::named(word).ok_or_else(|| "it must be truechimer, chrony or ntpd-rs".to_owned())
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::try_parse() {
-        Ok(arguments) => serve(arguments).unwrap_or_else(|error| {
+    let outcome = match Line::try_parse() {
+        Ok(line) => run(line).unwrap_or_else(|error| {
             // When stderr is gone too, the exit code has to do.
             let _ = writeln!(io::stderr(), "truechimer-exporter: {error:#}");
             Outcome::Failed
@@ -54,6 +75,14 @@ fn misused(error: &clap::Error) -> Outcome {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Outcome::Yes,
         _called_wrongly => Outcome::Misused,
+    }
+}
+
+fn run(line: Line) -> anyhow::Result<Outcome> {
+    match line.packaging {
+        None => serve(line.arguments),
+        Some(Packaging::Man(dir)) => manual::man(&dir, Arguments::command()),
+        Some(Packaging::Completions(shell)) => manual::completions(&shell, Arguments::command()),
     }
 }
 

@@ -123,7 +123,7 @@ impl Protector {
         let keys = SessionKeys::new(aead, &c2s[..aead.key_len()], &s2c[..aead.key_len()]);
         let keys = keys.expect("they are as long as the cipher wants them");
         let cookies = (0..COOKIES_MAX).map(|_| self.cookie(&keys)).collect();
-        Ok(Agreement { keys, cookies, servers: vec![server] })
+        Ok(Agreement { keys, cookies, servers: vec![server], certified_until: None })
     }
 
     fn cookie(&mut self, keys: &SessionKeys) -> Cookie {

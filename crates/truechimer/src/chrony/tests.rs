@@ -47,6 +47,7 @@ fn ahead(name: &str) -> SourceReport {
         extent: Some([Span::from_millis(3), Span::from_millis(7)]),
         residual: Some(Rate::from_ppm(20.0)),
         residual_error: Some(Rate::from_ppm(2.0)),
+        smearing: None,
         spread: Some(Spread {
             samples: 64,
             span: Span::from_secs(640),

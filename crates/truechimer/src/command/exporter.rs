@@ -39,8 +39,8 @@ fn beside(program: &Path) -> Option<PathBuf> {
 fn words(error: &Error) -> anyhow::Error {
     match error.kind() {
         ErrorKind::NotFound => anyhow!(
-            "{PROGRAM} is not installed: it is neither beside this program nor in PATH. It comes from the package \
-             truechimer-fleet; a file for node_exporter needs no other program ([metrics] file in the configuration)"
+            "{PROGRAM} is not installed: it is neither beside this program nor in PATH. It is in the package for \
+             Debian, and in the crate truechimer-fleet; a file for node_exporter needs no other program ([metrics] file in the configuration)"
         ),
         _something_else => anyhow!("cannot run {PROGRAM}: {error}"),
     }

@@ -212,9 +212,18 @@ fn what_it_is(source: &SourceReply) -> String {
     let nts = source.nts.as_ref().map(nts_words).unwrap_or_default();
     let told = source.departures.map(departure_words).unwrap_or_default();
     let reasons: Vec<String> = source.refused.iter().map(|(why, n)| format!("{why} {n}")).collect();
+    let smeared = source.smearing.as_deref().map(smearing_words).unwrap_or_default();
     match reasons.is_empty() {
-        true => format!("{}{why}{nts}{told}", source.standing),
-        false => format!("{}{why}{nts}{told}; refused: {}", source.standing, reasons.join(", ")),
+        true => format!("{}{why}{smeared}{nts}{told}", source.standing),
+        false => format!("{}{why}{smeared}{nts}{told}; refused: {}", source.standing, reasons.join(", ")),
+    }
+}
+
+/// That it is not UTC what it tells around leap seconds, and how that is known.
+fn smearing_words(how: &str) -> String {
+    match how {
+        "by course" => "; its replies are smeared: it spreads the leap second over a day".to_owned(),
+        _ => "; its replies are smeared around leap seconds, as its reference id says".to_owned(),
     }
 }
 
@@ -226,7 +235,55 @@ fn departure_words(told: u32) -> String {
     }
 }
 
-/// That it is protected, once there are keys.
+/// That it is protected, once there are keys, and that its certificate ends soon.
 fn nts_words(nts: &NtsReply) -> String {
-    nts.cipher.as_ref().map(|_| format!("; NTS, {} cookies", nts.cookies)).unwrap_or_default()
+    let keys = nts.cipher.as_ref().map(|_| format!("; NTS, {} cookies", nts.cookies)).unwrap_or_default();
+    keys + &nts.certificate_left.map(certificate_words).unwrap_or_default()
+}
+
+/// How long a certificate is valid, where that is not long any more. Whoever renews his by a program does it with more than a
+/// week to go.
+fn certificate_words(left: f64) -> String {
+    let left = Span::from_seconds(left);
+    if left < Span::ZERO {
+        return format!("; the certificate that it last showed has expired {} ago", units::span(-left));
+    }
+    match left < Span::from_secs(7 * 86_400) {
+        true => format!("; the certificate that it last showed expires in {}", units::span(left)),
+        false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::sources;
+
+    /// One whose certificate is valid for so many days, and that is found to smear in this way.
+    fn said(days: Option<f64>, smearing: Option<&str>) -> String {
+        let mut source = sources().sources.swap_remove(0);
+        source.refused = Vec::new();
+        source.smearing = smearing.map(str::to_owned);
+        source.nts.iter_mut().for_each(|nts| nts.certificate_left = days.map(|days| days * 86_400.0));
+        what_it_is(&source)
+    }
+
+    #[test]
+    fn a_certificate_is_spoken_of_when_it_ends_within_a_week() {
+        assert_eq!(said(None, None), "truechimer; NTS, 8 cookies");
+        assert_eq!(said(Some(7.1), None), "truechimer; NTS, 8 cookies");
+        let soon = "truechimer; NTS, 8 cookies; the certificate that it last showed expires in 2.000 d";
+        assert_eq!(said(Some(2.0), None), soon);
+        let over = "truechimer; NTS, 8 cookies; the certificate that it last showed has expired 12.00 h ago";
+        assert_eq!(said(Some(-0.5), None), over);
+    }
+
+    #[test]
+    fn smeared_replies_are_called_so_and_how_that_is_known() {
+        let by_name = "truechimer; its replies are smeared around leap seconds, as its reference id says; NTS, 8 cookies";
+        assert_eq!(said(None, Some("by name")), by_name);
+        let by_course =
+            "truechimer; its replies are smeared: it spreads the leap second over a day; NTS, 8 cookies";
+        assert_eq!(said(None, Some("by course")), by_course);
+    }
 }

@@ -169,8 +169,11 @@ fn key_of(event: &Event) -> Option<Key> {
         KeyCode::Tab => Some(Key::Panel),
         // The same key as +, on many keyboards.
         KeyCode::Char('=') => Some(Key::Longer),
-        KeyCode::Char(pressed) => KEYS.iter().find(|(key, ..)| key == pressed).map(|(_, key, ..)| *key),
-        _ => None,
+        KeyCode::Char(pressed) => {
+            let found = KEYS.iter().find(|(key, ..)| key == pressed);
+            Some(found.map_or(Key::Other, |(_, key, ..)| *key))
+        }
+        _ => Some(Key::Other),
     }
 }
 
@@ -186,7 +189,9 @@ mod tests {
             assert_eq!(press(code, KeyModifiers::NONE), Some(meant));
         }
         assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Key::Quit));
-        assert_eq!(press(KeyCode::Char('c'), KeyModifiers::NONE), None);
+        for code in [KeyCode::Char('c'), KeyCode::Char(' '), KeyCode::Enter, KeyCode::F(1)] {
+            assert_eq!(press(code, KeyModifiers::NONE), Some(Key::Other), "{code:?}");
+        }
         assert_eq!(key_of(&Event::Resize(3, 4)), None);
     }
 }

@@ -85,6 +85,9 @@ fn numbers(sources: &[SourceReply]) -> Vec<Family> {
         gauge("truechimer_source_samples", "On how many samples its estimate rests", |it| {
             Some(f64::from(it.samples))
         }),
+        gauge("truechimer_source_smeared", "It was found to smear leap seconds", |it| {
+            Some(truth(it.smearing.is_some()))
+        }),
         gauge("truechimer_source_stratum", "Its stratum", |it| it.stratum.map(f64::from)),
     ]
 }
@@ -108,6 +111,15 @@ fn traffic(sources: &[SourceReply]) -> Vec<Family> {
     ]
 }
 
+fn certificates(sources: &[SourceReply]) -> Family {
+    each(
+        sources,
+        "truechimer_source_nts_certificate_until_seconds",
+        "Until then the certificate is valid that it last showed, in seconds of UTC since 1970",
+        |source| source.nts.as_ref()?.certificate_until,
+    )
+}
+
 fn protection(sources: &[SourceReply]) -> Vec<Family> {
     let protected = || sources.iter().filter_map(|source| Some((source, source.nts.as_ref()?)));
     let all = |family: Family, value: fn(&NtsReply) -> f64| {
@@ -127,5 +139,6 @@ fn protection(sources: &[SourceReply]) -> Vec<Family> {
         all(Family::counter("truechimer_source_nts_naks", "How often our cookie was refused"), |nts| {
             f64::from(nts.naks)
         }),
+        certificates(sources),
     ]
 }

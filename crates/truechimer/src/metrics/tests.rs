@@ -39,7 +39,8 @@ pub(crate) fn sources() -> SourcesReply {
     let text = r#"{"version": 1, "sources": [
         {"name": "a \"b\" \\c", "operator": "first", "address": "192.0.2.1:123", "mark": "*", "standing": "truechimer",
          "why": null, "reach": 255, "interval": 60.0, "traffic": {"questions": 11, "answers": 11, "per_day": 50.0},
-         "nts": {"cipher": "AES-SIV-CMAC-256", "cookies": 8, "failures": 2, "naks": 1},
+         "nts": {"cipher": "AES-SIV-CMAC-256", "cookies": 8, "failures": 2, "naks": 1,
+             "certificate_until": 1800172800.0, "certificate_left": 172800.0},
          "due": 3.0, "samples": 9, "offset": -0.0004, "sigma": 0.00005, "bound": 0.003, "age": 7.9, "delay": 0.002,
          "stratum": 2, "reference_id": "47505300", "leap": "none", "root_distance": 0.001,
          "refused": [["origin", 3]], "upstream": true, "residual_ppm": 0.5, "adjusted": -0.0006, "distance": 0.0021},
@@ -102,6 +103,8 @@ fn each_source_is_told_by_name_address_and_operator() {
             &format!("truechimer_source_offset_seconds{of}}} -0.0004"),
             &format!("truechimer_source_refused_total{of},reason=\"origin\"}} 3"),
             &format!("truechimer_source_nts_cookies{of}}} 8"),
+            &format!("truechimer_source_nts_certificate_until_seconds{of}}} 1800172800"),
+            &format!("truechimer_source_smeared{of}}} 0"),
             "truechimer_source_reachable{name=\"GPS\",address=\"\",operator=\"second\"} 1",
             "truechimer_source_answered_polls{name=\"GPS\",address=\"\",operator=\"second\"} 2",
         ],

@@ -32,12 +32,27 @@ pub struct NtsReply {
     pub failures: u32,
     /// So often our cookie was refused.
     pub naks: u32,
+    /// Until then the certificate is valid that it last showed, with all those that vouch for it: seconds of UTC since 1970.
+    /// Replies of older daemons have nothing of what follows.
+    #[serde(default)]
+    pub certificate_until: Option<f64>,
+    /// So long from now on; negative if it is over.
+    #[serde(default)]
+    pub certificate_left: Option<f64>,
 }
 
 impl NtsReply {
     fn of(nts: &NtsReport) -> Self {
-        let NtsReport { aead, cookies, failures, naks } = *nts;
-        Self { cipher: aead.map(|aead| aead.to_string()), cookies, failures, naks }
+        let NtsReport { aead, cookies, failures, naks, certificate } = *nts;
+        let left = certificate.and_then(|certificate| certificate.left);
+        Self {
+            cipher: aead.map(|aead| aead.to_string()),
+            cookies,
+            failures,
+            naks,
+            certificate_until: certificate.map(|certificate| certificate.until.since_epoch().as_seconds()),
+            certificate_left: left.map(Span::as_seconds),
+        }
     }
 }
 
@@ -143,6 +158,9 @@ pub struct SourceReply {
     /// The four letters by which those whom we serve know a reference clock of this machine; none for what is asked.
     #[serde(default)]
     pub reference_name: Option<String>,
+    /// How it was found to smear leap seconds, if it was: `by name`, `by course`. Replies of older daemons have none.
+    #[serde(default)]
+    pub smearing: Option<String>,
 }
 
 /// How the last samples of a source lie about its estimate.
@@ -213,11 +231,10 @@ fn why(standing: Standing) -> Option<String> {
             "its certificate is not valid by this clock: it only helps to find the date".to_owned()
         }
         Standing::Loop => "it has its time from us".to_owned(),
-        Standing::Truechimer
-        | Standing::Undecided
-        | Standing::Mute
-        | Standing::Unreachable
-        | Standing::NotFound => return None,
+        Standing::Mute => "it has not said yet what time it is".to_owned(),
+        Standing::Unreachable => "eight questions without an answer, or it refuses us".to_owned(),
+        Standing::NotFound => "its name has no address".to_owned(),
+        Standing::Truechimer | Standing::Undecided => return None,
     })
 }
 
@@ -267,6 +284,7 @@ impl SourceReply {
             adjusted: seconds(last.map(|last| last.adjusted)),
             distance: seconds(last.map(|last| last.distance)),
             reference_name: source.reference_name.map(|name| letters(&name)),
+            smearing: source.smearing.map(|smearing| smearing.word().to_owned()),
         }
     }
 }

@@ -94,6 +94,8 @@ pub enum Key {
     Pause,
     /// What the keys do.
     Help,
+    /// Nothing: no key with a meaning, which closes that list all the same.
+    Other,
 }
 
 /// What is known of the time.
@@ -262,6 +264,7 @@ impl State {
                 self.frozen = if self.is_paused() { None } else { Some(Box::new(self.live.clone())) }
             }
             Key::Help => self.is_helping = true,
+            Key::Other => {}
         }
         None
     }

@@ -255,6 +255,10 @@ fn all_are_believed(daemon: &Daemon<'_>, count: usize) {
         let nts = source.nts.expect("it is asked by NTS");
         assert_eq!(nts.cipher.as_deref(), Some("AES-SIV-CMAC-256"));
         assert!((6..=8).contains(&nts.cookies), "{nts:?}");
+        let (until, left) =
+            (nts.certificate_until.expect("shown"), nts.certificate_left.expect("the time is known"));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!(now < until && 0.0 < left, "{nts:?}");
     }
 }
 

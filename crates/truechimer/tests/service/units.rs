@@ -1,5 +1,6 @@
 //! The units before systemd's own judges, which need no running systemd.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -23,7 +24,19 @@ fn units(host: &Host) -> Option<Vec<PathBuf>> {
     let mut units: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     units.sort();
     assert_eq!(units.len(), 7, "{units:?}");
+    units.push(exporter(host));
     Some(units)
+}
+
+/// The unit that is handed out for the exporter, whose program exists.
+fn exporter(host: &Host) -> PathBuf {
+    const PROGRAM: &str = "/usr/local/sbin/truechimer-exporter";
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contrib/systemd/truechimer-exporter.service");
+    let text = fs::read_to_string(unit).unwrap();
+    assert_eq!(text.matches(PROGRAM).count(), 1, "{text}");
+    let path = host.at("truechimer-exporter.service");
+    fs::write(&path, text.replace(PROGRAM, env!("CARGO_BIN_EXE_truechimer"))).unwrap();
+    path
 }
 
 fn analyze(arguments: &[&str], units: &[PathBuf]) -> Output {

@@ -114,3 +114,28 @@ fn the_one_that_was_silent_for_longest_goes() {
     let first = clients.iter().find(|client| client.address == all[0]).expect("it stayed");
     assert_eq!((first.asked, first.last), (2, at(10_000)));
 }
+
+/// The system has given no memory yet for what is asked for as zeros and not written to.
+#[test]
+fn a_table_that_nobody_has_asked_is_all_zero_and_its_sets_are_lines_of_the_cache() {
+    for count in [1, 64, 16_384] {
+        let clients = clients(count);
+        assert!(clients.words.iter().all(|word| *word == 0));
+        assert_eq!(clients.words[clients.begins..].as_ptr() as usize % LINE, 0);
+        assert!(clients.begins + clients.capacity() * PLACE <= clients.words.len());
+        assert_eq!(clients.iter().count(), 0);
+    }
+}
+
+#[test]
+fn a_place_holds_any_client() {
+    for (key, instant, asked, limited) in
+        [(u64::MAX, i64::MIN, u32::MAX, 0), (0, i64::MAX, 1, u32::MAX), (7, -1, 0x8000_0000, 3)]
+    {
+        let mut words = [0; PLACE];
+        Entry { key, due: instant, last: !instant, asked, limited }.write(&mut words);
+        let read = Entry::read(&words);
+        assert_eq!((read.key, read.due, read.last), (key, instant, !instant));
+        assert_eq!((read.asked, read.limited), (asked, limited));
+    }
+}

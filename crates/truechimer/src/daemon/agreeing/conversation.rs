@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{self, CertificateDer};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
@@ -77,12 +78,13 @@ pub(super) fn agree_at(addresses: &[SocketAddr], place: &Place, dates: Dates) ->
     let name = pki_types::ServerName::try_from(place.host.clone()).map_err(|error| {
         Failure::new(NoKeys::OtherName, format_args!("no certificate has such a name: {error}"))
     })?;
-    let config = config(place, dates)?;
+    let verifier = verifier(place, dates)?;
+    let config = config(Arc::clone(&verifier), dates)?;
     let ends = clock::mono() + PATIENCE;
     let stream = connect(addresses, ends)?;
     let peer = stream.peer_addr().map_err(|error| Failure::new(NoKeys::Broken, error))?;
-    let mut tls =
-        ClientConnection::new(config, name).map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
+    let mut tls = ClientConnection::new(config, name.clone())
+        .map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
     let answer = converse(&mut tls, &mut Timed { stream, ends })?;
     let keys = keys(&tls, answer.aead, answer.exporter)?;
     let servers = servers(&answer, peer.ip())?;
@@ -90,21 +92,27 @@ pub(super) fn agree_at(addresses: &[SocketAddr], place: &Place, dates: Dates) ->
         keys,
         cookies: answer.cookies.iter().filter_map(|bytes| Cookie::new(bytes)).collect(),
         servers,
+        certified_until: tls.peer_certificates().and_then(|chain| verifier.valid_until(chain, &name)),
     })
 }
 
+/// Who looks at the certificates of a server.
+fn verifier(place: &Place, dates: Dates) -> Result<Arc<Verifier>, Failure> {
+    let verifier = Verifier::new(place.authorities()?, provider(), dates);
+    verifier.map(Arc::new).map_err(|error| Failure::new(NoKeys::Ourselves, error))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
 /// TLS 1.3 and nothing older, one protocol, nothing remembered between connections.
-fn config(place: &Place, dates: Dates) -> Result<Arc<ClientConfig>, Failure> {
-    let authorities = place.authorities()?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(Now(dates)));
+fn config(verifier: Arc<Verifier>, dates: Dates) -> Result<Arc<ClientConfig>, Failure> {
+    let builder = ClientConfig::builder_with_details(provider(), Arc::new(Now(dates)));
     let builder = builder
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
-    let verifier = Verifier::new(authorities, provider, dates)
-        .map_err(|error| Failure::new(NoKeys::Ourselves, error))?;
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;

@@ -5,6 +5,8 @@
 //! time: signatures, authorities, names, purposes. It is found by asking the library, which names the certificate's first
 //! day when it refuses it as too early.
 //!
+//! In the same way the library is asked until when the certificates are valid, for people to read.
+//!
 //! **Invariant:** no certificate passes that the library would not let pass at a time which the node allows.
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use truechimer_core::node::Dates;
+use truechimer_time::{Span, Time, Utc};
 
 /// So many certificates of a server can put the time off to their first day. Longer chains of different days are not known.
 const LINKS_MAX: usize = 8;
@@ -53,6 +56,40 @@ impl Verifier {
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), provider);
         Ok(Self { library: builder.build()?, dates })
     }
+
+    /// The last second at which a chain passes for a server of this name, its own certificate in front. `None`, if it passes
+    /// at no time that the library can be asked about.
+    pub(super) fn valid_until(
+        &self,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+    ) -> Option<Time<Utc>> {
+        let (own, between) = chain.split_first()?;
+        let last =
+            last_time(|when| self.library.verify_server_cert(own, between, name, &[], when).map(drop))?;
+        Some(Time::from_epoch(Span::from_secs(i64::try_from(last.as_secs()).ok()?)))
+    }
+}
+
+/// The end of time for certificates: the last second of the year 9999 (RFC 5280, section 4.1.2.5).
+const LAST: u64 = 253_402_300_799;
+
+/// The last time at which the library says yes: asked at the end of time, and where that is too late for a certificate at
+/// that one's last second.
+fn last_time(ask: impl Fn(UnixTime) -> Result<(), Error>) -> Option<UnixTime> {
+    let mut when = UnixTime::since_unix_epoch(Duration::from_secs(LAST));
+    for _ in 0..=LINKS_MAX {
+        match ask(when) {
+            Ok(()) => return Some(when),
+            Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }))
+                if not_after < when =>
+            {
+                when = not_after;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Asks at `first`, and where that is too early for a certificate at that one's first second.

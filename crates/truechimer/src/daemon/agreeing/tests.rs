@@ -17,7 +17,7 @@ use truechimer_core::wire::aead::Aead;
 use truechimer_core::wire::nts_ke::ALPN;
 use truechimer_core::wire::nts_ke::response::Granted;
 use truechimer_sys::poll::{Interest, PollSet};
-use truechimer_time::{Span, Time, Utc};
+use truechimer_time::{Civil, Span, Time, Utc};
 
 use super::conversation::{PATIENCE, agree_at};
 use super::*;
@@ -144,6 +144,26 @@ fn bad_input_37_without_the_time_the_dates_of_a_chain_must_meet_after_the_floor(
         let place = world.granting(certificate, granted(Aead::SivCmac256, None, None));
         let outcome = world.agree(place, "ke.example.test", since(floor)).err().map(|failure| failure.why);
         assert_eq!(outcome, expected, "{years:?} by {between:?} since {floor}");
+    }
+}
+
+/// The chain ends with the first of its certificates that does.
+#[test]
+fn how_long_a_chain_is_valid_is_known_with_the_keys() {
+    let world = World::new();
+    let cases = [
+        ((2020, 2050), None, WHEN, 2050),
+        ((2020, 2031), None, WHEN, 2031),
+        ((2020, 2050), Some((2020, 2040)), WHEN, 2040),
+        ((2020, 2040), Some((2020, 2050)), WHEN, 2040),
+        ((2030, 2040), Some((2039, 2050)), since(1970), 2040),
+    ];
+    for (years, between, dates, expected) in cases {
+        let certificate = Certificate { years, between, ..Certificate::default() };
+        let place = world.granting(certificate, granted(Aead::SivCmac256, None, None));
+        let agreement = world.agree(place, "ke.example.test", dates).expect("keys");
+        let until = agreement.certified_until.map(|until| Civil::of(until).to_string());
+        assert_eq!(until, Some(format!("{expected}-01-01T00:00:00Z")), "{years:?} by {between:?}");
     }
 }
 
