@@ -435,14 +435,14 @@ impl Daemon {
     }
 
     fn steer(&mut self, command: Steering) {
-        if let Steering::Step(by) = command {
+        if let Steering::Step(by) | Steering::Mend(by) = command {
             self.announce_step(by);
         }
         let before = self.now();
         let outcome = self.clock.steer(command);
         let after = self.now();
         match (command, outcome) {
-            (Steering::Step(_), _) => {
+            (Steering::Step(_) | Steering::Mend(_), _) => {
                 self.references.stepped();
                 self.step = Some((before, after));
             }
