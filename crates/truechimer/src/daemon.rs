@@ -565,7 +565,7 @@ impl Daemon {
 
     fn save(&mut self) {
         self.saved = clocks::mono();
-        self.chronicle.iter_mut().for_each(Chronicle::sync);
+        self.chronicle(Chronicle::sync);
         let Some(learned) = self.node.learned(&self.now()) else { return };
         if let Err(error) = self.store.save(&learned) {
             self.story.say(Level::Error, &format!("cannot save what was learned: {error}"));
