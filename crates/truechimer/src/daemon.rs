@@ -487,6 +487,9 @@ impl Daemon {
         for complaint in self.references.complaints() {
             self.story.say(Level::Warn, &complaint);
         }
+        for unseen in self.vigil.iter().flat_map(Vigil::unseen) {
+            self.story.say(Level::Warn, &unseen.to_string());
+        }
     }
 
     /// Who serves time that is not UTC says so, each time.

@@ -10,6 +10,7 @@
 //! | the guest stood still | the battery clock, once a minute |
 //! | we were kept from running | when we were woken |
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -45,6 +46,43 @@ pub struct Vigil {
     host: Option<(VmClock, Incarnation)>,
     counter: Watched<String>,
     battery: Watched<Battery>,
+    unseen: Vec<Unseen>,
+}
+
+/// What could not be watched although this machine may have it, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum Unseen {
+    /// The host's page.
+    #[error(
+        "the page of the host (VMClock, {path}) cannot be read: {error}; a migration of this guest is not noticed by it. Let \
+         the daemon's account and its sandbox read {path}"
+    )]
+    Host {
+        /// Where it is.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The host's page, of which nothing can be had.
+    #[error(
+        "the page of the host (VMClock, {path}) is never at rest: a host was stopped while it wrote; a migration of this guest \
+         is not noticed by it"
+    )]
+    Restless {
+        /// Where it is.
+        path: String,
+    },
+    /// The timer.
+    #[error(
+        "the kernel does not tell when the clock is set or the machine wakes: {0}; it is noticed up to a second later instead"
+    )]
+    ClockSets(io::Error),
+    /// The kernel's messages.
+    #[error(
+        "the kernel does not tell when the network changes (netlink): {0}; sources that could not be reached are asked when \
+         it is their turn"
+    )]
+    Network(io::Error),
 }
 
 /// Something that is looked at now and then.
@@ -84,17 +122,23 @@ impl Battery {
 }
 
 impl Vigil {
-    /// Watches from now on. What this machine does not have is not watched, and that is no news.
+    /// Watches from now on. What this machine does not have is not watched, and that is no news; what it has and we cannot
+    /// watch is in [`Vigil::unseen`].
     pub fn begin(vmclock: &Path, now: Time<Mono>) -> Self {
-        let host = VmClock::open(vmclock).ok().flatten();
-        let host = host.and_then(|clock| clock.incarnation().map(|seen| (clock, seen)));
+        let mut unseen = Vec::new();
         Self {
-            sets: ClockSets::watch().ok(),
-            network: NetworkChanges::watch().ok(),
-            host,
+            sets: watched(ClockSets::watch(), Unseen::ClockSets, &mut unseen),
+            network: watched(NetworkChanges::watch(), Unseen::Network, &mut unseen),
+            host: host(vmclock, &mut unseen),
             counter: Watched::new(now),
             battery: Watched::new(now),
+            unseen,
         }
+    }
+
+    /// What could not be watched, to be said once.
+    pub fn unseen(&self) -> &[Unseen] {
+        &self.unseen
     }
 
     /// Ready when there is something to look at.
@@ -150,6 +194,29 @@ impl Vigil {
         let beside = Battery::beside(shown?, now);
         let before = self.battery.seen.replace(beside)?;
         beside.stood_still(before).map(|by| Interruption::Paused { by })
+    }
+}
+
+/// What is watched, or a word of why it is not.
+fn watched<T>(begun: io::Result<T>, why: fn(io::Error) -> Unseen, unseen: &mut Vec<Unseen>) -> Option<T> {
+    begun.map_err(|error| unseen.push(why(error))).ok()
+}
+
+fn host(path: &Path, unseen: &mut Vec<Unseen>) -> Option<(VmClock, Incarnation)> {
+    let path_text = || path.display().to_string();
+    match VmClock::open(path) {
+        Ok(None) => None,
+        Ok(Some(clock)) => match clock.incarnation() {
+            Some(seen) => Some((clock, seen)),
+            None => {
+                unseen.push(Unseen::Restless { path: path_text() });
+                None
+            }
+        },
+        Err(error) => {
+            unseen.push(Unseen::Host { path: path_text(), error });
+            None
+        }
     }
 }
 
@@ -218,6 +285,26 @@ mod tests {
         host.write_all_at(&[6], 16).expect("written");
         assert_eq!(vigil.look(&now, now.mono), [Input::Interrupted(Interruption::Moved)]);
         assert_eq!(vigil.look(&now, now.mono), []);
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_watched_is_said_and_what_is_not_there_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vmclock0");
+        let now = readings(1000, NOON, 0);
+        let said = || -> Vec<String> {
+            Vigil::begin(&path, now.mono).unseen().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(said(), [""; 0], "there is none");
+        fs::write(&path, page()).expect("written");
+        assert_eq!(said(), [""; 0]);
+        let mut restless = page();
+        restless[12] = 3;
+        fs::write(&path, restless).expect("written");
+        assert!(said()[0].contains("is never at rest"), "{:?}", said());
+        fs::write(&path, "no clock").expect("written");
+        assert!(said()[0].contains("too short for a VMClock"), "{:?}", said());
+        assert_eq!(said().len(), 1);
     }
 
     #[test]
