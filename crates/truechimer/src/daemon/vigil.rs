@@ -6,6 +6,7 @@
 //! | the clock was set, the machine woke | a timer of the kernel, which wakes us at once |
 //! | an address or a route came or went | the kernel, which wakes us at once |
 //! | the guest was moved, or goes on from an image | VMClock, at each turn of the loop |
+//! | the guest goes on from an image, where there is no VMClock | the kernel's word of another VMGenID, which wakes us at once |
 //! | the kernel counts by other hardware | its name for the clocksource, once a second at most |
 //! | the guest stood still | the battery clock, once a minute |
 //! | we were kept from running | when we were woken |
@@ -18,6 +19,7 @@ use truechimer_core::event::Interruption;
 use truechimer_core::node::Input;
 use truechimer_sys::clock::Readings;
 use truechimer_sys::clock_set::ClockSets;
+use truechimer_sys::generation::Generations;
 use truechimer_sys::network::NetworkChanges;
 use truechimer_sys::system;
 use truechimer_sys::vmclock::{Incarnation, VmClock};
@@ -44,6 +46,7 @@ pub struct Vigil {
     sets: Option<ClockSets>,
     network: Option<NetworkChanges>,
     host: Option<(VmClock, Incarnation)>,
+    generations: Option<Generations>,
     counter: Watched<String>,
     battery: Watched<Battery>,
     unseen: Vec<Unseen>,
@@ -72,6 +75,11 @@ pub enum Unseen {
         /// Where it is.
         path: String,
     },
+    /// The kernel's word of another generation.
+    #[error(
+        "the kernel does not tell when this guest goes on from an image (VMGenID, by netlink): {0}; it is not noticed by that"
+    )]
+    Generations(io::Error),
     /// The timer.
     #[error(
         "the kernel does not tell when the clock is set or the machine wakes: {0}; it is noticed up to a second later instead"
@@ -126,10 +134,16 @@ impl Vigil {
     /// watch is in [`Vigil::unseen`].
     pub fn begin(vmclock: &Path, now: Time<Mono>) -> Self {
         let mut unseen = Vec::new();
+        let host = host(vmclock, &mut unseen);
+        let generations = match &host {
+            Some(_) => None,
+            None => watched(Generations::watch(), Unseen::Generations, &mut unseen).flatten(),
+        };
         Self {
             sets: watched(ClockSets::watch(), Unseen::ClockSets, &mut unseen),
             network: watched(NetworkChanges::watch(), Unseen::Network, &mut unseen),
-            host: host(vmclock, &mut unseen),
+            host,
+            generations,
             counter: Watched::new(now),
             battery: Watched::new(now),
             unseen,
@@ -144,7 +158,8 @@ impl Vigil {
     /// Ready when there is something to look at.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let sets = self.sets.as_ref().map(ClockSets::as_fd);
-        sets.into_iter().chain(self.network.as_ref().map(NetworkChanges::as_fd))
+        let network = self.network.as_ref().map(NetworkChanges::as_fd);
+        sets.into_iter().chain(network).chain(self.generations.as_ref().map(Generations::as_fd))
     }
 
     /// By which number the host tells where we are, as it was when we last looked.
@@ -165,7 +180,10 @@ impl Vigil {
         let network = has_changed.then_some(Input::NetworkChanged);
         let late = now.mono - wanted;
         let starved = (late > LATE).then_some(Input::Starved { late });
-        let interruption = self.host_says().or_else(|| self.counter_says(now.mono)).or_else(|| {
+        let generation = self.generations.as_ref().is_some_and(Generations::drain);
+        let generation = generation.then_some(Interruption::Moved);
+        let host = self.host_says().or(generation);
+        let interruption = host.or_else(|| self.counter_says(now.mono)).or_else(|| {
             let due = self.battery.due <= now.mono;
             due.then(system::battery_clock).and_then(|shown| self.battery_says(now, shown))
         });
