@@ -7,6 +7,7 @@
 #   judge NAME SECONDS [EVERY]         a table of truth and claims, in /NAME
 #   within NAME FROM-TO MICROSECONDS   how far the clock was off in these seconds of it: a row of the results
 #   first NAME MICROSECONDS   from when on it was right to so much: a row of the results
+#   host_page MARKER           the page by which a host tells of a migration, as a file: another marker, another place
 #   leap + | -                 a leap second at the end of 2026, in /leaps
 #   check NAME COMMAND..               something that must hold; the functions at the end are meant for it
 #
@@ -128,6 +129,16 @@ within() {
 }
 
 first() { echo "guest: first $1 $2 $(truth-tool first /"$1" "$2")"; }
+
+# Magic, size, version and counter, sequence, marker: /dev/vmclock0 as Linux 6.13 has it.
+host_page() {
+	page='VCLK\000\020\000\000\001\000\000\000\002\000\000\000'
+	if [ -e /dev/vmclock0 ]; then
+		printf "\\00$1" | dd of=/dev/vmclock0 bs=1 seek=16 conv=notrunc 2>/dev/null
+	else
+		{ printf "$page\\00$1"; dd if=/dev/zero bs=4079 count=1 2>/dev/null; } >/dev/vmclock0
+	fi
+}
 
 leap() { truth-tool leaps "$1" 2026 >/leaps; }
 

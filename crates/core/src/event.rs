@@ -317,6 +317,8 @@ pub enum SteeringFault {
     Invalid,
     /// The keeper of the clock holds the command to be wrong: too large a step, too fast a rate, before the floor.
     Vetoed,
+    /// The keeper of the clock has made as many steps after interruptions as it makes in a day.
+    Spent,
     /// The keeper of the clock is gone, or does not answer.
     KeeperLost,
     /// Anything else, by its error number.

@@ -16,6 +16,7 @@ extern crate std;
 pub mod classic;
 pub mod discipline;
 pub mod event;
+pub mod keeping;
 pub mod learned;
 pub mod measure;
 pub mod moment;

@@ -214,6 +214,8 @@ pub enum Steering {
     Rate(Rate),
     /// Jump by so much.
     Step(Span),
+    /// The same, to mend what an interruption has done to a settled clock: it goes by another leave.
+    Mend(Span),
 }
 
 /// All that a node is born with.

@@ -134,10 +134,24 @@ pub struct ClockPolicy {
     pub step_threshold: Span,
     /// ..and only within this many first updates of the clock (chrony's `makestep`). Then never again without leave.
     pub step_updates: u32,
+    /// What may be stepped after an interruption of the counter, however long the clock has been settled. `None`: nothing.
+    pub mending: Option<Mending>,
     /// The fastest slew, apart from the correction of the frequency.
     pub max_slew: Rate,
     /// An error beyond this, once stepping is over, is not acted on: the clock is left alone, and that is said.
     pub panic: Span,
+}
+
+/// The most steps in a day that may mend.
+pub const MENDS_MAX: u32 = 24;
+
+/// Leave, given beforehand, to step a settled clock that was left behind when the machine stood still, slept or was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mending {
+    /// An error beyond this is not stepped.
+    pub longest: Span,
+    /// So many steps within a day, at most [`MENDS_MAX`].
+    pub per_day: u32,
 }
 
 /// When to believe.
@@ -167,11 +181,12 @@ pub struct TrustPolicy {
 }
 
 impl Default for ClockPolicy {
-    /// Step errors over 0.1 s in the first three updates; slew at most 500 ppm; give up beyond 1000 s.
+    /// Step errors over 0.1 s in the first three updates, and no other; slew at most 500 ppm; give up beyond 1000 s.
     fn default() -> Self {
         Self {
             step_threshold: Span::from_millis(100),
             step_updates: 3,
+            mending: None,
             max_slew: Rate::from_ppb(500_000),
             panic: Span::from_secs(1000),
         }

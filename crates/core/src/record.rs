@@ -100,6 +100,7 @@ fn write_input(line: &mut String, input: &Input) -> fmt::Result {
             match command {
                 Steering::Rate(rate) => write!(line, "steered rate {} ", rate.as_attos_per_second())?,
                 Steering::Step(by) => write!(line, "steered step {by} ")?,
+                Steering::Mend(by) => write!(line, "steered mend {by} ")?,
             }
             match outcome {
                 Ok(rate) => write!(line, "ok {}", rate.as_attos_per_second()),
@@ -147,6 +148,7 @@ fn fault_code(fault: SteeringFault) -> i32 {
         SteeringFault::NotPermitted => 1,
         SteeringFault::Invalid => 22,
         SteeringFault::KeeperLost => 32,
+        SteeringFault::Spent => 122,
         SteeringFault::Other(errno) => errno,
     }
 }
@@ -157,6 +159,7 @@ fn fault_of(code: i32) -> SteeringFault {
         1 => SteeringFault::NotPermitted,
         22 => SteeringFault::Invalid,
         32 => SteeringFault::KeeperLost,
+        122 => SteeringFault::Spent,
         errno => SteeringFault::Other(errno),
     }
 }
@@ -197,7 +200,7 @@ pub fn update_line(update: &Update, status: Status) -> String {
     let verdict = match verdict {
         Verdict::Hold => String::from("hold"),
         Verdict::Slew { by, over } => alloc::format!("slew {by} {over}"),
-        Verdict::Step { by } => alloc::format!("step {by}"),
+        Verdict::Step { by } | Verdict::Mend { by } => alloc::format!("step {by}"),
         Verdict::Refuse { error } => alloc::format!("refuse {error}"),
     };
     alloc::format!("u {raw} {tai} {offset} {rate} {sigma} {bound} {status} {good} {bad} {verdict}")
@@ -368,6 +371,7 @@ impl<'a> Columns<'a> {
         match self.word("command")? {
             "rate" => self.rate("rate").map(Steering::Rate),
             "step" => self.parse("step").map(Steering::Step),
+            "mend" => self.parse("mend").map(Steering::Mend),
             _ => Err(RecordError::Unreadable("command")),
         }
     }
@@ -423,6 +427,10 @@ mod tests {
             Input::Steered {
                 command: Steering::Rate(Rate::from_ppb(-9)),
                 outcome: Err(SteeringFault::Vetoed),
+            },
+            Input::Steered {
+                command: Steering::Mend(Span::from_secs(1)),
+                outcome: Err(SteeringFault::Spent),
             },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::NotPermitted) },
             Input::Steered { command: Steering::Rate(Rate::ZERO), outcome: Err(SteeringFault::KeeperLost) },

@@ -116,7 +116,7 @@ impl Kernel {
         match command {
             Steering::Rate(rate) if self.spec.is_deaf => return Ok(self.possible(rate)),
             Steering::Rate(rate) => self.work.set_rate(self.possible(rate)),
-            Steering::Step(by) => {
+            Steering::Step(by) | Steering::Mend(by) => {
                 let by = Span::from_nanos(by.as_nanos());
                 self.work.step(by).map_err(|_beyond| SteeringFault::Invalid)?;
             }

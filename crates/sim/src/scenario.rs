@@ -45,6 +45,8 @@ pub struct Scenario {
     pub watch: Span,
     /// The machine's kernel.
     pub kernel: KernelSpec,
+    /// Commands to it go through a keeper, as the daemon's do.
+    pub is_kept: bool,
     /// The daemon is killed, and started again with what it had learned, just before these of all the things that happen
     /// to it, counted from its first birth on; in ascending order.
     pub deaths: Vec<u64>,
@@ -137,6 +139,7 @@ impl Default for Scenario {
             rhythm: Rhythm::Adaptive,
             watch: Span::from_secs(16),
             kernel: KernelSpec::default(),
+            is_kept: false,
             deaths: Vec::new(),
             min_operators: None,
             nts_bootstrap: None,

@@ -7,11 +7,13 @@ use std::iter::Peekable;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::vec::IntoIter;
 
-use truechimer_core::event::Event;
+use truechimer_core::event::{Event, SteeringFault};
+use truechimer_core::keeping::{Ledger, Rules, judge};
 use truechimer_core::learned::Learned;
 use truechimer_core::measure::reference::Misreading;
 use truechimer_core::moment::{Moment, Stamp, StampedBy};
-use truechimer_core::node::{Action, Birth, Dates, Input, Node};
+use truechimer_core::node::{Action, Birth, Dates, Input, Node, Steering};
+use truechimer_core::policy::Policy;
 use truechimer_core::source::SourceId;
 use truechimer_core::source::association::ExchangeId;
 use truechimer_core::source::nts::{Agreement, NoKeys};
@@ -36,6 +38,9 @@ const RAW_AT_START: Span = Span::from_secs(1000);
 
 /// True time never advances by less than this between two wake-ups, so that rounding cannot stop the world.
 const STRIDE_MIN: Span = Span::from_nanos(100);
+
+/// A simulated machine boots once.
+const BOOT: &str = "boot";
 
 const SECOND: Span = Span::from_secs(1);
 
@@ -78,6 +83,7 @@ pub struct World {
     pending: VecDeque<Input>,
     deaths: Peekable<IntoIter<u64>>,
     is_watched: bool,
+    keeper: Option<(Rules, Ledger)>,
     outcome: Outcome,
 }
 
@@ -226,6 +232,7 @@ impl World {
             pending: VecDeque::new(),
             deaths: scenario.deaths.clone().into_iter().peekable(),
             is_watched: false,
+            keeper: scenario.is_kept.then(|| (rules(scenario), Ledger::new(BOOT))),
             outcome: Outcome::default(),
         };
         for (after, change) in &scenario.changes {
@@ -414,7 +421,8 @@ impl World {
                 self.kernel.hear(self.oscillator.raw(), &publication);
             }
             Action::Steer(command) => {
-                let outcome = self.kernel.steer(self.oscillator.raw(), command);
+                let outcome =
+                    self.keep(command).and_then(|()| self.kernel.steer(self.oscillator.raw(), command));
                 self.pending.push_back(Input::Steered { command, outcome });
             }
             Action::Tell(event) => {
@@ -425,6 +433,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What the keeper of the clock says to a command, if there is one: the daemon's rules, and a book that outlives it.
+    fn keep(&mut self, command: Steering) -> Result<(), SteeringFault> {
+        let now = self.moment();
+        let Some((rules, ledger)) = &mut self.keeper else { return Ok(()) };
+        judge(rules, ledger, command, &now)?;
+        ledger.enter(command, &now);
+        *ledger = Ledger::parse(&ledger.to_string(), BOOT);
+        Ok(())
     }
 
     /// The connection takes a moment, and is not cut with the way of the datagrams.
@@ -517,6 +535,12 @@ impl World {
         self.node = Node::new(birth, &now);
         self.tell_node(Input::Wake);
     }
+}
+
+/// By what the keeper judges.
+fn rules(scenario: &Scenario) -> Rules {
+    let Policy { clock, trust, .. } = scenario.policy();
+    Rules::new(&clock, &trust, Time::from_epoch(scenario.floor.since_epoch()))
 }
 
 /// What the daemon is born with in its first life, and with other chances in each later one.

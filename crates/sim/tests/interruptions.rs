@@ -1,7 +1,8 @@
 //! A counter that was interrupted, where only something beside the clocks tells: what was known is void at once, and
 //! the time is measured anew.
 
-use truechimer_core::event::{Event, Interruption};
+use truechimer_core::event::{Event, Interruption, SteeringFault};
+use truechimer_core::policy::{ClockPolicy, Mending};
 use truechimer_core::status::Status;
 use truechimer_sim::oscillator::OscillatorSpec;
 use truechimer_sim::scenario::{Change, Scenario};
@@ -26,7 +27,11 @@ fn interrupted(stood: Span, retuned: Rate, noticed: Interruption, seed: u64) -> 
         changes: vec![(Span::from_secs(4 * HOUR), Change::Interrupt { stood, retuned, noticed })],
         ..Scenario::default()
     };
-    World::new(&scenario, seed).with_story().watched().run()
+    lived(&scenario, seed)
+}
+
+fn lived(scenario: &Scenario, seed: u64) -> Outcome {
+    World::new(scenario, seed).with_story().watched().run()
 }
 
 /// How long nothing was known, and that it is told.
@@ -114,4 +119,150 @@ fn the_time_is_known_within_seconds_of_a_network() {
             assert_eq!(outcome.oracle.bounds_false, 0);
         }
     }
+}
+
+/// A guest of which the operator has said how much of an interruption may be stepped, behind a keeper.
+fn mending(longest: Span, per_day: u32, changes: Vec<(Span, Change)>) -> Scenario {
+    Scenario {
+        servers: four(),
+        duration: Span::from_secs(8 * HOUR),
+        clock: ClockPolicy { mending: Some(Mending { longest, per_day }), ..ClockPolicy::default() },
+        is_kept: true,
+        changes,
+        ..Scenario::default()
+    }
+}
+
+fn pause_at(at: Span, seconds: i64) -> (Span, Change) {
+    let stood = Span::from_secs(seconds);
+    let noticed = Interruption::Paused { by: stood };
+    (at, Change::Interrupt { stood, retuned: Rate::ZERO, noticed })
+}
+
+/// The steps of a settled clock: when, and by how much.
+fn late_steps(outcome: &Outcome) -> Vec<(Span, Span)> {
+    let story = outcome.story.as_ref().expect("kept");
+    let step = |(at, event): &(Span, Event)| match event {
+        Event::Stepped { by } if *at > Span::from_secs(HOUR) => Some((*at, *by)),
+        _ => None,
+    };
+    story.iter().filter_map(step).collect()
+}
+
+/// When a command was refused, and why.
+fn refusals(outcome: &Outcome) -> Vec<(Span, SteeringFault)> {
+    let story = outcome.story.as_ref().expect("kept");
+    let refusal = |(at, event): &(Span, Event)| match event {
+        Event::SteeringFailed { fault } => Some((*at, *fault)),
+        _ => None,
+    };
+    story.iter().filter_map(refusal).collect()
+}
+
+#[test]
+fn with_leave_given_beforehand_the_clock_is_right_within_seconds_of_a_pause() {
+    for seed in 0..4 {
+        for seconds in [3, 60, 3 * HOUR] {
+            let pause = pause_at(Span::from_secs(4 * HOUR), seconds);
+            let outcome = lived(&mending(Span::from_secs(4 * HOUR), 3, vec![pause]), seed);
+            let [(at, by)] = late_steps(&outcome)[..] else { panic!("{:?}", late_steps(&outcome)) };
+            let resumed = Span::from_secs(4 * HOUR + seconds);
+            assert!(at - resumed < BURST, "{seconds} s: {:?} after it", at - resumed);
+            assert!((by - Span::from_secs(seconds)).abs() < Span::from_millis(10), "{by:?}");
+            assert!(outcome.clock_error.abs() < Span::from_millis(1), "{:?}", outcome.clock_error);
+            assert_eq!(refusals(&outcome), []);
+            assert_honest(&outcome);
+        }
+    }
+}
+
+/// A kernel that wakes gets the time from its battery clock, which may be off.
+#[test]
+fn with_leave_a_clock_that_slept_is_right_within_seconds_too() {
+    for rtc_error in [-2, 2].map(Span::from_secs) {
+        let sleep = Change::Sleep { slept: Span::from_secs(HOUR), rtc_error };
+        let outcome = lived(&mending(Span::from_secs(60), 3, vec![(Span::from_secs(2 * HOUR), sleep)]), 1);
+        let [(_, by)] = late_steps(&outcome)[..] else { panic!("{:?}", late_steps(&outcome)) };
+        assert!((by.abs() - rtc_error.abs()).abs() < Span::from_millis(10), "{by:?}");
+        assert!(outcome.clock_error.abs() < Span::from_millis(1), "{:?}", outcome.clock_error);
+        assert_honest(&outcome);
+    }
+}
+
+#[test]
+fn an_error_beyond_the_leave_is_slewed_as_ever() {
+    let pause = pause_at(Span::from_secs(4 * HOUR), 60);
+    let outcome = lived(&mending(Span::from_secs(59), 3, vec![pause]), 5);
+    assert_eq!(late_steps(&outcome), []);
+    assert!(outcome.clock_error > Span::from_secs(50), "{:?}", outcome.clock_error);
+    assert_honest(&outcome);
+}
+
+#[test]
+fn when_the_steps_of_the_day_are_spent_the_clock_is_slewed_and_that_is_said() {
+    let day = 24 * HOUR;
+    let changes = vec![
+        pause_at(Span::from_secs(2 * HOUR), 60),
+        pause_at(Span::from_secs(3 * HOUR), 30),
+        pause_at(Span::from_secs(4 * HOUR), 5),
+        pause_at(Span::from_secs(day + 2 * HOUR + 600), 7),
+    ];
+    let scenario =
+        Scenario { duration: Span::from_secs(30 * HOUR), ..mending(Span::from_secs(HOUR), 2, changes) };
+    let outcome = lived(&scenario, 3);
+    let hours: Vec<i64> =
+        late_steps(&outcome).iter().map(|(at, _)| at.as_nanos() / 3_600_000_000_000).collect();
+    assert_eq!(hours, [2, 3, 26], "the budget is that of any 24 hours");
+    let [(at, SteeringFault::Spent)] = refusals(&outcome)[..] else { panic!("{:?}", refusals(&outcome)) };
+    assert!(at - Span::from_secs(4 * HOUR) < BURST);
+    assert!(outcome.clock_error.abs() < Span::from_millis(1), "{:?}", outcome.clock_error);
+    assert_honest(&outcome);
+}
+
+#[test]
+fn a_restart_does_not_refill_the_budget() {
+    let changes = vec![
+        pause_at(Span::from_secs(2 * HOUR), 60),
+        (Span::from_secs(3 * HOUR), Change::Restart),
+        pause_at(Span::from_secs(4 * HOUR), 4),
+    ];
+    let outcome = lived(&mending(Span::from_secs(HOUR), 1, changes), 3);
+    assert_eq!(late_steps(&outcome).len(), 1, "{:?}", late_steps(&outcome));
+    assert!(matches!(refusals(&outcome)[..], [(_, SteeringFault::Spent)]), "{:?}", refusals(&outcome));
+    assert!(outcome.clock_error.abs() < Span::from_millis(1), "slewed: {:?}", outcome.clock_error);
+}
+
+/// Whoever has the network can contradict himself, bring the sources to contradict the oscillator, and keep everybody silent.
+/// None of that is an interruption.
+#[test]
+fn what_comes_from_the_network_never_gives_leave_to_step() {
+    for seed in 0..4 {
+        let mut scenario = mending(Span::from_secs(HOUR), 3, Vec::new());
+        for server in &mut scenario.servers {
+            // All of them lead away, faster than any oscillator that keeps its promises.
+            server.ramp = Rate::from_ppb(2_000_000);
+        }
+        let cut = |hours: i64, is_cut| (Span::from_secs(hours * HOUR), Change::CutAll(is_cut));
+        scenario.changes =
+            vec![cut(2, true), cut(4, false), (Span::from_secs(4 * HOUR + 1), Change::NetworkChanged)];
+        let outcome = lived(&scenario, seed);
+        let story = outcome.story.as_ref().expect("kept");
+        let doubts = story.iter().filter(|(_, event)| *event == Event::OscillatorDoubted).count();
+        assert!(doubts > 0, "the attack was one");
+        assert_eq!(late_steps(&outcome), []);
+    }
+}
+
+/// Two of four servers tell the time of before the pause: no majority, no step.
+#[test]
+fn after_an_interruption_half_of_the_sources_cannot_step_the_clock() {
+    let mut scenario = mending(Span::from_secs(HOUR), 3, vec![pause_at(Span::from_secs(4 * HOUR), 60)]);
+    for (server, is_cut) in [(0, true), (1, true)] {
+        let at = Span::from_secs(4 * HOUR) - Span::from_secs(1);
+        scenario.changes.insert(0, (at, Change::Cut { server, is_cut }));
+    }
+    scenario.servers[2].error = Span::from_secs(1800);
+    let outcome = lived(&scenario, 2);
+    assert_eq!(late_steps(&outcome), []);
+    assert_honest(&outcome);
 }

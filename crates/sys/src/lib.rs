@@ -14,6 +14,7 @@ pub mod clock;
 pub mod clock_set;
 pub mod fifo;
 pub mod file;
+pub mod generation;
 pub mod handed;
 pub mod inlet;
 pub mod interface;

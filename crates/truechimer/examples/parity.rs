@@ -82,7 +82,9 @@ impl Machine for Guest {
     fn steer(&mut self, command: Steering) -> Result<Rate, SteeringFault> {
         match command {
             Steering::Rate(rate) => adjust::set_rate(rate),
-            Steering::Step(by) => adjust::step(by).and_then(|_| Ok(adjust::read_state()?.rate)),
+            Steering::Step(by) | Steering::Mend(by) => {
+                adjust::step(by).and_then(|_| Ok(adjust::read_state()?.rate))
+            }
         }
         .map_err(fault)
     }

@@ -435,14 +435,14 @@ impl Daemon {
     }
 
     fn steer(&mut self, command: Steering) {
-        if let Steering::Step(by) = command {
+        if let Steering::Step(by) | Steering::Mend(by) = command {
             self.announce_step(by);
         }
         let before = self.now();
         let outcome = self.clock.steer(command);
         let after = self.now();
         match (command, outcome) {
-            (Steering::Step(_), _) => {
+            (Steering::Step(_) | Steering::Mend(_), _) => {
                 self.references.stepped();
                 self.step = Some((before, after));
             }
@@ -486,6 +486,9 @@ impl Daemon {
     fn tell_complaints(&mut self) {
         for complaint in self.references.complaints() {
             self.story.say(Level::Warn, &complaint);
+        }
+        for unseen in self.vigil.iter().flat_map(Vigil::unseen) {
+            self.story.say(Level::Warn, &unseen.to_string());
         }
     }
 
@@ -565,7 +568,7 @@ impl Daemon {
 
     fn save(&mut self) {
         self.saved = clocks::mono();
-        self.chronicle.iter_mut().for_each(Chronicle::sync);
+        self.chronicle(Chronicle::sync);
         let Some(learned) = self.node.learned(&self.now()) else { return };
         if let Err(error) = self.store.save(&learned) {
             self.story.say(Level::Error, &format!("cannot save what was learned: {error}"));

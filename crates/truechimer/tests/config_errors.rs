@@ -224,6 +224,12 @@ fn values_out_of_limits_are_told_the_limits() {
     let cases = [
         ("[clock]\nmax_slew = \"83334ppm\"", "max_slew must be 1ppm to 83333ppm"),
         ("[clock]\nstep_updates = -1", "step_updates must be 0 to 4294967295"),
+        ("[clock]\nstep_after_interruption = \"366d\"", "step_after_interruption must be 1ms to 365d"),
+        (
+            "[clock]\nsteps_per_day = 2",
+            "steps_per_day must be left out where there is no step_after_interruption",
+        ),
+        ("[clock]\nstep_after_interruption = \"1h\"\nsteps_per_day = 25", "steps_per_day must be 1 to 24"),
         ("[assume]\nmax_drift = \"501ppm\"", "max_drift must be 1ppb to 500ppm"),
         ("[select]\nmax_distance = \"17s\"", "max_distance must be 1ms to 16s"),
         ("[[source]]\naddress = \"a.example\"\nburst = 9", "burst must be 0 to 8"),

@@ -16,6 +16,7 @@
  *	pulse_ns		how late each pulse is; negative is early
  *	jitter_ns		each pulse is later still by chance, evenly up to this; the chances are the same in every run
  *	phc_ns			how far ahead of TAI the PTP clock is; -37000000000 makes it UTC of 2017 and after
+ *	generation		written to for the first time: there is a VMGenID; again: it is another one, which the kernel tells
  *
  * Nothing here sets or steers any clock, and what is asked to do so is refused.
  */
@@ -23,6 +24,7 @@
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/platform_device.h>
 #include <linux/pps_kernel.h>
 #include <linux/ptp_clock_kernel.h>
 #include <linux/timekeeping.h>
@@ -46,6 +48,37 @@ static ulong jitter_ns;
 module_param(jitter_ns, ulong, 0644);
 static long phc_ns;
 module_param(phc_ns, long, 0644);
+
+/* Linux 6.10 has a platform driver of this name, which does the same; kernels of clouds are built without it. */
+static struct platform_device *generation_device;
+
+static int take(struct platform_device *device)
+{
+	return 0;
+}
+
+static struct platform_driver generation_driver = { .probe = take, .driver = { .name = "vmgenid" } };
+
+static int tell_generation(const char *text, const struct kernel_param *param)
+{
+	char *words[] = { "NEW_VMGENID=1", NULL };
+	int failed;
+
+	if (generation_device)
+		return kobject_uevent_env(&generation_device->dev.kobj, KOBJ_CHANGE, words);
+	failed = platform_driver_register(&generation_driver);
+	if (failed)
+		return failed;
+	generation_device = platform_device_register_simple("vmgenid", PLATFORM_DEVID_NONE, NULL, 0);
+	if (!IS_ERR(generation_device))
+		return 0;
+	failed = PTR_ERR(generation_device);
+	generation_device = NULL;
+	platform_driver_unregister(&generation_driver);
+	return failed;
+}
+static const struct kernel_param_ops generation_ops = { .set = tell_generation };
+module_param_cb(generation, &generation_ops, NULL, 0200);
 
 static s64 start_ns;
 static s64 rate;
@@ -253,6 +286,10 @@ static int __init truth_init(void)
 
 static void __exit truth_exit(void)
 {
+	if (generation_device) {
+		platform_device_unregister(generation_device);
+		platform_driver_unregister(&generation_driver);
+	}
 	hrtimer_cancel(&timer);
 	pps_unregister_source(pps);
 	ptp_clock_unregister(ptp);

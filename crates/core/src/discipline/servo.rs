@@ -2,7 +2,7 @@
 //!
 //! The clock is one more follower of the model. Its frequency is set to the model's rate, so that it holds if we die;
 //! what is left of the error is slewed away by a frequency that differs for a short while. A step is for the first
-//! updates and by leave only. An error too large to be believed is left alone, and that is said.
+//! updates and by leave only: an operator's, given now, or beforehand for what is left after an interruption. An error too large to be believed is left alone, and that is said.
 //!
 //! Nothing here touches a clock: a [`Verdict`] is a value that somebody with the right to do so carries out.
 
@@ -40,6 +40,11 @@ pub enum Verdict {
         /// The error: right time minus local clock.
         by: Span,
     },
+    /// Jump, although the clock had settled: an interruption has left it behind.
+    Mend {
+        /// The error: right time minus local clock.
+        by: Span,
+    },
     /// The error is beyond the panic limit: leave the clock alone.
     Refuse {
         /// The error: right time minus local clock.
@@ -53,6 +58,7 @@ pub struct Servo {
     policy: ClockPolicy,
     updates: u32,
     leave: bool,
+    was_interrupted: bool,
     base: Rate,
     slew: Option<Slew>,
     panicking: bool,
@@ -68,22 +74,31 @@ struct Slew {
 impl Servo {
     /// A servo for a clock that runs at `base` for the time being.
     pub fn new(policy: ClockPolicy, base: Rate) -> Self {
-        Self { policy, updates: 0, leave: false, base, slew: None, panicking: false }
+        Self { policy, updates: 0, leave: false, was_interrupted: false, base, slew: None, panicking: false }
     }
 
     /// What to do about `error` (right time minus local clock), measured every `interval`.
     pub fn judge(&mut self, error: Span, interval: Span) -> Verdict {
         let stepping = self.updates < self.policy.step_updates || self.leave;
+        let mending = self.was_interrupted && self.may_mend(error);
         self.updates = self.updates.saturating_add(1);
-        self.leave = false;
-        self.panicking = !stepping && error.abs() > self.policy.panic;
+        (self.leave, self.was_interrupted) = (false, false);
+        self.panicking = !stepping && !mending && error.abs() > self.policy.panic;
         if self.panicking {
             return Verdict::Refuse { error };
         }
-        if stepping && error.abs() > self.policy.step_threshold {
-            return Verdict::Step { by: error };
+        if error.abs() > self.policy.step_threshold {
+            match (stepping, mending) {
+                (true, _) => return Verdict::Step { by: error },
+                (false, true) => return Verdict::Mend { by: error },
+                (false, false) => {}
+            }
         }
         self.correct(error, interval)
+    }
+
+    fn may_mend(&self, error: Span) -> bool {
+        self.policy.mending.is_some_and(|mending| error.abs() <= mending.longest)
     }
 
     /// What to do about what is left of an error when a slew has ended. Never a step.
@@ -105,7 +120,7 @@ impl Servo {
     /// shall have.
     pub fn begin(&mut self, verdict: Verdict, base: Rate, now: Time<Mono>) -> Rate {
         match verdict {
-            Verdict::Hold | Verdict::Step { .. } => {
+            Verdict::Hold | Verdict::Step { .. } | Verdict::Mend { .. } => {
                 self.base = base;
                 self.slew = None;
             }
@@ -144,6 +159,11 @@ impl Servo {
         self.leave = true;
     }
 
+    /// The counter was interrupted: where the operator gave leave beforehand, the next error may be stepped.
+    pub fn interrupted(&mut self) {
+        self.was_interrupted = true;
+    }
+
     /// Is the error too large to be acted on?
     pub fn is_panicking(&self) -> bool {
         self.panicking
@@ -158,6 +178,7 @@ impl Servo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Mending;
 
     const INTERVAL: Span = Span::from_secs(64);
 
@@ -188,6 +209,27 @@ mod tests {
         servo.give_leave();
         assert_eq!(servo.judge(by, INTERVAL), Verdict::Step { by });
         assert_eq!(servo.judge(by, INTERVAL), Verdict::Refuse { error: by });
+    }
+
+    #[test]
+    fn what_an_interruption_left_is_stepped_by_leave_given_before_it() {
+        let mending = Some(Mending { longest: Span::from_secs(7200), per_day: 1 });
+        let with_leave = || Servo { policy: ClockPolicy { mending, ..ClockPolicy::default() }, ..settled() };
+        let by = Span::from_secs(5000);
+        let mut servo = with_leave();
+        assert_eq!(servo.judge(by, INTERVAL), Verdict::Refuse { error: by }, "nothing was interrupted");
+        servo.interrupted();
+        assert_eq!(servo.judge(by, INTERVAL), Verdict::Mend { by });
+        assert_eq!(servo.judge(by, INTERVAL), Verdict::Refuse { error: by }, "once");
+        let beyond = Span::from_secs(7201);
+        servo.interrupted();
+        assert_eq!(servo.judge(beyond, INTERVAL), Verdict::Refuse { error: beyond });
+        let little = Span::from_millis(100);
+        servo.interrupted();
+        assert!(matches!(servo.judge(little, INTERVAL), Verdict::Slew { .. }));
+        let mut without = settled();
+        without.interrupted();
+        assert_eq!(without.judge(by, INTERVAL), Verdict::Refuse { error: by });
     }
 
     #[test]

@@ -150,9 +150,14 @@ impl Node {
     pub(super) fn carry_out(&mut self, now: &Moment, verdict: Verdict) {
         let base = self.model.map_or(self.servo.base(), |model| model.rate);
         let rate = self.servo.begin(verdict, base, now.mono);
-        if let Verdict::Step { by } = verdict {
+        let jump = match verdict {
+            Verdict::Hold | Verdict::Slew { .. } | Verdict::Refuse { .. } => None,
+            Verdict::Step { by } => Some(Steering::Step(by)),
+            Verdict::Mend { by } => Some(Steering::Mend(by)),
+        };
+        if let Some(jump) = jump {
             self.abandon_exchanges();
-            self.command(Steering::Step(by));
+            self.command(jump);
         }
         if rate != self.clock.rate() {
             self.command(Steering::Rate(rate));

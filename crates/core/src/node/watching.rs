@@ -118,6 +118,7 @@ impl Node {
     fn slept(&mut self, now: &Moment, slept: Span) {
         self.clock.anchor = *now;
         self.oscillator.interrupted(now.raw, slept);
+        self.servo.interrupted();
         self.void(now, Event::Suspended { slept });
     }
 
@@ -131,10 +132,12 @@ impl Node {
                 self.history = history_of(None);
             }
         }
+        self.servo.interrupted();
         self.void(now, Event::Interrupted(interruption));
     }
 
-    /// What is known of the time is void: it is measured anew.
+    /// What is known of the time is void: it is measured anew. No leave to step goes with that: what the sources say can
+    /// bring it about.
     pub(super) fn void(&mut self, now: &Moment, because: Event) {
         (self.model, self.reckoning) = (None, None);
         self.history.interrupted();
@@ -200,7 +203,7 @@ impl Node {
             Ok(rate) => (self.clock.rate, self.clock.fault) = (rate, None),
             Err(fault) => self.steering_failed(now, fault),
         }
-        if let (Steering::Step(by), Ok(_)) = (command, outcome) {
+        if let (Steering::Step(by) | Steering::Mend(by), Ok(_)) = (command, outcome) {
             self.tell(Event::Stepped { by });
             self.publish_now(now);
         }

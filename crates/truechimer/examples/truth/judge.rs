@@ -8,24 +8,28 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clock_bound_client::{ClockBoundClient, ClockStatus};
 use truechimer::page::{self, Page};
 use truechimer_core::discipline::model::Reading;
 use truechimer_sys::adjust::{self, KernelClock};
 use truechimer_sys::clock;
 use truechimer_sys::shm::PageReader;
-use truechimer_time::Span;
+use truechimer_time::{Local, Span, Time};
 
 use crate::course::Course;
 
 /// Where the daemon under test publishes the time.
 const RUN_DIR: &str = "/run/truechimer";
 
+/// Where it writes for clients of ClockBound, in the scenarios that have any.
+const CLOCKBOUND: &str = "/run/truechimer/shm0";
+
 /// Prints a row each so many seconds. Fails if something was claimed that was not true.
 pub(crate) fn judge(seconds: u32, every: u32) -> anyhow::Result<ExitCode> {
     let mut course = Course::kept()?;
     let mut honest = true;
     println!(
-        "{:>5} {:>14} {:>12} {:>12} {:>12} {:>10} {:>10} {:>6} {:>4} claims",
+        "{:>5} {:>14} {:>12} {:>12} {:>12} {:>10} {:>10} {:>6} {:>4} {:>13} claims",
         "s",
         "clock error us",
         "page off us",
@@ -34,7 +38,8 @@ pub(crate) fn judge(seconds: u32, every: u32) -> anyhow::Result<ExitCode> {
         "esterror",
         "rate ppm",
         "status",
-        "tai"
+        "tai",
+        "clockbound us"
     );
     for second in (every..=seconds).step_by(every as usize) {
         thread::sleep(Duration::from_secs(every.into()));
@@ -56,6 +61,56 @@ struct Look {
     kernel: KernelClock,
     /// How far the page says that its best guess can be off, and how far that is.
     page: Option<(Span, Span)>,
+    /// What a client of ClockBound is told.
+    client: Option<Client>,
+}
+
+/// What the library of ClockBound makes of the file.
+struct Client {
+    status: ClockStatus,
+    earliest: Time<Local>,
+    latest: Time<Local>,
+    /// The right time before and after it was asked.
+    right: (Time<Local>, Time<Local>),
+}
+
+impl Client {
+    /// Opened anew each time, as above. `None` where there is no file, or none that the library reads.
+    fn ask(course: &mut Course) -> Option<Self> {
+        let mut client =
+            Path::new(CLOCKBOUND).exists().then(|| ClockBoundClient::new_with_path(CLOCKBOUND))?.ok()?;
+        let before = clock::raw();
+        let told = client.now().ok()?;
+        let after = clock::raw();
+        let instant =
+            |seconds: i64, nanos: i64| Time::from_epoch(Span::from_secs(seconds) + Span::from_nanos(nanos));
+        let (from, to) = (course.at(before), course.at(after));
+        Some(Self {
+            status: told.clock_status,
+            earliest: instant(told.earliest.tv_sec(), told.earliest.tv_nsec()),
+            latest: instant(told.latest.tv_sec(), told.latest.tv_nsec()),
+            right: (course.kernel(from), course.kernel(to)),
+        })
+    }
+
+    fn claims(&self) -> bool {
+        matches!(self.status, ClockStatus::Synchronized | ClockStatus::FreeRunning)
+    }
+
+    fn is_honest(&self) -> bool {
+        !self.claims() || (self.earliest <= self.right.1 && self.right.0 <= self.latest)
+    }
+
+    /// Half of the interval with a letter for the status: `S` synchronised, `F` free running; else the status alone.
+    fn text(&self) -> String {
+        let half = (self.latest - self.earliest).half().as_seconds() * 1e6;
+        match self.status {
+            ClockStatus::Synchronized => format!("S{half:.1}"),
+            ClockStatus::FreeRunning => format!("F{half:.1}"),
+            ClockStatus::Disrupted => "disrupted".into(),
+            ClockStatus::Unknown => "unknown".into(),
+        }
+    }
 }
 
 impl Look {
@@ -66,13 +121,15 @@ impl Look {
         let page = page.and_then(|page| page.read().ok()).and_then(|words| Page::of_words(words).ok());
         let claim = |reading: Reading| (reading.bound(), reading.best - right);
         let page = page.and_then(|page| page.read(now.raw, now.asleep)).map(claim);
-        Ok(Self { error: now.realtime - course.kernel(right), kernel, page })
+        let client = Client::ask(course);
+        Ok(Self { error: now.realtime - course.kernel(right), kernel, page, client })
     }
 
     /// Whatever is claimed is true.
     fn is_honest(&self) -> bool {
         let kernel = !self.kernel.status.synchronised() || self.error.abs() <= self.kernel.maxerror;
-        kernel && self.page.is_none_or(|(bound, off)| off.abs() <= bound)
+        let page = self.page.is_none_or(|(bound, off)| off.abs() <= bound);
+        kernel && page && self.client.as_ref().is_none_or(Client::is_honest)
     }
 
     fn row(&self) -> String {
@@ -81,7 +138,7 @@ impl Look {
             |part: fn(&(Span, Span)) -> Span| self.page.as_ref().map_or("-".into(), |p| micros(part(p)));
         let KernelClock { rate, status, maxerror, esterror, tai_offset, .. } = self.kernel;
         format!(
-            "{:>14} {:>12} {:>12} {:>12} {:>10} {:>10.3} {:>6} {tai_offset:>4}",
+            "{:>14} {:>12} {:>12} {:>12} {:>10} {:>10.3} {:>6} {tai_offset:>4} {:>13}",
             micros(self.error),
             page(|(_, off)| *off),
             page(|(bound, _)| *bound),
@@ -89,6 +146,7 @@ impl Look {
             micros(esterror),
             rate.as_ppm(),
             format!("{:#x}", status.bits()),
+            self.client.as_ref().map_or("-".into(), Client::text),
         )
     }
 }

@@ -19,7 +19,8 @@
 //! truth line                       the line at the root of it, for the kernel module
 //! truth serve ADDRESS PLACE..      servers on ports of an address: ntp:PORT, taiclock:PORT or time:PORT; =ERROR is
 //!                                  how many seconds the server is wrong, =smear that it smears leap seconds
-//! truth judge SECONDS [EVERY]      a row each second, or each so many; exit 1 if a bound was false
+//! truth judge SECONDS [EVERY]      a row each second, or each so many; exit 1 if a bound was false, of the page, of the
+//!                                  kernel, or of what clients of ClockBound are told, where there is a file for them
 //! truth first TABLE MICROS         the second of a judge's table from which on the clock is right to so much, or never
 //! truth sum TABLE FROM TO          of these seconds of a judge's table: how far the clock was off, root mean square
 //!                                  and at worst, what the page and the kernel claimed at the median, and how many

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 
 use anyhow::Context;
+use truechimer_core::keeping::Rules;
 use truechimer_sys::capability::{drop_all_capabilities, has_cap_sys_time};
 use truechimer_sys::file::{self, Lock, LockError};
 use truechimer_sys::handed::{self, Announced};
@@ -20,7 +21,7 @@ use crate::config::{Config, Keys, LEAP_FILE, Level, Target};
 use crate::daemon::clock::{LocalClock, user_clock};
 use crate::daemon::clockbound::ClockBound;
 use crate::daemon::control::Control;
-use crate::daemon::keeper::{Keeper, Rules};
+use crate::daemon::keeper::Keeper;
 use crate::daemon::monitor::Monitor;
 use crate::daemon::references::References;
 use crate::daemon::reloading;
@@ -203,7 +204,7 @@ fn keeper(config: &Config, leaps: &LeapTable) -> io::Result<Keeper> {
     let store = Store::new(&config.state.dir.join(NODE_FOLDER), Machine::here());
     let floor = floor::floor(store.load().learned.as_ref(), leaps);
     let floor = Time::from_epoch(floor.since_epoch());
-    Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor, &config.state.dir))
+    Keeper::start(Rules::new(&config.clock.policy, &config.trust, floor), &config.state.dir)
 }
 
 /// Under a simulator nothing is handed over.

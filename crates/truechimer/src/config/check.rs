@@ -4,7 +4,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
 use toml::Spanned;
-use truechimer_core::policy::{ClockPolicy, Rhythm, SOURCES_MAX, TrustPolicy};
+use truechimer_core::policy::{ClockPolicy, MENDS_MAX, Mending, Rhythm, SOURCES_MAX, TrustPolicy};
 use truechimer_time::{Rate, Span};
 
 use super::error::{ConfigError, Fault, Texts};
@@ -37,10 +37,13 @@ pub const STATISTICS_KEEP_MAX: u32 = 1000;
 const RATE_MAX: Rate = Rate::from_ppb(100_000_000);
 /// RFC 5905, section 7.2: MAXDISP.
 const DISTANCE_MAX: Span = Span::from_secs(16);
+/// Steps after interruptions within a day, where leave is given for any.
+const STEPS_PER_DAY: u32 = 3;
 const MICROSECOND: Span = Span::from_micros(1);
 const MILLISECOND: Span = Span::from_millis(1);
 const HOUR: Span = Span::from_secs(3600);
 const DAY: Span = Span::from_secs(86_400);
+const YEAR: Span = Span::from_secs(31_536_000);
 /// A hundred years: an error beyond it is no error of a clock.
 const CENTURY: Span = Span::from_secs(3_155_760_000);
 
@@ -270,10 +273,27 @@ fn clock(written: &WrittenClock) -> Result<Clock, Flaw> {
                 defaults.policy.step_updates,
                 0..=u32::MAX,
             )?,
+            mending: mending(written)?,
             max_slew: within(&written.max_slew, defaults.policy.max_slew, slew)?,
             panic: within(&written.panic, defaults.policy.panic, panic)?,
         },
     })
+}
+
+/// Leave to step after an interruption, if any is given.
+fn mending(written: &WrittenClock) -> Result<Option<Mending>, Flaw> {
+    let longest = Limits { what: "step_after_interruption", least: MILLISECOND, most: YEAR };
+    match (&written.step_after_interruption, &written.steps_per_day) {
+        (Some(_), per_day) => Ok(Some(Mending {
+            longest: within(&written.step_after_interruption, Span::ZERO, longest)?,
+            per_day: count(per_day, "steps_per_day", STEPS_PER_DAY, 1..=MENDS_MAX)?,
+        })),
+        (None, None) => Ok(None),
+        (None, Some(per_day)) => {
+            let limits = "left out where there is no step_after_interruption".to_owned();
+            Err(Flaw(per_day.span(), Fault::OutOfLimits { what: "steps_per_day", limits }))
+        }
+    }
 }
 
 fn trust(written: &Written) -> Result<TrustPolicy, Flaw> {

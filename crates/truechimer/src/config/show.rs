@@ -35,6 +35,8 @@ fn written(config: &Config) -> Written {
             target: spelled(clock.target),
             step_threshold: spelled(clock.policy.step_threshold),
             step_updates: key(i64::from(clock.policy.step_updates)),
+            step_after_interruption: clock.policy.mending.and_then(|mending| spelled(mending.longest)),
+            steps_per_day: clock.policy.mending.and_then(|mending| key(i64::from(mending.per_day))),
             max_slew: spelled(clock.policy.max_slew),
             panic: spelled(clock.policy.panic),
         },

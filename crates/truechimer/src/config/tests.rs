@@ -92,6 +92,8 @@ fn every_key_is_shown_and_read_back() {
         target = "user"
         step_threshold = "1.5s"
         step_updates = 0
+        step_after_interruption = "90min"
+        steps_per_day = 24
         max_slew = "83333ppm"
         panic = "1d"
         [assume]
@@ -132,12 +134,12 @@ fn every_key_is_shown_and_read_back() {
     assert_eq!(config.sources[0].operator, "the \"lab\"");
     assert_eq!(config.clock.policy.max_slew, Rate::from_ppb(83_333_000));
     assert_eq!(config.clock.policy.step_threshold, Span::from_millis(1500));
+    assert_eq!(config.clock.policy.mending.map(|leave| leave.per_day), Some(24));
     assert_eq!(config.trust.max_drift, Rate::from_ppb(1));
     assert_eq!(config.sources[0].key.map(KeyId::get), Some(u32::MAX));
     let served = |serve: Serve| (serve.ntp.len(), serve.allow.len(), serve.keys.len());
     assert_eq!(config.serve.map(served), Some((2, 2, 2)));
-    assert_eq!(config.keys_file, Some(PathBuf::from("/k")));
-    assert_eq!(config.leap_file, Some(PathBuf::from("/d")));
+    assert_eq!([config.keys_file, config.leap_file], ["/k", "/d"].map(|it| Some(it.into())));
 }
 
 /// The limits of the intervals of the first source.

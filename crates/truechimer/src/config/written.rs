@@ -98,6 +98,8 @@ pub(super) struct WrittenClock {
     pub(super) target: Key<Spelling<Target>>,
     pub(super) step_threshold: Key<Spelling<Span>>,
     pub(super) step_updates: Key<i64>,
+    pub(super) step_after_interruption: Key<Spelling<Span>>,
+    pub(super) steps_per_day: Key<i64>,
     pub(super) max_slew: Key<Spelling<Rate>>,
     pub(super) panic: Key<Spelling<Span>>,
 }

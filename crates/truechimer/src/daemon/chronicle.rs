@@ -1,7 +1,8 @@
 //! The hand that writes the [history](crate::history): what is worth a line, and the files that go round.
 //!
-//! A model is written down only where the last one that was does not foretell it any more, so that a steady year is
-//! a small file. A file that cannot be written is told of once, and tried again with each line.
+//! A model is written down only where the last one that was does not foretell it any more, and a turn of the clock where
+//! it does not go straight from line to line, so that a steady year is a small file. A file that cannot be written is told
+//! of once, and tried again with each line.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,6 +14,7 @@ use truechimer_core::status::Status;
 use truechimer_sys::file;
 use truechimer_time::{Mono, Rate, Span, Time};
 
+use self::way::{Turn, Way};
 use crate::history::{At, Entry, FILE_NAME, FORMAT, KEPT, Told, What, numbered};
 
 /// When a file has grown to this, in bytes, the next one begins.
@@ -21,8 +23,15 @@ const SIZE_MAX: u64 = 4 << 20;
 /// A model that tells what the last one told is written down again after this.
 const INTERVAL_MAX: Span = Span::from_secs(3600);
 
+/// That the bound could be narrower is worth a line at once if it could be half of what was written; if it is only that what
+/// was written has grown since then, or could be narrower by a quarter, not sooner than after this.
+const AGEING: Span = Span::from_secs(900);
+
 /// Where the likeliest time has moved by more than this part of the bound, the new model is worth a line.
 const MOVED: i64 = 10;
+
+/// The way of the clock may be told so far beside the truth: this part of the bound.
+const ASIDE: i64 = 10;
 
 /// Everybody may read it.
 const MODE: u32 = 0o644;
@@ -33,8 +42,20 @@ pub struct Chronicle {
     file: Option<File>,
     written: u64,
     size_max: u64,
-    last: Option<(Time<Mono>, Status, Option<Model>)>,
+    last: Option<Last>,
+    way: Way,
+    /// How far the way of the clock may be told beside the truth.
+    tolerance: Span,
     is_failing: bool,
+}
+
+/// What is known by the last line.
+struct Last {
+    at: Time<Mono>,
+    status: Status,
+    model: Option<Model>,
+    /// The bound when it was written.
+    bound: Span,
 }
 
 impl Chronicle {
@@ -46,6 +67,8 @@ impl Chronicle {
             written: 0,
             size_max: SIZE_MAX,
             last: None,
+            way: Way::default(),
+            tolerance: Span::ZERO,
             is_failing: false,
         }
     }
@@ -66,19 +89,28 @@ impl Chronicle {
     /// # Errors
     /// As of [`Chronicle::born`].
     pub fn known(&mut self, now: &Moment, status: Status, model: Option<Model>) -> Result<(), String> {
+        let bound = model.map_or(Span::ZERO, |model| model.read(now.raw).bound());
+        self.tolerance = bound / ASIDE;
         if !self.is_news(now, status, model.as_ref()) {
             return Ok(());
         }
-        self.last = Some((now.mono, status, model));
+        self.last = Some(Last { at: now.mono, status, model, bound });
         self.write(now, What::Known { status, model })
     }
 
-    /// The clock runs at this rate from now on.
+    /// The clock runs at this rate from now on. It is written down as soon as the lines that are written would tell something
+    /// else of its way, and after an hour.
     ///
     /// # Errors
     /// As of [`Chronicle::born`].
     pub fn runs(&mut self, now: &Moment, rate: Rate) -> Result<(), String> {
-        self.write(now, What::Runs(rate))
+        self.write_turn_before(now)?;
+        let turn = Turn { at: *now, rate };
+        if self.way.can_wait(&turn, INTERVAL_MAX) {
+            self.way.waits(turn);
+            return Ok(());
+        }
+        self.write_line(now, What::Runs(rate))
     }
 
     /// Something was told to people.
@@ -89,25 +121,46 @@ impl Chronicle {
         self.write(now, What::Told(told))
     }
 
-    /// All that was written is on the disk.
-    pub fn sync(&mut self) {
+    /// What was written is on the disk, and tells where the clock is.
+    ///
+    /// # Errors
+    /// As of [`Chronicle::born`].
+    pub fn sync(&mut self) -> Result<(), String> {
+        let untold = self.way.untold(self.tolerance);
+        let outcome = untold.map_or(Ok(()), |turn| self.write_line(&turn.at, What::Runs(turn.rate)));
         // What cannot be synced is written again by nobody: the next line shows whether the disk is there.
         let _ = self.file.as_ref().map(File::sync_data);
+        outcome
     }
 
     fn is_news(&self, now: &Moment, status: Status, model: Option<&Model>) -> bool {
-        let Some((at, before, old)) = &self.last else { return true };
-        let (Some(old), Some(new)) = (old, model) else {
-            return *before != status || old.is_some() != model.is_some();
+        let Some(last) = &self.last else { return true };
+        let (Some(old), Some(new)) = (&last.model, model) else {
+            return last.status != status || last.model.is_some() != model.is_some();
         };
         let (foretold, read) = (old.read(now.raw), new.read(now.raw));
-        *before != status
-            || now.mono - *at >= INTERVAL_MAX
+        let age = now.mono - last.at;
+        last.status != status
+            || age >= INTERVAL_MAX
             || (foretold.best - read.best).abs() > read.bound() / MOVED
-            || foretold.bound() > read.bound() + read.bound() / 4
+            || last.bound > read.bound() * 2
+            || (foretold.bound() > read.bound() + read.bound() / 4 && age >= AGEING)
     }
 
     fn write(&mut self, now: &Moment, what: What) -> Result<(), String> {
+        self.write_turn_before(now)?;
+        self.write_line(now, what)
+    }
+
+    /// If the clock did not go straight from the last line to `now`, one is written of its last turn.
+    fn write_turn_before(&mut self, now: &Moment) -> Result<(), String> {
+        let needed = self.way.needed(now, self.tolerance);
+        needed.map_or(Ok(()), |turn| self.write_line(&turn.at, What::Runs(turn.rate)))
+    }
+
+    fn write_line(&mut self, now: &Moment, what: What) -> Result<(), String> {
+        let rate = if let What::Runs(rate) = what { Some(rate) } else { None };
+        self.way.wrote(now, rate);
         let line = format!("{}\n", Entry { at: At::from(now), what });
         let outcome = self.append(&line);
         match (outcome, self.is_failing) {
@@ -175,89 +228,7 @@ fn put_aside(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+mod way;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Level;
-    use crate::history::History;
-    use crate::history::tests::{at, model};
-
-    fn moment(seconds: i64) -> Moment {
-        let At { mono, raw, local, asleep } = at(seconds);
-        Moment { raw, mono, local, asleep, width: Span::ZERO }
-    }
-
-    fn told(words: &str) -> Told {
-        Told { tai: None, level: Level::Info, label: "calmed".to_owned(), by: None, words: words.to_owned() }
-    }
-
-    #[test]
-    fn a_model_that_was_foretold_is_not_written() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut chronicle = Chronicle::new(folder.path());
-        let first = model(moment(0).raw);
-        let status = Status::Synchronised;
-        chronicle.known(&moment(0), status, Some(first)).expect("written");
-        for seconds in [64, 128, 3000] {
-            let now = moment(seconds);
-            let reading = first.read(now.raw);
-            let same = Model {
-                best: reading.best,
-                bracket: first.bracket.carried_to(now.raw, first.limits),
-                ..first
-            };
-            chronicle.known(&now, status, Some(same)).expect("not written");
-        }
-        chronicle.known(&moment(3600), status, Some(first)).expect("written");
-        let moved = Model { best: first.best + Span::from_micros(200), ..first };
-        chronicle.known(&moment(3601), status, Some(moved)).expect("written");
-        chronicle.known(&moment(3602), Status::Holdover, Some(moved)).expect("written");
-        chronicle.known(&moment(3603), Status::Disrupted, None).expect("written");
-        chronicle.known(&moment(3604), Status::Disrupted, None).expect("not written");
-        let history = History::read(folder.path()).expect("read");
-        let seconds: Vec<Span> = history.entries.iter().map(|entry| entry.at.mono.since_epoch()).collect();
-        assert_eq!((seconds, history.torn), ([0, 3600, 3601, 3602, 3603].map(Span::from_secs).to_vec(), 0));
-    }
-
-    #[test]
-    fn files_go_round_and_nothing_of_the_newest_is_lost() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut chronicle = Chronicle { size_max: 400, ..Chronicle::new(folder.path()) };
-        for number in 0..200 {
-            chronicle.told(&moment(number), told(&format!("line {number}"))).expect("written");
-        }
-        let history = History::read(folder.path()).expect("read");
-        let last = Entry { at: at(199), what: What::Told(told("line 199")) };
-        assert_eq!(history.entries.last(), Some(&last));
-        let count = history.entries.len();
-        assert!((16..100).contains(&count), "{count}");
-        let steady =
-            history.entries.windows(2).all(|two| two[1].at.mono - two[0].at.mono == Span::from_secs(1));
-        assert!(steady, "in order, without a gap");
-    }
-
-    #[test]
-    fn what_a_power_cut_has_torn_costs_one_line() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join(FILE_NAME);
-        Chronicle::new(folder.path()).told(&moment(1), told("whole")).expect("written");
-        let text = fs::read(&path).expect("there");
-        fs::write(&path, &text[..text.len() - 30]).expect("torn");
-        Chronicle::new(folder.path()).told(&moment(2), told("after it")).expect("written");
-        let history = History::read(folder.path()).expect("read");
-        assert_eq!((history.entries.len(), history.torn), (1, 1));
-    }
-
-    #[test]
-    fn a_folder_that_is_gone_is_told_of_once_and_lines_go_on_when_it_is_back() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let folder = parent.path().join("absent");
-        let mut chronicle = Chronicle::new(&folder);
-        let why = chronicle.told(&moment(1), told("lost")).expect_err("told");
-        assert!(why.contains("absent/history cannot be written"), "{why}");
-        chronicle.told(&moment(2), told("lost too")).expect("not told again");
-        fs::create_dir(&folder).expect("back");
-        chronicle.told(&moment(3), told("kept")).expect("written");
-        assert_eq!(History::read(&folder).expect("read").entries.len(), 1);
-    }
-}
+mod tests;

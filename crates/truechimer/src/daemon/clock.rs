@@ -32,7 +32,7 @@ fn steer_user(clock: &mut UserClock, raw: Time<Raw>, command: Steering) -> Rate 
     clock.anchor = raw;
     match command {
         Steering::Rate(rate) => clock.rate = rate,
-        Steering::Step(by) => clock.local += by,
+        Steering::Step(by) | Steering::Mend(by) => clock.local += by,
     }
     clock.rate
 }
@@ -98,7 +98,7 @@ impl LocalClock {
 pub fn steer_kernel(command: Steering) -> Result<Rate, ClockError> {
     match command {
         Steering::Rate(rate) => adjust::set_rate(rate),
-        Steering::Step(by) => {
+        Steering::Step(by) | Steering::Mend(by) => {
             adjust::step(by)?;
             adjust::read_state().map(|state| state.rate)
         }

@@ -12,16 +12,18 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use truechimer_core::event::SteeringFault;
+use truechimer_core::keeping::{Ledger, Rules, judge};
+use truechimer_core::moment::Moment;
 use truechimer_core::node::Steering;
 use truechimer_core::node::report::Publication;
-use truechimer_core::policy::{ClockPolicy, TrustPolicy};
 use truechimer_sys::adjust::{Leap, StatusReport};
 use truechimer_sys::poll::{Interest, PollSet};
 use truechimer_sys::process::{Channel, Child, Message, outlive_parent, spawn_child};
 use truechimer_sys::{adjust, capability, clock, file, system};
-use truechimer_time::{LeapKind, Local, Mono, Rate, Span, Time};
+use truechimer_time::{LeapKind, Mono, Rate, Span, Time};
 
 use super::clock::{fault, steer_kernel};
+use crate::page::moment;
 
 /// The kernel clock counts as synchronised while it cannot be further off than this.
 const SYNCHRONISED_LIMIT: Span = Span::from_secs(1);
@@ -31,6 +33,9 @@ const PATIENCE: Span = Span::from_secs(2);
 
 /// The ledger's name in the state folder.
 const LEDGER: &str = "steps";
+
+/// A ledger is no longer than this.
+const LEDGER_LENGTH_MAX: usize = 1024;
 
 /// Messages are this long, both ways: a number, and what is said.
 const MESSAGE_LEN: usize = 8 + BODY_LEN;
@@ -96,89 +101,30 @@ impl Report {
     }
 }
 
-/// What the keeper holds the daemon to.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// No rate beyond this.
-    pub rate_max: Rate,
-    /// Steps in one boot of the machine, restarts of the daemon included. An operator who wants more removes the
-    /// ledger, which `truechimer step` does.
-    pub steps_max: u32,
-    /// No step to before this.
-    pub floor: Time<Local>,
-    /// Where the steps are written down.
-    pub ledger: PathBuf,
-}
-
-impl Rules {
-    /// The rules of a policy.
-    pub fn new(policy: &ClockPolicy, trust: &TrustPolicy, floor: Time<Local>, folder: &Path) -> Self {
-        Self {
-            rate_max: trust.max_rate + policy.max_slew + Rate::from_ppb(1000),
-            steps_max: policy.step_updates,
-            floor,
-            ledger: folder.join(LEDGER),
-        }
+/// Reads the ledger of this boot. One that cannot be read counts as full, because a budget that damage can refill is none.
+fn load(path: &Path, boot: &str) -> Ledger {
+    match file::load(path, LEDGER_LENGTH_MAX) {
+        Ok(bytes) => Ledger::parse(&String::from_utf8_lossy(&bytes), boot),
+        Err(error) if error.is_missing() => Ledger::new(boot),
+        Err(_) => Ledger::full(boot),
     }
 }
 
-/// The steps of this boot: what is left of the budget after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ledger {
-    boot: String,
-    steps: u32,
-}
-
-impl Ledger {
-    /// A ledger without an entry.
-    pub fn new(boot: &str) -> Self {
-        Self { boot: boot.to_owned(), steps: 0 }
-    }
-
-    /// Reads the ledger of this boot. One of another boot is void; one that cannot be read or makes no sense counts as
-    /// full, because a budget that damage can refill is none.
-    fn load(path: &Path, boot: &str) -> Self {
-        match file::load(path, 1024) {
-            Ok(bytes) => Self::parse(&bytes, boot),
-            Err(error) if error.is_missing() => Self::new(boot),
-            Err(_) => Self { boot: boot.to_owned(), steps: u32::MAX },
-        }
-    }
-
-    fn parse(bytes: &[u8], boot: &str) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let mut words = text.split_ascii_whitespace();
-        let (written, steps) = (words.next(), words.next().and_then(|steps| steps.parse().ok()));
-        match (written, steps) {
-            (Some(written), Some(_)) if written != boot => Self::new(boot),
-            (Some(_), Some(steps)) => Self { boot: boot.to_owned(), steps },
-            (_, _) => Self { boot: boot.to_owned(), steps: u32::MAX },
-        }
-    }
-
-    fn save(&self, path: &Path) -> Result<(), file::FileError> {
-        file::save(path, format!("{} {}\n", self.boot, self.steps).as_bytes(), 0o600)
-    }
+fn save(ledger: &Ledger, path: &Path) -> Result<(), file::FileError> {
+    file::save(path, ledger.to_string().as_bytes(), 0o600)
 }
 
 /// Gives the keeper of this state folder its whole budget of steps again.
 pub fn renew_budget(folder: &Path) -> Result<(), file::FileError> {
     let boot = system::boot_id().unwrap_or_default();
-    Ledger::new(&boot).save(&folder.join(LEDGER))
-}
-
-/// May this be done to the clock now?
-pub fn judge(rules: &Rules, ledger: &Ledger, command: Steering, now: Time<Local>) -> bool {
-    match command {
-        Steering::Rate(rate) => rate.abs() <= rules.rate_max,
-        Steering::Step(by) => ledger.steps < rules.steps_max && now + by >= rules.floor,
-    }
+    save(&Ledger::new(&boot), &folder.join(LEDGER))
 }
 
 impl Keeper {
-    /// Splits the keeper off. To be called before any thread is started.
-    pub fn start(rules: Rules) -> io::Result<Self> {
-        let child = spawn_child(move |daemon| live(&daemon, rules))?;
+    /// Splits the keeper of the ledger in this folder off. To be called before any thread is started.
+    pub fn start(rules: Rules, folder: &Path) -> io::Result<Self> {
+        let ledger = folder.join(LEDGER);
+        let child = spawn_child(move |daemon| live(&daemon, rules, ledger))?;
         Ok(Self { child, line: Line::new(PATIENCE), rest: None })
     }
 
@@ -264,6 +210,7 @@ impl Request {
     ///   | kind   | first, as      | second, as     | bits   |
     ///   | rate:  | rate           |                |        |
     ///   | step:  | by             |                |        |
+    ///   | mend:  | by             |                |        |
     ///   | rest:  | rate           |                |        |
     ///   | report:| maxerror       | esterror       | synchronised, leap, knows TAI, TAI offset |
     /// ```
@@ -271,6 +218,7 @@ impl Request {
         match self {
             Self::Steer(Steering::Rate(rate)) => message(0, rate_span(rate), Span::ZERO, 0),
             Self::Steer(Steering::Step(by)) => message(1, by, Span::ZERO, 0),
+            Self::Steer(Steering::Mend(by)) => message(4, by, Span::ZERO, 0),
             Self::Rest(rate) => message(3, rate_span(rate), Span::ZERO, 0),
             Self::Report(report) => message(2, report.maxerror, report.esterror, report.bits()),
         }
@@ -283,6 +231,7 @@ impl Request {
             1 => Some(Self::Steer(Steering::Step(first))),
             2 => Report::of_bits(first, second, bits).map(Self::Report),
             3 => span_rate(first).map(Self::Rest),
+            4 => Some(Self::Steer(Steering::Mend(first))),
             _ => None,
         }
     }
@@ -355,6 +304,7 @@ fn answer(outcome: Result<Rate, SteeringFault>) -> [u8; BODY_LEN] {
         Err(SteeringFault::Invalid) => message(2, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Vetoed) => message(3, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::KeeperLost) => message(5, Span::ZERO, Span::ZERO, 0),
+        Err(SteeringFault::Spent) => message(6, Span::ZERO, Span::ZERO, 0),
         Err(SteeringFault::Other(errno)) => {
             message(4, Span::ZERO, Span::ZERO, u64::from(errno.unsigned_abs()))
         }
@@ -369,16 +319,17 @@ fn outcome_of(bytes: &[u8; BODY_LEN]) -> Result<Rate, SteeringFault> {
         2 => Err(SteeringFault::Invalid),
         3 => Err(SteeringFault::Vetoed),
         5 => Err(SteeringFault::KeeperLost),
+        6 => Err(SteeringFault::Spent),
         _ => Err(SteeringFault::Other(bits as i32)),
     }
 }
 
 /// The keeper's life: answers until the daemon is gone, and then puts the clock to rest.
-fn live(daemon: &Channel, rules: Rules) -> i32 {
+fn live(daemon: &Channel, rules: Rules, ledger: PathBuf) -> i32 {
     let is_ready = capability::drop_capabilities_but(&[capability::Capability::SetTime])
         .and_then(|()| outlive_parent())
         .is_ok();
-    let mut guard = Guard { rules, boot: system::boot_id().unwrap_or_default(), rest: None };
+    let mut guard = Guard { rules, ledger, boot: system::boot_id().unwrap_or_default(), rest: None };
     let ended = if is_ready { guard.converse(daemon) } else { 111 };
     match guard.rest.map(|rate| steer_kernel(Steering::Rate(rate))) {
         None | Some(Ok(_)) => ended,
@@ -389,6 +340,7 @@ fn live(daemon: &Channel, rules: Rules) -> i32 {
 /// The keeper's own: what it judges by, and the rate that the clock shall have without the daemon.
 struct Guard {
     rules: Rules,
+    ledger: PathBuf,
     boot: String,
     rest: Option<Rate>,
 }
@@ -425,40 +377,42 @@ impl Guard {
 
     /// Judged as if it were to be done now.
     fn rest_at(&mut self, rate: Rate) -> Result<Rate, SteeringFault> {
-        let ledger = Ledger::new(&self.boot);
-        if !judge(&self.rules, &ledger, Steering::Rate(rate), clock::realtime()) {
-            return Err(SteeringFault::Vetoed);
-        }
+        judge(&self.rules, &Ledger::new(&self.boot), Steering::Rate(rate), &now())?;
         self.rest = Some(rate);
         Ok(rate)
     }
 
     /// Writes a step down before it is made: a power cut between the two costs a step of the budget, never gives one.
     fn steer(&self, command: Steering) -> Result<Rate, SteeringFault> {
-        let path = &self.rules.ledger;
-        let mut ledger = Ledger::load(path, &self.boot);
-        if !judge(&self.rules, &ledger, command, clock::realtime()) {
-            return Err(SteeringFault::Vetoed);
-        }
-        if let Steering::Step(_) = command {
-            ledger.steps += 1;
-            ledger.save(path).map_err(|_| SteeringFault::Vetoed)?;
+        let now = now();
+        let mut ledger = load(&self.ledger, &self.boot);
+        judge(&self.rules, &ledger, command, &now)?;
+        if let Steering::Step(_) | Steering::Mend(_) = command {
+            ledger.enter(command, &now);
+            save(&ledger, &self.ledger).map_err(|_| SteeringFault::Vetoed)?;
         }
         steer_kernel(command).map_err(fault)
     }
 }
 
+fn now() -> Moment {
+    moment(&clock::readings())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use truechimer_core::policy::{ClockPolicy, MENDS_MAX, Mending, TrustPolicy};
 
     fn rules() -> Rules {
         let floor = Time::from_epoch(Span::from_secs(1_700_000_000));
-        Rules::new(&ClockPolicy::default(), &TrustPolicy::default(), floor, Path::new("/nonexistent"))
+        let mending = Some(Mending { longest: Span::from_secs(3600), per_day: 3 });
+        let policy = ClockPolicy { mending, ..ClockPolicy::default() };
+        Rules::new(&policy, &TrustPolicy::default(), floor)
     }
 
-    fn now() -> Time<Local> {
-        Time::from_epoch(Span::from_secs(1_790_000_000))
+    fn at_noon() -> Moment {
+        Moment { local: Time::from_epoch(Span::from_secs(1_790_000_000)), ..now() }
     }
 
     #[test]
@@ -474,6 +428,7 @@ mod tests {
         let requests = [
             Request::Steer(Steering::Rate(Rate::from_ppb(-60_123))),
             Request::Steer(Steering::Step(Span::from_secs(-5))),
+            Request::Steer(Steering::Mend(Span::from_secs(60))),
             Request::Report(report),
             Request::Report(blank),
             Request::Rest(Rate::from_ppb(-60_123)),
@@ -481,8 +436,9 @@ mod tests {
         for request in requests {
             assert_eq!(Request::of_bytes(&request.to_bytes()), Some(request));
         }
-        let faults = [SteeringFault::Vetoed, SteeringFault::NotPermitted, SteeringFault::Other(28)];
-        for outcome in faults.map(Err).into_iter().chain([Ok(Rate::from_ppb(9))]) {
+        let faults = [SteeringFault::Vetoed, SteeringFault::Spent, SteeringFault::NotPermitted];
+        let others = [SteeringFault::Other(28), SteeringFault::KeeperLost, SteeringFault::Invalid];
+        for outcome in faults.into_iter().chain(others).map(Err).chain([Ok(Rate::from_ppb(9))]) {
             assert_eq!(outcome_of(&answer(outcome)), outcome);
         }
     }
@@ -509,56 +465,43 @@ mod tests {
                 let mut bytes = [fill; BODY_LEN];
                 bytes[0] = kind;
                 if let Some(Request::Steer(command)) = Request::of_bytes(&bytes) {
-                    let is_mild = matches!(command, Steering::Rate(rate) if rate.abs() <= rules().rate_max)
-                        || matches!(command, Steering::Step(by) if now() + by >= rules().floor);
-                    assert_eq!(judge(&rules(), &Ledger::new("boot"), command, now()), is_mild);
+                    let now = at_noon();
+                    let is_mild = match command {
+                        Steering::Rate(rate) => rate.abs() <= rules().rate_max,
+                        Steering::Step(by) => now.local + by >= rules().floor,
+                        Steering::Mend(by) => by.abs() <= Span::from_secs(3600),
+                    };
+                    assert_eq!(judge(&rules(), &Ledger::new("boot"), command, &now).is_ok(), is_mild);
                 }
             }
         }
     }
 
+    /// Bad input 110: what is in the ledger outlives the keeper.
     #[test]
-    fn bad_input_94_a_step_to_before_the_floor_is_vetoed() {
-        let before = Steering::Step(Span::from_secs(-90_000_001));
-        let after = Steering::Step(Span::from_secs(-89_999_999));
-        assert!(!judge(&rules(), &Ledger::new("boot"), before, now()));
-        assert!(judge(&rules(), &Ledger::new("boot"), after, now()));
-    }
-
-    /// Bad input 110: restarts do not refill the budget, a new boot does.
-    #[test]
-    fn bad_input_110_the_budget_of_steps_survives_a_restart_but_not_a_boot() {
-        let step = Steering::Step(Span::from_secs(1));
+    fn bad_input_110_a_ledger_is_read_as_it_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LEDGER);
+        assert_eq!(load(&path, "boot"), Ledger::new("boot"), "there is none yet");
         let mut ledger = Ledger::new("boot");
-        for _ in 0..rules().steps_max {
-            assert!(judge(&rules(), &ledger, step, now()));
-            ledger.steps += 1;
-            ledger = Ledger::parse(format!("{} {}\n", ledger.boot, ledger.steps).as_bytes(), "boot");
+        let (mend, up) = (Steering::Mend(Span::from_secs(60)), Moment { asleep: Span::ZERO, ..at_noon() });
+        let up = Moment { raw: Time::from_epoch(Span::from_secs(5000)), ..up };
+        ledger.enter(Steering::Step(Span::from_secs(1)), &up);
+        for _ in 0..MENDS_MAX {
+            ledger.enter(mend, &up);
         }
-        assert!(!judge(&rules(), &ledger, step, now()));
-        let text = format!("{} {}\n", ledger.boot, ledger.steps);
-        assert!(judge(&rules(), &Ledger::parse(text.as_bytes(), "next boot"), step, now()));
-    }
-
-    #[test]
-    fn a_damaged_ledger_is_a_full_one() {
-        for damage in ["", "boot", "boot nan", "boot -1"] {
-            assert_eq!(Ledger::parse(damage.as_bytes(), "boot").steps, u32::MAX, "{damage:?}");
-        }
-    }
-
-    #[test]
-    fn a_rate_beyond_what_policy_can_want_is_vetoed() {
-        let limit = rules().rate_max;
-        assert!(judge(&rules(), &Ledger::new("boot"), Steering::Rate(limit), now()));
-        let beyond = Steering::Rate(-limit - Rate::from_ppb(1));
-        assert!(!judge(&rules(), &Ledger::new("boot"), beyond, now()));
+        save(&ledger, &path).unwrap();
+        assert_eq!(load(&path, "boot"), ledger);
+        assert_eq!(judge(&rules(), &load(&path, "boot"), mend, &up), Err(SteeringFault::Spent));
+        std::fs::write(&path, [b'9'; 2 * LEDGER_LENGTH_MAX]).unwrap();
+        assert_eq!(load(&path, "boot"), Ledger::full("boot"), "too long to be one");
     }
 
     #[test]
     fn the_clock_is_never_left_at_a_rate_that_it_might_not_be_given() {
         let limit = rules().rate_max;
-        let mut guard = Guard { rules: rules(), boot: "boot".to_owned(), rest: None };
+        let ledger = PathBuf::from("/nonexistent/steps");
+        let mut guard = Guard { rules: rules(), ledger, boot: "boot".to_owned(), rest: None };
         let beyond = limit + Rate::from_ppb(1);
         assert_eq!(guard.rest_at(limit), Ok(limit));
         assert_eq!(guard.rest_at(beyond), Err(SteeringFault::Vetoed));

@@ -418,6 +418,9 @@ pub fn fault_words(fault: SteeringFault) -> String {
         SteeringFault::Vetoed => "its keeper vetoed the command (too fast a rate, too many steps in this boot, or a \
             step to before the floor); `truechimer step` as root renews the budget of steps"
             .to_owned(),
+        SteeringFault::Spent => "its keeper has made [clock] steps_per_day steps after interruptions within a day: what is \
+            left is slewed; `truechimer step` as root gives leave, and renews the budget"
+            .to_owned(),
         SteeringFault::KeeperLost => "the process that may set it is gone or does not answer; the clock goes on at the \
             rate that it has, and `truechimer now` stays right; restart the daemon"
             .to_owned(),

@@ -6,10 +6,12 @@
 //! | the clock was set, the machine woke | a timer of the kernel, which wakes us at once |
 //! | an address or a route came or went | the kernel, which wakes us at once |
 //! | the guest was moved, or goes on from an image | VMClock, at each turn of the loop |
+//! | the guest goes on from an image, where there is no VMClock | the kernel's word of another VMGenID, which wakes us at once |
 //! | the kernel counts by other hardware | its name for the clocksource, once a second at most |
 //! | the guest stood still | the battery clock, once a minute |
 //! | we were kept from running | when we were woken |
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -17,6 +19,7 @@ use truechimer_core::event::Interruption;
 use truechimer_core::node::Input;
 use truechimer_sys::clock::Readings;
 use truechimer_sys::clock_set::ClockSets;
+use truechimer_sys::generation::Generations;
 use truechimer_sys::network::NetworkChanges;
 use truechimer_sys::system;
 use truechimer_sys::vmclock::{Incarnation, VmClock};
@@ -43,8 +46,51 @@ pub struct Vigil {
     sets: Option<ClockSets>,
     network: Option<NetworkChanges>,
     host: Option<(VmClock, Incarnation)>,
+    generations: Option<Generations>,
     counter: Watched<String>,
     battery: Watched<Battery>,
+    unseen: Vec<Unseen>,
+}
+
+/// What could not be watched although this machine may have it, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum Unseen {
+    /// The host's page.
+    #[error(
+        "the page of the host (VMClock, {path}) cannot be read: {error}; a migration of this guest is not noticed by it. Let \
+         the daemon's account and its sandbox read {path}"
+    )]
+    Host {
+        /// Where it is.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The host's page, of which nothing can be had.
+    #[error(
+        "the page of the host (VMClock, {path}) is never at rest: a host was stopped while it wrote; a migration of this guest \
+         is not noticed by it"
+    )]
+    Restless {
+        /// Where it is.
+        path: String,
+    },
+    /// The kernel's word of another generation.
+    #[error(
+        "the kernel does not tell when this guest goes on from an image (VMGenID, by netlink): {0}; it is not noticed by that"
+    )]
+    Generations(io::Error),
+    /// The timer.
+    #[error(
+        "the kernel does not tell when the clock is set or the machine wakes: {0}; it is noticed up to a second later instead"
+    )]
+    ClockSets(io::Error),
+    /// The kernel's messages.
+    #[error(
+        "the kernel does not tell when the network changes (netlink): {0}; sources that could not be reached are asked when \
+         it is their turn"
+    )]
+    Network(io::Error),
 }
 
 /// Something that is looked at now and then.
@@ -84,23 +130,36 @@ impl Battery {
 }
 
 impl Vigil {
-    /// Watches from now on. What this machine does not have is not watched, and that is no news.
+    /// Watches from now on. What this machine does not have is not watched, and that is no news; what it has and we cannot
+    /// watch is in [`Vigil::unseen`].
     pub fn begin(vmclock: &Path, now: Time<Mono>) -> Self {
-        let host = VmClock::open(vmclock).ok().flatten();
-        let host = host.and_then(|clock| clock.incarnation().map(|seen| (clock, seen)));
+        let mut unseen = Vec::new();
+        let host = host(vmclock, &mut unseen);
+        let generations = match &host {
+            Some(_) => None,
+            None => watched(Generations::watch(), Unseen::Generations, &mut unseen).flatten(),
+        };
         Self {
-            sets: ClockSets::watch().ok(),
-            network: NetworkChanges::watch().ok(),
+            sets: watched(ClockSets::watch(), Unseen::ClockSets, &mut unseen),
+            network: watched(NetworkChanges::watch(), Unseen::Network, &mut unseen),
             host,
+            generations,
             counter: Watched::new(now),
             battery: Watched::new(now),
+            unseen,
         }
+    }
+
+    /// What could not be watched, to be said once.
+    pub fn unseen(&self) -> &[Unseen] {
+        &self.unseen
     }
 
     /// Ready when there is something to look at.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let sets = self.sets.as_ref().map(ClockSets::as_fd);
-        sets.into_iter().chain(self.network.as_ref().map(NetworkChanges::as_fd))
+        let network = self.network.as_ref().map(NetworkChanges::as_fd);
+        sets.into_iter().chain(network).chain(self.generations.as_ref().map(Generations::as_fd))
     }
 
     /// By which number the host tells where we are, as it was when we last looked.
@@ -121,7 +180,10 @@ impl Vigil {
         let network = has_changed.then_some(Input::NetworkChanged);
         let late = now.mono - wanted;
         let starved = (late > LATE).then_some(Input::Starved { late });
-        let interruption = self.host_says().or_else(|| self.counter_says(now.mono)).or_else(|| {
+        let generation = self.generations.as_ref().is_some_and(Generations::drain);
+        let generation = generation.then_some(Interruption::Moved);
+        let host = self.host_says().or(generation);
+        let interruption = host.or_else(|| self.counter_says(now.mono)).or_else(|| {
             let due = self.battery.due <= now.mono;
             due.then(system::battery_clock).and_then(|shown| self.battery_says(now, shown))
         });
@@ -150,6 +212,29 @@ impl Vigil {
         let beside = Battery::beside(shown?, now);
         let before = self.battery.seen.replace(beside)?;
         beside.stood_still(before).map(|by| Interruption::Paused { by })
+    }
+}
+
+/// What is watched, or a word of why it is not.
+fn watched<T>(begun: io::Result<T>, why: fn(io::Error) -> Unseen, unseen: &mut Vec<Unseen>) -> Option<T> {
+    begun.map_err(|error| unseen.push(why(error))).ok()
+}
+
+fn host(path: &Path, unseen: &mut Vec<Unseen>) -> Option<(VmClock, Incarnation)> {
+    let path_text = || path.display().to_string();
+    match VmClock::open(path) {
+        Ok(None) => None,
+        Ok(Some(clock)) => match clock.incarnation() {
+            Some(seen) => Some((clock, seen)),
+            None => {
+                unseen.push(Unseen::Restless { path: path_text() });
+                None
+            }
+        },
+        Err(error) => {
+            unseen.push(Unseen::Host { path: path_text(), error });
+            None
+        }
     }
 }
 
@@ -218,6 +303,26 @@ mod tests {
         host.write_all_at(&[6], 16).expect("written");
         assert_eq!(vigil.look(&now, now.mono), [Input::Interrupted(Interruption::Moved)]);
         assert_eq!(vigil.look(&now, now.mono), []);
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_watched_is_said_and_what_is_not_there_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vmclock0");
+        let now = readings(1000, NOON, 0);
+        let said = || -> Vec<String> {
+            Vigil::begin(&path, now.mono).unseen().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(said(), [""; 0], "there is none");
+        fs::write(&path, page()).expect("written");
+        assert_eq!(said(), [""; 0]);
+        let mut restless = page();
+        restless[12] = 3;
+        fs::write(&path, restless).expect("written");
+        assert!(said()[0].contains("is never at rest"), "{:?}", said());
+        fs::write(&path, "no clock").expect("written");
+        assert!(said()[0].contains("too short for a VMClock"), "{:?}", said());
+        assert_eq!(said().len(), 1);
     }
 
     #[test]
