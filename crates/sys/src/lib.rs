@@ -17,6 +17,7 @@ pub mod file;
 pub mod handed;
 pub mod inlet;
 pub mod interface;
+pub mod limits;
 pub mod memory;
 pub mod network;
 pub mod notify;
