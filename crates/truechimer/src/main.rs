@@ -12,6 +12,7 @@ use truechimer::command::{self, Outcome};
 /// Keeps every clock in a network right, and says how right it is
 #[derive(Parser)]
 #[command(name = "truechimer", version, max_term_width = 100)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
     Run(cli::Run),
     Status(cli::Status),
@@ -30,6 +31,7 @@ enum Command {
     Demo(cli::Demo),
     Sim(cli::Sim),
     Query(cli::Query),
+    Survey(cli::Survey),
     Set(cli::Set),
     Config(cli::Config),
     Keys(cli::Keys),
@@ -76,6 +78,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Demo(arguments) => command::demo::demo(arguments),
         Command::Sim(arguments) => command::sim::sim(arguments),
         Command::Query(arguments) => command::query::query(arguments),
+        Command::Survey(arguments) => command::survey::survey(arguments),
         Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Keys(arguments) => command::keys::keys(arguments),
