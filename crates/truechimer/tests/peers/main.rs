@@ -51,3 +51,4 @@ mod serving_classic;
 mod serving_handed;
 mod serving_nts;
 mod serving_smeared;
+mod surveying;
