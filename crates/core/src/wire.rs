@@ -8,6 +8,7 @@ pub mod aead;
 pub mod chrony;
 pub mod daytime;
 pub mod extension;
+pub mod icmp;
 pub mod mac;
 pub mod ntp;
 pub mod nts;

@@ -14,8 +14,13 @@ use crate::fd::{check, check_len, set_cloexec};
 
 /// A new socket, closed on `exec`.
 pub(crate) fn open(family: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    open_for(family, kind, 0)
+}
+
+/// A new socket for a protocol that family and kind do not tell, closed on `exec`.
+pub(crate) fn open_for(family: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     // SAFETY: socket takes three ints.
-    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
     // SAFETY: the kernel has just opened it, and nobody else knows it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     set_cloexec(std::os::fd::AsFd::as_fd(&fd))?;

@@ -1,6 +1,6 @@
-//! Listening for TCP connections. What is said over them the standard library carries.
+//! Listening for TCP connections, and making them without waiting. What is said over them the standard library carries.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
 use libc::c_int;
@@ -10,6 +10,22 @@ use crate::fd::set_nonblocking;
 use crate::interface::Interface;
 use crate::socket;
 use crate::udp::SocketError;
+
+/// Begins to connect and does not wait for it. The stream never blocks: it can be written to when the connection is made, and
+/// `take_error` says then if it could not be made.
+///
+/// # Errors
+/// What is known at once: no way leads there, no descriptor is left.
+pub fn begin(remote: SocketAddr) -> Result<TcpStream, SocketError> {
+    let socket = socket::open(Address::from(remote).family(), libc::SOCK_STREAM)?;
+    set_nonblocking(socket.as_fd())?;
+    // What is said is short and is to leave at once.
+    socket::set_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    match socket::connect(socket.as_fd(), &remote.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error.into()),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}
 
 /// So many connections wait in the kernel until they are accepted.
 const BACKLOG: c_int = 64;
@@ -53,6 +69,30 @@ mod tests {
         let mut heard = Vec::new();
         client.read_to_end(&mut heard).unwrap();
         assert_eq!(heard, b"time");
+    }
+
+    #[test]
+    fn a_connection_is_begun_without_waiting_and_is_made_or_refused_later() {
+        use crate::poll::{Interest, PollSet};
+        use std::os::fd::AsFd;
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let place = listener.local_addr().unwrap();
+        let made = |place| {
+            let stream = begin(place).unwrap();
+            let mut set = PollSet::new();
+            set.add(stream.as_fd(), Interest::Write, ());
+            assert!(set.wait(None).unwrap().next().is_some());
+            stream
+        };
+        let stream = made(place);
+        assert_eq!(stream.take_error().unwrap().map(|error| error.kind()), None);
+        assert_eq!(stream.peer_addr().unwrap(), place);
+        drop(listener);
+        let refused = begin(place).map(|_| made(place).take_error().unwrap().unwrap().kind());
+        assert!(
+            matches!(refused, Ok(ErrorKind::ConnectionRefused) | Err(SocketError::Refused)),
+            "{refused:?}"
+        );
     }
 
     #[test]

@@ -154,6 +154,19 @@ impl UdpSocket {
         Ok(socket)
     }
 
+    /// A socket for ICMP messages to and from one host, where that is permitted (`CAP_NET_RAW`). What is sent is a message of
+    /// ICMP; what is received has the header of IP before it (raw(7)), and may be any message of that host to anybody here.
+    ///
+    /// # Errors
+    /// [`SocketError::Forbidden`], mostly.
+    pub fn connect_icmp(remote: Ipv4Addr) -> Result<Self, SocketError> {
+        let fd = socket::open_for(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)?;
+        set_nonblocking(fd.as_fd())?;
+        let remote = SocketAddr::from((remote, 0));
+        socket::connect(fd.as_fd(), &remote.into())?;
+        Ok(Self { fd, remote: Some(remote) })
+    }
+
     fn open(like: SocketAddr) -> io::Result<Self> {
         let fd = socket::open(Address::from(like).family(), libc::SOCK_DGRAM)?;
         set_nonblocking(fd.as_fd())?;

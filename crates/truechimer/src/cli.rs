@@ -15,6 +15,10 @@ use truechimer_time::Span;
 use crate::config::{Address, KeyId, Origin, Spelled, kind_named};
 use crate::readiness::Supervised;
 
+mod survey;
+
+pub use survey::Survey;
+
 /// The most exchanges with one server in one query.
 pub const SAMPLES_MAX: u8 = 64;
 
@@ -568,9 +572,11 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     #[derive(Parser, Debug)]
+    #[allow(clippy::large_enum_variant, reason = "there is one of it at a time")]
     enum All {
         Run(Run),
         Query(Query),
+        Survey(Survey),
         Set(Set),
         Status(Status),
         Sources(Sources),
@@ -608,6 +614,11 @@ mod tests {
             "run",
             "run --config /etc/x.toml --simulated --statistics /var/log/t",
             "query ntp.example.net 192.0.2.1:1123 --json --samples 8 --timeout 500ms -4",
+            "survey a.example 192.0.2.0/24 https://b.example --limit 100ms --json",
+            "survey --file hosts --file - --protocols nts,ntp,http --ports ntp=1123,http=8080 --wide -6",
+            "survey a.example --samples 8 --turns 1 --timeout 500ms --concurrency 4096 --rate 10000 --ca x.pem",
+            "survey a.example --state s --resume --csv -n 20 --plot x.svg --prometheus x.prom --run-dir /tmp/x",
+            "survey a.example --watch 10min --rounds 3 --history h",
             "set a.example b.example c.example --dry-run --step",
             "set a.example --slew --single --force --json",
             "status --json",
@@ -656,6 +667,18 @@ mod tests {
             "query a.example --timeout 3",
             "query a.example --timeout 2h",
             "query a:b:c",
+            "survey",
+            "survey a.example --protocols gopher",
+            "survey a.example --ports ntp=0",
+            "survey a.example --ports 1123",
+            "survey a.example --samples 9",
+            "survey a.example --turns 0",
+            "survey a.example --concurrency 0",
+            "survey a.example --resume",
+            "survey a.example --rounds 3",
+            "survey a.example --watch 1ms",
+            "survey a.example --watch 10s --state s",
+            "survey a.example --csv --json",
             "set a.example --step --slew",
             "sim",
             "sim quiet-lan --seed 7 --replay a",

@@ -22,6 +22,7 @@ pub mod replay;
 pub mod service;
 pub mod stamps;
 pub mod state;
+pub mod survey;
 pub mod talk;
 pub mod ui;
 pub mod watch;

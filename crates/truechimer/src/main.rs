@@ -12,6 +12,7 @@ use truechimer::command::{self, Outcome};
 /// Keeps every clock in a network right, and says how right it is
 #[derive(Parser)]
 #[command(name = "truechimer", version, max_term_width = 100)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 enum Command {
     Run(cli::Run),
     Status(cli::Status),
@@ -31,6 +32,7 @@ enum Command {
     Sim(cli::Sim),
     Doctor(command::doctor::Doctor),
     Query(cli::Query),
+    Survey(cli::Survey),
     Set(cli::Set),
     Config(cli::Config),
     Keys(cli::Keys),
@@ -78,6 +80,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Command::Sim(arguments) => command::sim::sim(arguments),
         Command::Doctor(arguments) => command::doctor::doctor(arguments),
         Command::Query(arguments) => command::query::query(arguments),
+        Command::Survey(arguments) => command::survey::survey(arguments),
         Command::Set(arguments) => command::set::set(arguments),
         Command::Config(arguments) => command::config::config(arguments),
         Command::Keys(arguments) => command::keys::keys(arguments),

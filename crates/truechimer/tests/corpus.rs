@@ -107,3 +107,8 @@ fn visits_of_the_key_server() {
 fn questions_of_chronyc() {
     replay("monitor", bodies::monitor);
 }
+
+#[test]
+fn answers_to_a_survey() {
+    replay("survey", bodies::survey);
+}

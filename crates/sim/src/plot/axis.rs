@@ -9,6 +9,9 @@ pub enum Scale {
     Linear,
     /// Equal ratios are equally long. The axis does not reach zero.
     Log,
+    /// Figures are seconds, on either side of zero: equal ratios are equally long beyond a microsecond, and below it equal
+    /// differences are.
+    Offsets,
     /// Equal differences are equally long, and figures are seconds since 1970-01-01 00:00:00 UTC.
     Dates,
 }
@@ -41,12 +44,18 @@ impl Axis {
         Self { scale: Scale::Dates, ..Self::linear(label, min, max) }
     }
 
+    /// An axis of offsets in seconds, from nanoseconds to years on either side of zero.
+    pub fn offsets(label: impl Into<String>, min: f64, max: f64) -> Self {
+        Self { scale: Scale::Offsets, ..Self::linear(label, min, max) }
+    }
+
     /// Where a figure is between two ends; one that is off the axis is at its end.
     pub fn place(&self, value: f64, from: f64, to: f64) -> f64 {
         let value = value.clamp(self.min, self.max);
         let share = match self.scale {
             Scale::Linear | Scale::Dates => (value - self.min) / (self.max - self.min),
             Scale::Log => libm::log(value / self.min) / libm::log(self.max / self.min),
+            Scale::Offsets => (bent(value) - bent(self.min)) / (bent(self.max) - bent(self.min)),
         };
         from + share * (to - from)
     }
@@ -56,6 +65,7 @@ impl Axis {
         match self.scale {
             Scale::Linear => self.linear_ticks(),
             Scale::Log => self.log_ticks(),
+            Scale::Offsets => self.offset_ticks(),
             Scale::Dates => calendar::ticks(self.min, self.max),
         }
     }
@@ -72,6 +82,14 @@ impl Axis {
         (first..=last).map(|i| i as f64 * step).map(|value| (value, format!("{value:.decimals$}"))).collect()
     }
 
+    /// Zero, and round offsets on either side.
+    fn offset_ticks(&self) -> Vec<(f64, String)> {
+        let behind = OFFSETS.iter().rev().map(|(value, word)| (-value, format!("-{word}")));
+        let ahead = OFFSETS.iter().map(|(value, word)| (*value, format!("+{word}")));
+        let all = behind.chain([(0.0, "0".to_owned())]).chain(ahead);
+        all.filter(|(value, _)| (self.min..=self.max).contains(value)).collect()
+    }
+
     /// The powers of ten, and their doubles and fivefolds if there are few of them.
     fn log_ticks(&self) -> Vec<(f64, String)> {
         let powers = libm::floor(libm::log10(self.min)) as i32..=libm::ceil(libm::log10(self.max)) as i32;
@@ -82,6 +100,26 @@ impl Axis {
         values.filter(|value| within.contains(value)).map(|value| (value, short(value))).collect()
     }
 }
+
+/// Where equal ratios are no longer equally long, in seconds.
+const MICRO: f64 = 1e-6;
+
+/// An offset as a length along its axis.
+fn bent(value: f64) -> f64 {
+    libm::asinh(value / MICRO)
+}
+
+/// Offsets that are worth a word, and the word.
+const OFFSETS: [(f64, &str); 8] = [
+    (1e-6, "1 µs"),
+    (1e-4, "100 µs"),
+    (1e-2, "10 ms"),
+    (1.0, "1 s"),
+    (60.0, "1 min"),
+    (3600.0, "1 h"),
+    (86_400.0, "1 d"),
+    (31_556_952.0, "1 a"),
+];
 
 fn short(value: f64) -> String {
     let decimals = (-libm::floor(libm::log10(value) + 1e-9)).max(0.0) as usize;
@@ -94,6 +132,15 @@ fn short(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offsets_have_words_on_either_side_of_zero() {
+        let axis = Axis::offsets("ahead", -2e-4, 5.0);
+        let words: Vec<String> = axis.ticks().into_iter().map(|(_, word)| word).collect();
+        assert_eq!(words, ["-100 µs", "-1 µs", "0", "+1 µs", "+100 µs", "+10 ms", "+1 s"]);
+        let places: Vec<f64> = axis.ticks().iter().map(|(value, _)| axis.place(*value, 0.0, 100.0)).collect();
+        assert!(places.is_sorted() && places[0] > 0.0 && places[6] < 100.0, "{places:?}");
+    }
 
     fn labels(axis: &Axis) -> Vec<String> {
         axis.ticks().into_iter().map(|(_, label)| label).collect()

@@ -22,6 +22,11 @@ pub enum SocketError {
 }
 
 impl SocketError {
+    /// Is there no descriptor, port or memory left for another socket just now (EMFILE, ENFILE, EAGAIN, ENOBUFS, ENOMEM)?
+    pub fn is_exhausted(self) -> bool {
+        matches!(self, Self::Busy | Self::Other(libc::EMFILE | libc::ENFILE))
+    }
+
     /// An error number that stands for it.
     pub fn errno(self) -> i32 {
         match self {
@@ -84,6 +89,8 @@ mod tests {
         assert_eq!(named(libc::EAGAIN), SocketError::Busy);
         assert_eq!(named(libc::EPERM), SocketError::Forbidden);
         assert_eq!(named(libc::EINVAL), SocketError::Other(libc::EINVAL));
+        assert!(named(libc::EMFILE).is_exhausted() && named(libc::ENOBUFS).is_exhausted());
+        assert!(!named(libc::EINVAL).is_exhausted() && !named(libc::ECONNREFUSED).is_exhausted());
         assert_eq!(named(libc::EINVAL).to_string(), "Invalid argument (os error 22)");
     }
 }

@@ -20,6 +20,7 @@ pub mod set;
 pub mod sim;
 pub mod statistics;
 pub mod status;
+pub mod survey;
 pub mod tz;
 pub mod wait;
 pub mod watch;

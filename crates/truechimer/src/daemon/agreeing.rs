@@ -18,7 +18,7 @@ use truechimer_sys::wake::{self, Waker, Wakeups};
 
 use crate::config::{Config, Kind, Placed};
 
-mod conversation;
+pub(crate) mod conversation;
 mod dates;
 
 use conversation::Failure;

@@ -34,6 +34,8 @@ mod tests;
 
 use inquiry::Inquiry;
 
+pub(crate) use text::{leap as leap_word, reference_id as reference_id_text};
+
 pub use json::Report;
 pub use text::text;
 pub use vote::{Majority, Stand, TooFew, Verdict};

@@ -112,7 +112,7 @@ fn clock(majority: &Majority) -> String {
 }
 
 /// At stratum 1 the reference clock's name, above it the address of the server's server, or what stands for it.
-pub(super) fn reference_id(stratum: u8, id: [u8; 4]) -> String {
+pub(crate) fn reference_id(stratum: u8, id: [u8; 4]) -> String {
     let name = id.trim_ascii_end();
     let name = &name[..name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)];
     let printable = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
@@ -122,7 +122,7 @@ pub(super) fn reference_id(stratum: u8, id: [u8; 4]) -> String {
     }
 }
 
-pub(super) fn leap(leap: Leap) -> &'static str {
+pub(crate) fn leap(leap: Leap) -> &'static str {
     match leap {
         Leap::None => "none",
         Leap::Insert => "insert",

@@ -53,4 +53,5 @@ mod serving_classic;
 mod serving_handed;
 mod serving_nts;
 mod serving_smeared;
+mod surveying;
 mod watching;

@@ -100,6 +100,36 @@ fn has_cookies(client: &Chronyd) -> Option<()> {
 }
 
 #[test]
+fn a_survey_gets_keys_and_the_time() {
+    let Some(peers) = place::peers() else { return };
+    let field = Field::new((0..3).map(|_| Chronyd::serving(&peers)).collect(), "");
+    let daemon = field.home.start();
+    is_synchronised(&daemon);
+    let ask = |authorities: &str| {
+        let output = std::process::Command::new(place::truechimer())
+            .args(["survey", "--run-dir", "/nonexistent", "--json", "--timeout", "10s", "--ca", authorities])
+            .arg(format!("nts://localhost:{}", field.keys.port()))
+            .arg("-4")
+            .output()
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), report["hosts"][0].clone())
+    };
+    let (status, host) = ask(field.home.path("authority.pem").to_str().unwrap());
+    assert_eq!((status, host["protocol"].as_str()), (Some(0), Some("nts")), "{host}");
+    let (lo, hi) = (host["ahead_of_us"]["lo"].as_f64().unwrap(), host["ahead_of_us"]["hi"].as_f64().unwrap());
+    assert!(lo <= 0.0 && 0.0 <= hi && hi - lo < 0.01, "{host}");
+    assert!(served(&daemon).protected >= 2, "{host}");
+    // Whoever vouches for somebody else vouches for nobody here.
+    let another = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    another.write(folder.path());
+    let (status, host) = ask(folder.path().join("authority.pem").to_str().unwrap());
+    assert_eq!((status, host["error"]["kind"].as_str()), (Some(1), Some("tls")), "{host}");
+    daemon.terminate();
+}
+
+#[test]
 fn debians_chronyd_gets_keys_and_the_time_and_keeps_both_over_our_restart() {
     let Some(peers) = place::peers() else { return };
     let field = Field::new((0..3).map(|_| Chronyd::serving(&peers)).collect(), "");

@@ -46,20 +46,20 @@ const AUTHORITIES_MAX: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Its name, or its address. The certificate has to be for that.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// Its port, over TCP.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Who vouches for its certificate, in PEM, if not those whom the system trusts.
-    pub(super) ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// Why there are no keys.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// In a word.
-    pub(super) why: NoKeys,
+    pub(crate) why: NoKeys,
     /// In a sentence.
-    pub(super) detail: String,
+    pub(crate) detail: String,
 }
 
 impl Failure {
@@ -106,6 +106,14 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// How to speak TLS with a key exchange server at this place.
+///
+/// # Errors
+/// The authorities cannot be used.
+pub(crate) fn config_for(place: &Place, dates: Dates) -> Result<Arc<ClientConfig>, Failure> {
+    config(verifier(place, dates)?, dates)
+}
+
 /// TLS 1.3 and nothing older, one protocol, nothing remembered between connections.
 fn config(verifier: Arc<Verifier>, dates: Dates) -> Result<Arc<ClientConfig>, Failure> {
     let builder = ClientConfig::builder_with_details(provider(), Arc::new(Now(dates)));
@@ -121,7 +129,7 @@ fn config(verifier: Arc<Verifier>, dates: Dates) -> Result<Arc<ClientConfig>, Fa
 
 impl Place {
     /// Who may vouch for its certificate. Read anew for each exchange: authorities come and go while we run.
-    pub(super) fn authorities(&self) -> Result<RootCertStore, Failure> {
+    pub(crate) fn authorities(&self) -> Result<RootCertStore, Failure> {
         let (certificates, whose) = match &self.ca {
             Some(path) => (certificates(path)?, path.display().to_string()),
             None => (rustls_native_certs::load_native_certs().certs, "this system".to_owned()),
@@ -284,7 +292,7 @@ fn printable(text: &str) -> String {
 }
 
 /// The keys that both sides have now (RFC 8915, section 5.1).
-fn keys(tls: &ClientConnection, aead: Aead, exporter: Exporter) -> Result<SessionKeys, Failure> {
+pub(crate) fn keys(tls: &ClientConnection, aead: Aead, exporter: Exporter) -> Result<SessionKeys, Failure> {
     let draw = |direction| {
         let context = exporter.context(aead, direction);
         let mut key = Zeroizing::new([0; KEY_LEN_MAX]);
@@ -317,7 +325,7 @@ fn servers(answer: &Answer, peer: IpAddr) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 /// Can the time be asked for there? A name may lead anywhere; to ourselves only if the key exchange was with ourselves.
-fn is_usable(address: IpAddr, peer: IpAddr) -> bool {
+pub(crate) fn is_usable(address: IpAddr, peer: IpAddr) -> bool {
     let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
     let is_of_many = is_broadcast || address.is_unspecified() || address.is_multicast();
     !is_of_many && (!address.to_canonical().is_loopback() || peer.to_canonical().is_loopback())
