@@ -7,7 +7,9 @@
 pub mod checks;
 pub mod finding;
 pub mod machine;
+pub mod mounts;
 pub mod report;
+pub mod stamps;
 
 use std::thread;
 

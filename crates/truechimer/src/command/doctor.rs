@@ -1,9 +1,11 @@
 //! `truechimer doctor`: what is wrong with this machine's sense of time.
 
+pub mod stamps;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use truechimer_time::Span;
 
 use crate::cli;
@@ -16,7 +18,11 @@ use crate::ui::colour::Colours;
 /// Works with any time daemon or none, changes nothing, and needs no privileges; with them it sees more. The answer is no (1) if
 /// something was found, and 111 if nothing could be looked at.
 #[derive(Args, Clone, Debug, PartialEq)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Doctor {
+    /// Something in particular
+    #[command(subcommand)]
+    pub part: Option<Part>,
     /// Only these checks, separated by commas
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
     pub only: Vec<&'static Check>,
@@ -37,8 +43,20 @@ pub struct Doctor {
     pub output: cli::Output,
 }
 
+/// What is looked at apart from the checks.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Told to ourselves.
+    #[command(hide = true)]
+    Stamps(stamps::Stamps),
+}
+
 /// Examines this machine. The answer is yes if nothing was found.
 pub fn doctor(arguments: &Doctor) -> anyhow::Result<Outcome> {
+    match &arguments.part {
+        Some(Part::Stamps(arguments)) => return stamps::stamps(arguments),
+        None => {}
+    }
     if let Some(check) = arguments.explain {
         return explain(check);
     }

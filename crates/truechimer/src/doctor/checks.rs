@@ -1,11 +1,12 @@
 //! All checks, in the order in which equally bad findings are told.
 
 pub mod clocksource;
+pub mod file_times;
 
 use super::Check;
 
 /// All of them.
-pub const ALL: &[&Check] = &[&clocksource::CHECK];
+pub const ALL: &[&Check] = &[&clocksource::CHECK, &file_times::CHECK];
 
 /// The check of a name.
 pub fn named(name: &str) -> Option<&'static Check> {
