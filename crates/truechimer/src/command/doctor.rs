@@ -1,5 +1,6 @@
 //! `truechimer doctor`: what is wrong with this machine's sense of time.
 
+pub mod files;
 pub mod stamps;
 
 use std::io::{self, Write};
@@ -46,6 +47,11 @@ pub struct Doctor {
 /// What is looked at apart from the checks.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Part {
+    /// Look for files from the future, and hold the file system's clock against this one
+    ///
+    /// Looks at everything below the folders, however much it is, and follows no links. Makes a private folder in each to see by
+    /// whose clock it is stamped, and removes it again. The answer is no (1) if something was found.
+    Files(files::Files),
     /// Told to ourselves.
     #[command(hide = true)]
     Stamps(stamps::Stamps),
@@ -54,6 +60,7 @@ pub enum Part {
 /// Examines this machine. The answer is yes if nothing was found.
 pub fn doctor(arguments: &Doctor) -> anyhow::Result<Outcome> {
     match &arguments.part {
+        Some(Part::Files(arguments)) => return files::files(arguments),
         Some(Part::Stamps(arguments)) => return stamps::stamps(arguments),
         None => {}
     }
@@ -89,7 +96,7 @@ fn check(name: &str) -> Result<&'static Check, String> {
 }
 
 /// What could not be looked at is a failure only where nothing could be.
-fn outcome(answers: &[Answer]) -> Outcome {
+pub(crate) fn outcome(answers: &[Answer]) -> Outcome {
     let verdicts = || answers.iter().map(|answer| answer.finding.verdict);
     if verdicts().any(Verdict::is_trouble) {
         Outcome::No

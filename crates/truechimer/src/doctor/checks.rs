@@ -2,11 +2,12 @@
 
 pub mod clocksource;
 pub mod file_times;
+pub mod future_files;
 
 use super::Check;
 
 /// All of them.
-pub const ALL: &[&Check] = &[&clocksource::CHECK, &file_times::CHECK];
+pub const ALL: &[&Check] = &[&clocksource::CHECK, &file_times::CHECK, &future_files::CHECK];
 
 /// The check of a name.
 pub fn named(name: &str) -> Option<&'static Check> {

@@ -147,6 +147,48 @@ fn a_server_that_does_not_answer_is_left_alone() {
     let (findings, code) = found(&place);
     assert_eq!((verdicts(&findings), code), (vec!["unseen"], Some(111)), "{findings:?}");
     assert!(findings[0]["words"].as_str().unwrap().contains("does not answer"), "{findings:?}");
+    let output = truechimer(&["doctor", "files", place.to_str().unwrap()], Path::new("/"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("does not answer") && said.lines().count() == 1, "nothing else is asked: {said}");
+    assert_eq!(output.status.code(), Some(111));
     assert!(began.elapsed() < Duration::from_secs(120), "it took {:?}", began.elapsed());
     drop(session);
+}
+
+#[test]
+fn files_that_were_stamped_by_a_clock_ahead_are_found_below_a_folder_and_their_mount_is_left_out_unless_wanted()
+ {
+    let name = "files_that_were_stamped_by_a_clock_ahead_are_found_below_a_folder_and_their_mount_is_left_out_unless_wanted";
+    if !is_inside(name) {
+        return;
+    }
+    let place = scratch("below");
+    let point = place.join("point");
+    fs::create_dir_all(&point).unwrap();
+    let ills = Ills { files_ahead_ms: 3_600_000, folders_ahead_ms: 3_600_000, ..Ills::NONE };
+    let session = strange::mount(ills, "host:/x", &point);
+    fs::write(point.join("from the future"), "?").unwrap();
+    let look = |arguments: &[&str]| {
+        let output = truechimer(&[&["doctor", "files", "--json"], arguments].concat(), &place);
+        let document: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+        (document, output.status.code())
+    };
+    let (without, code) = look(&["."]);
+    assert_eq!((without["worst"].as_array().unwrap().len(), code), (0, Some(0)), "{without}");
+    assert!(without.to_string().contains("left out 1 file system mounted below"), "{without}");
+    let (with, code) = look(&["--other-file-systems", "."]);
+    assert_eq!(code, Some(1));
+    let worst = with["worst"].as_array().unwrap();
+    assert_eq!(worst.len(), 2, "the file and the top of its file system: {with}");
+    assert!(worst.iter().all(|file| file["by_ctime"] == true && file["by_mtime"] == true), "{with}");
+    assert!((worst[0]["ahead_seconds"].as_f64().unwrap() - 3600.0).abs() < 600.0, "{with}");
+    let (tolerant, code) = look(&["--other-file-systems", "--newer-by", "2h", "."]);
+    assert_eq!((tolerant["worst"].as_array().unwrap().len(), code), (0, Some(0)), "{tolerant}");
+    drop(session);
+}
+
+#[test]
+fn a_folder_that_is_not_there_could_not_be_looked_at() {
+    let output = truechimer(&["doctor", "files", "/nonexistent/folder"], Path::new("/"));
+    assert_eq!(output.status.code(), Some(111), "{output:?}");
 }
