@@ -11,6 +11,7 @@ pub mod machine;
 pub mod mounts;
 pub mod report;
 pub mod stamps;
+pub mod usage;
 pub mod walk;
 
 use std::thread;

@@ -11,7 +11,7 @@ use truechimer_time::Span;
 
 use crate::cli;
 use crate::command::Outcome;
-use crate::doctor::{self, Answer, Check, Machine, Verdict, checks, report};
+use crate::doctor::{self, Answer, Check, Machine, Verdict, checks, report, usage};
 use crate::ui::colour::Colours;
 
 /// Say what is wrong with this machine's sense of time, and what to do about it
@@ -34,7 +34,7 @@ pub struct Doctor {
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = cli::patience)]
     pub watched_for: Span,
     /// Protocols that this machine is to be fit for, though they are not seen in use, separated by commas
-    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',')]
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = usage::protocol_named)]
     pub uses: Vec<String>,
     /// Which daemon of ours
     #[command(flatten)]

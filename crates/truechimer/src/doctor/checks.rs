@@ -3,11 +3,12 @@
 pub mod clocksource;
 pub mod file_times;
 pub mod future_files;
+pub mod windows;
 
 use super::Check;
 
 /// All of them.
-pub const ALL: &[&Check] = &[&clocksource::CHECK, &file_times::CHECK, &future_files::CHECK];
+pub const ALL: &[&Check] = &[&clocksource::CHECK, &file_times::CHECK, &future_files::CHECK, &windows::CHECK];
 
 /// The check of a name.
 pub fn named(name: &str) -> Option<&'static Check> {
