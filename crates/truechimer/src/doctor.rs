@@ -4,10 +4,15 @@
 //! looks at a [`Machine`] and returns [`Finding`]s; it changes nothing that lasts, and needs no privileges. What it could not
 //! see for lack of them it says.
 
+pub mod certainty;
 pub mod checks;
 pub mod finding;
 pub mod machine;
+pub mod mounts;
 pub mod report;
+pub mod stamps;
+pub mod usage;
+pub mod walk;
 
 use std::thread;
 

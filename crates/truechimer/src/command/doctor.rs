@@ -1,14 +1,17 @@
 //! `truechimer doctor`: what is wrong with this machine's sense of time.
 
+pub mod files;
+pub mod stamps;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use truechimer_time::Span;
 
 use crate::cli;
 use crate::command::Outcome;
-use crate::doctor::{self, Answer, Check, Machine, Verdict, checks, report};
+use crate::doctor::{self, Answer, Check, Machine, Verdict, checks, report, usage};
 use crate::ui::colour::Colours;
 
 /// Say what is wrong with this machine's sense of time, and what to do about it
@@ -16,7 +19,11 @@ use crate::ui::colour::Colours;
 /// Works with any time daemon or none, changes nothing, and needs no privileges; with them it sees more. The answer is no (1) if
 /// something was found, and 111 if nothing could be looked at.
 #[derive(Args, Clone, Debug, PartialEq)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Doctor {
+    /// Something in particular
+    #[command(subcommand)]
+    pub part: Option<Part>,
     /// Only these checks, separated by commas
     #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = check)]
     pub only: Vec<&'static Check>,
@@ -27,7 +34,7 @@ pub struct Doctor {
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = cli::patience)]
     pub watched_for: Span,
     /// Protocols that this machine is to be fit for, though they are not seen in use, separated by commas
-    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',')]
+    #[arg(long, value_name = "PROTOCOL", value_delimiter = ',', value_parser = usage::protocol_named)]
     pub uses: Vec<String>,
     /// Which daemon of ours
     #[command(flatten)]
@@ -37,8 +44,26 @@ pub struct Doctor {
     pub output: cli::Output,
 }
 
+/// What is looked at apart from the checks.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Look for files from the future, and hold the file system's clock against this one
+    ///
+    /// Looks at everything below the folders, however much it is, and follows no links. Makes a private folder in each to see by
+    /// whose clock it is stamped, and removes it again. The answer is no (1) if something was found.
+    Files(files::Files),
+    /// Told to ourselves.
+    #[command(hide = true)]
+    Stamps(stamps::Stamps),
+}
+
 /// Examines this machine. The answer is yes if nothing was found.
 pub fn doctor(arguments: &Doctor) -> anyhow::Result<Outcome> {
+    match &arguments.part {
+        Some(Part::Files(arguments)) => return files::files(arguments),
+        Some(Part::Stamps(arguments)) => return stamps::stamps(arguments),
+        None => {}
+    }
     if let Some(check) = arguments.explain {
         return explain(check);
     }
@@ -71,7 +96,7 @@ fn check(name: &str) -> Result<&'static Check, String> {
 }
 
 /// What could not be looked at is a failure only where nothing could be.
-fn outcome(answers: &[Answer]) -> Outcome {
+pub(crate) fn outcome(answers: &[Answer]) -> Outcome {
     let verdicts = || answers.iter().map(|answer| answer.finding.verdict);
     if verdicts().any(Verdict::is_trouble) {
         Outcome::No

@@ -1,11 +1,16 @@
 //! All checks, in the order in which equally bad findings are told.
 
+pub mod certificates;
 pub mod clocksource;
+pub mod file_times;
+pub mod future_files;
+pub mod windows;
 
 use super::Check;
 
 /// All of them.
-pub const ALL: &[&Check] = &[&clocksource::CHECK];
+pub const ALL: &[&Check] =
+    &[&clocksource::CHECK, &file_times::CHECK, &future_files::CHECK, &windows::CHECK, &certificates::CHECK];
 
 /// The check of a name.
 pub fn named(name: &str) -> Option<&'static Check> {

@@ -55,6 +55,16 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A machine whose files begin there, with our own daemon at its usual place, whose clocks are watched for a second.
+    pub fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            run_dir: root.join("run/truechimer"),
+            watched_for: Span::from_secs(1),
+            uses: Vec::new(),
+        }
+    }
+
     /// The text of a file, by its absolute path; `None` if there is no such file.
     ///
     /// # Errors
@@ -106,13 +116,9 @@ fn is_absent(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn machine(root: &Path) -> Machine {
-        Machine { root: root.into(), run_dir: root.join("run"), watched_for: Span::ZERO, uses: Vec::new() }
-    }
-
     #[test]
     fn what_is_absent_is_no_error() {
-        let machine = machine(Path::new("/proc/self"));
+        let machine = Machine::at(Path::new("/proc/self"));
         assert_eq!(machine.text("/there/is/no/such"), Ok(None));
         assert_eq!(machine.text("/stat/under/a/file"), Ok(None));
         assert_eq!(machine.names("/nothing"), Ok(Vec::new()));
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_hidden() {
-        let hidden = machine(Path::new("/proc/self")).text("/task");
+        let hidden = Machine::at(Path::new("/proc/self")).text("/task");
         assert!(matches!(hidden, Err(Hidden::Failed { .. })), "{hidden:?}");
     }
 }
