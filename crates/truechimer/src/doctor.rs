@@ -4,10 +4,17 @@
 //! looks at a [`Machine`] and returns [`Finding`]s; it changes nothing that lasts, and needs no privileges. What it could not
 //! see for lack of them it says.
 
+pub mod answers;
+pub mod changes;
 pub mod checks;
+pub mod configured;
 pub mod finding;
+pub mod keepers;
+pub mod letter;
 pub mod machine;
 pub mod report;
+pub mod survey;
+pub mod trace;
 
 use std::thread;
 
