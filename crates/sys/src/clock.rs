@@ -90,6 +90,17 @@ pub fn tai() -> Option<Time<Tai>> {
     read(libc::CLOCK_TAI).map(Time::from_epoch)
 }
 
+/// How old the time is that the kernel keeps ready between ticks (`CLOCK_MONOTONIC_COARSE`), and how far its ticks are apart. Older
+/// than a tick it is where ticks were late or lost, also on a kernel without ticks in idle: it makes up for them when it wakes.
+/// Nothing where there is no such clock.
+pub fn tick_age() -> Option<(Span, Span)> {
+    let coarse = read(libc::CLOCK_MONOTONIC_COARSE)?;
+    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_getres writes one timespec to the pointer, which is valid for that.
+    let failed = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) } != 0;
+    (!failed).then(|| ((mono().since_epoch() - coarse).max(Span::ZERO), span(&tick)))
+}
+
 /// How long this machine has been suspended since boot: `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`. It cannot be read
 /// in one go and so jitters by the time of a read (well under a microsecond). Zero where there is no such clock.
 pub fn asleep() -> Span {
@@ -149,6 +160,12 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert!(raw() - raw_before >= Span::from_millis(1));
         assert!(mono() - mono_before >= Span::from_millis(1));
+    }
+
+    #[test]
+    fn ticks_are_apart_and_the_time_between_them_is_not_ahead() {
+        let (age, tick) = tick_age().expect("every Linux has had it since 2.6.32");
+        assert!(Span::ZERO <= age && Span::ZERO < tick, "{age:?} {tick:?}");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Received {
     pub stamp: Option<Time<Local>>,
     /// To which of our addresses it came; only on sockets that were bound.
     pub destination: Option<Destination>,
+    /// How many more routers it could have passed (TTL, hop limit); only on sockets that [ask for it](UdpSocket::count_hops).
+    pub hops_left: Option<u8>,
 }
 
 /// One of our addresses, and the interface at which it was met.
@@ -146,6 +148,18 @@ impl UdpSocket {
         socket::set_option(self.as_fd(), level, name, 1)
     }
 
+    /// From now on it is told how many more routers each datagram could have passed.
+    ///
+    /// # Errors
+    /// What the kernel says; that of the usual kind never refuses.
+    pub fn count_hops(&self) -> Result<(), SocketError> {
+        let (level, name) = match self.local_address()? {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTTL),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT),
+        };
+        Ok(socket::set_option(self.as_fd(), level, name, 1)?)
+    }
+
     /// A client's socket for one exchange with `remote`. It is not bound, so the kernel picks a random free port for
     /// it (RFC 9109 wants a new one each time), and hands on nothing that comes from elsewhere.
     pub fn connect(remote: SocketAddr) -> Result<Self, SocketError> {
@@ -233,6 +247,7 @@ impl UdpSocket {
             from: arrival.from.or(self.remote).ok_or(SocketError::Other(libc::EAFNOSUPPORT))?,
             stamp: beside.messages().find_map(stamp::received),
             destination: beside.messages().find_map(Destination::read),
+            hops_left: beside.messages().find_map(hops_left),
         }))
     }
 
@@ -288,6 +303,16 @@ fn nothing_there(error: &io::Error) -> bool {
 ///   in_pktinfo   interface: u32 | address to reply from: 4 bytes | address in the header: 4 bytes
 ///   in6_pktinfo  address: 16 bytes | interface: u32
 /// ```
+/// A number of the processor's own order, though it is of one byte (ip(7), IP_RECVTTL).
+fn hops_left(message: ControlMessage<'_>) -> Option<u8> {
+    match (message.level, message.kind) {
+        (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+            u8::try_from(i32::from_ne_bytes(*message.data.first_chunk()?)).ok()
+        }
+        _another_message => None,
+    }
+}
+
 impl Destination {
     fn read(message: ControlMessage<'_>) -> Option<Self> {
         match (message.level, message.kind) {

@@ -4,13 +4,20 @@
 //! looks at a [`Machine`] and returns [`Finding`]s; it changes nothing that lasts, and needs no privileges. What it could not
 //! see for lack of them it says.
 
+pub mod answers;
 pub mod certainty;
+pub mod changes;
 pub mod checks;
+pub mod configured;
 pub mod finding;
+pub mod keepers;
+pub mod letter;
 pub mod machine;
 pub mod mounts;
 pub mod report;
 pub mod stamps;
+pub mod survey;
+pub mod trace;
 pub mod usage;
 pub mod walk;
 

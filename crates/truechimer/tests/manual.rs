@@ -46,3 +46,13 @@ fn the_example_has_every_key() {
     );
     assert_eq!(keys(&with_everything()), keys(&everything.to_toml()));
 }
+
+#[test]
+fn each_check_of_the_doctor_has_a_section_in_the_order_of_its_report() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manual/doctor.md");
+    let manual = fs::read_to_string(path).expect("the manual is in the repository");
+    let sections: Vec<&str> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let checks: Vec<String> =
+        truechimer::doctor::checks::ALL.iter().map(|check| format!("`{}`", check.name)).collect();
+    assert_eq!(sections, checks);
+}

@@ -1,16 +1,63 @@
 //! All checks, in the order in which equally bad findings are told.
 
+pub mod asymmetry;
 pub mod certificates;
 pub mod clocksource;
+pub mod era;
 pub mod file_times;
 pub mod future_files;
+pub mod guest;
+pub mod intercepted;
+pub mod keeper;
+pub mod kernel;
+pub mod leap;
+pub mod length;
+pub mod names;
+pub mod nts;
+pub mod offset;
+pub mod operators;
+pub mod rate;
+pub mod rights;
+pub mod rtc;
+pub mod smear;
+pub mod starvation;
+pub mod suspend;
+pub mod way;
 pub mod windows;
+pub mod writers;
+pub mod zone;
 
 use super::Check;
 
 /// All of them.
-pub const ALL: &[&Check] =
-    &[&clocksource::CHECK, &file_times::CHECK, &future_files::CHECK, &windows::CHECK, &certificates::CHECK];
+pub const ALL: &[&Check] = &[
+    &keeper::CHECK,
+    &offset::CHECK,
+    &rate::CHECK,
+    &writers::CHECK,
+    &kernel::CHECK,
+    &clocksource::CHECK,
+    &starvation::CHECK,
+    &guest::CHECK,
+    &suspend::CHECK,
+    &rtc::CHECK,
+    &rights::CHECK,
+    &leap::CHECK,
+    &zone::CHECK,
+    &era::CHECK,
+    &names::CHECK,
+    &way::CHECK,
+    &intercepted::CHECK,
+    &length::CHECK,
+    &nts::CHECK,
+    &operators::CHECK,
+    &smear::CHECK,
+    &asymmetry::CHECK,
+    &file_times::CHECK,
+    &future_files::CHECK,
+    &windows::CHECK,
+    &certificates::CHECK,
+];
 
 /// The check of a name.
 pub fn named(name: &str) -> Option<&'static Check> {

@@ -3,9 +3,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use truechimer_sys::file::read_at_most;
 use truechimer_time::Span;
+
+use super::configured::{self, Configured};
+use super::survey::{self, Seen};
+use super::trace::{self, Trace};
 
 /// No file is read further than that.
 const TEXT_MAX: usize = 4 << 20;
@@ -32,8 +37,17 @@ pub enum Hidden {
     Because(String),
 }
 
+/// What several checks want to know, and the first of them that asks finds out.
+#[derive(Clone, Debug, Default)]
+pub struct Common {
+    configured: Arc<OnceLock<Result<Vec<Configured>, Hidden>>>,
+    survey: Arc<OnceLock<Result<Vec<Seen>, Hidden>>>,
+    trace: Arc<OnceLock<Trace>>,
+}
+
 impl Hidden {
-    fn of(path: PathBuf, error: &io::Error) -> Self {
+    /// What the system said of a file.
+    pub(super) fn of(path: PathBuf, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::PermissionDenied => Self::NotAllowed { path },
             _ => Self::Failed { path, why: error.to_string() },
@@ -52,6 +66,10 @@ pub struct Machine {
     pub watched_for: Span,
     /// Protocols whose windows are to be looked at, whether or not they are seen to be used here.
     pub uses: Vec<String>,
+    /// The configuration whose sources are asked; found by itself unless named.
+    pub config: Option<PathBuf>,
+    /// What several checks want to know.
+    pub common: Common,
 }
 
 impl Machine {
@@ -62,6 +80,51 @@ impl Machine {
             run_dir: root.join("run/truechimer"),
             watched_for: Span::from_secs(1),
             uses: Vec::new(),
+            config: None,
+            common: Common::default(),
+        }
+    }
+
+    /// The same, of which nothing is known yet.
+    pub fn anew(&self) -> Self {
+        Self { common: Common::default(), ..self.clone() }
+    }
+
+    /// Whom this machine is configured to ask for the time; found out once.
+    ///
+    /// # Errors
+    /// No configuration, or none that can be read.
+    pub fn configured(&self) -> Result<&[Configured], Hidden> {
+        let found = self.common.configured.get_or_init(|| configured::configured(self));
+        found.as_deref().map_err(Hidden::clone)
+    }
+
+    /// What those say who are asked by NTP; they are asked once, however many checks want to know.
+    ///
+    /// # Errors
+    /// As [`Machine::configured`], or what the system refuses us.
+    pub fn survey(&self) -> Result<&[Seen], Hidden> {
+        let seen = self.common.survey.get_or_init(|| survey::survey(self));
+        seen.as_deref().map_err(Hidden::clone)
+    }
+
+    /// How the clocks of the machine that we run on went for as long as they are watched; they are watched once.
+    ///
+    /// # Errors
+    /// It is not the machine that is examined.
+    pub fn trace(&self) -> Result<&Trace, Hidden> {
+        self.must_be_ours()?;
+        Ok(self.common.trace.get_or_init(|| trace::watched(self)))
+    }
+
+    /// Only of the machine that we run on can the kernel be asked.
+    ///
+    /// # Errors
+    /// It is another.
+    pub fn must_be_ours(&self) -> Result<(), Hidden> {
+        match self.is_ours() {
+            true => Ok(()),
+            false => Err(Hidden::Because("the kernel of that machine cannot be asked from here".to_owned())),
         }
     }
 

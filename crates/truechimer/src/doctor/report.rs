@@ -60,3 +60,54 @@ pub fn text(answers: &[Answer], colours: Colours) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::checks::{keeper, names, rate};
+
+    fn answers() -> Vec<Answer> {
+        let wrong =
+            Finding::wrong("losing 620 ± 12 ppm").told("restart the machine").run("cat /proc/cpuinfo");
+        let mut answers = vec![
+            Answer { check: &keeper::CHECK, finding: Finding::fine("chronyd keeps the clock") },
+            Answer { check: &rate::CHECK, finding: wrong.number("lost_ppm", 620.0) },
+            Answer { check: &names::CHECK, finding: Finding::risky("ntp.example.org is not found") },
+        ];
+        answers.sort_by_key(|answer| answer.finding.verdict);
+        answers
+    }
+
+    #[test]
+    fn the_worst_comes_first_with_its_remedies_under_it() {
+        let golden = "\
+WRONG   rate    losing 620 ± 12 ppm
+                - restart the machine
+                $ cat /proc/cpuinfo
+risky   names   ntp.example.org is not found
+fine    keeper  chronyd keeps the clock
+";
+        assert_eq!(text(&answers(), Colours::NONE), golden);
+    }
+
+    #[test]
+    fn programs_are_told_the_same() {
+        let document = serde_json::to_value(document(&answers())).unwrap();
+        let expected = serde_json::json!({
+            "version": 1,
+            "healthy": false,
+            "findings": [
+                {
+                    "check": "rate",
+                    "verdict": "wrong",
+                    "words": "losing 620 ± 12 ppm",
+                    "remedies": [{"do": "restart the machine"}, {"run": "cat /proc/cpuinfo"}],
+                    "numbers": {"lost_ppm": 620.0}
+                },
+                {"check": "names", "verdict": "risky", "words": "ntp.example.org is not found", "remedies": []},
+                {"check": "keeper", "verdict": "fine", "words": "chronyd keeps the clock", "remedies": []}
+            ]
+        });
+        assert_eq!(document, expected);
+    }
+}

@@ -30,6 +30,7 @@ mod chronyc;
 mod classic;
 mod container;
 mod control;
+mod doctor;
 mod flood;
 mod forecast;
 mod foretold;

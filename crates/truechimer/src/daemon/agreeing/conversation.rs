@@ -128,6 +128,19 @@ fn config(verifier: Arc<Verifier>, dates: Dates) -> Result<Arc<ClientConfig>, Fa
 }
 
 impl Place {
+    /// A server by its name or address, its port, and the file of those who vouch for it, if not those whom the system trusts.
+    pub fn new(host: String, port: u16, ca: Option<PathBuf>) -> Self {
+        Self { host, port, ca }
+    }
+
+    /// One key exchange, of which nothing is kept.
+    ///
+    /// # Errors
+    /// Why there are no keys, in a word and in a sentence.
+    pub fn try_once(&self, dates: Dates) -> Result<(), (NoKeys, String)> {
+        agree(self, dates).map(drop).map_err(|failure| (failure.why, failure.detail))
+    }
+
     /// Who may vouch for its certificate. Read anew for each exchange: authorities come and go while we run.
     pub(crate) fn authorities(&self) -> Result<RootCertStore, Failure> {
         let (certificates, whose) = match &self.ca {
