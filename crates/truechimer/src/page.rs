@@ -23,7 +23,15 @@ pub fn read(run_dir: &Path) -> anyhow::Result<(Page, Readings)> {
     let place = path.display();
     let reader = PageReader::open(&path)
         .with_context(|| format!("cannot read {place} (does `truechimer run` run? another --run-dir?)"))?;
-    let page = Page::of_words(reader.read().with_context(|| format!("cannot read {place}"))?)?;
+    look(&reader).with_context(|| format!("cannot read {place}"))
+}
+
+/// The same of a page that is open.
+///
+/// # Errors
+/// It is of another version, or its writer was stopped in the midst of it.
+pub fn look(reader: &PageReader) -> anyhow::Result<(Page, Readings)> {
+    let page = Page::of_words(reader.read()?)?;
     let now = clock::readings();
     // The host is asked last: a guest that is moved after that was not at the readings.
     let page = match is_here(&page) {

@@ -337,7 +337,7 @@ impl<'a> Round<'a> {
                 at: now.raw,
                 window: known.window.carried(now.raw - known.at),
                 ours: now.realtime.since_epoch() - now.raw.since_epoch(),
-                truth: self.truth.window(&now),
+                truth: self.truth.window(),
                 delay: known.delay,
                 claim: known.claim,
                 doubts: known.doubts,
@@ -354,6 +354,6 @@ fn unanswered(trouble: Trouble) -> Outcome {
 
 /// The best that is known of the time, and never before this program was made: certificates have to be valid then.
 fn best_guess(truth: &Truth, now: &Readings) -> Time<Utc> {
-    let by_truth = truth.window(now).map(|ahead| Time::from_epoch(now.raw.since_epoch() + ahead.middle()));
+    let by_truth = truth.window().map(|ahead| Time::from_epoch(now.raw.since_epoch() + ahead.middle()));
     by_truth.unwrap_or_else(|| Time::from_epoch(now.realtime.since_epoch())).max(made())
 }

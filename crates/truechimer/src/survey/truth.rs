@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use truechimer_model::page::{FILE_NAME, Page};
-use truechimer_sys::clock::Readings;
+use truechimer_model::page::FILE_NAME;
 use truechimer_sys::shm::PageReader;
 use truechimer_time::{LeapTable, Tai, Time};
 
 use super::window::Window;
-use crate::page::is_here;
+use crate::page;
 
 /// The daemon's page, if there is one.
 pub(super) struct Truth {
@@ -22,9 +21,8 @@ impl Truth {
     }
 
     /// How far UTC is ahead of the raw counter, as far as is known now.
-    pub(super) fn window(&self, now: &Readings) -> Option<Window> {
-        let words = self.reader.as_ref()?.read().ok()?;
-        let page = Page::of_words(words).ok().filter(is_here)?;
+    pub(super) fn window(&self) -> Option<Window> {
+        let (page, now) = page::look(self.reader.as_ref()?).ok()?;
         let reading = page.read(now.raw, now.asleep)?;
         let utc = |tai: Time<Tai>| LeapTable::COMPILED.utc_of_tai(page.in_own_leaps(tai)).time.since_epoch();
         let raw = now.raw.since_epoch();
