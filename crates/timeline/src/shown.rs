@@ -32,7 +32,7 @@ pub struct Shown {
 }
 
 /// What a stamp leaves open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
     /// The zone is not known.
     Zone,

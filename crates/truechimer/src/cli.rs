@@ -546,7 +546,7 @@ pub struct Daemon {
 }
 
 /// Reads an argument as the configuration would read it.
-fn spelled<T: Spelled>(text: &str) -> Result<T, String> {
+pub(crate) fn spelled<T: Spelled>(text: &str) -> Result<T, String> {
     T::read(text).map_err(|error| format!("it {error}"))
 }
 

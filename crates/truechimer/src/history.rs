@@ -282,7 +282,11 @@ impl History {
         Ok(history)
     }
 
-    fn take_in(&mut self, mut file: impl BufRead) -> io::Result<()> {
+    /// Reads the lines of one file, after those that were read before.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn take_in(&mut self, mut file: impl BufRead) -> io::Result<()> {
         let mut line = Vec::new();
         loop {
             line.clear();

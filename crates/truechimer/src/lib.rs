@@ -24,6 +24,7 @@ pub mod stamps;
 pub mod state;
 pub mod survey;
 pub mod talk;
+pub mod timeline;
 pub mod ui;
 pub mod watch;
 pub mod zone;

@@ -48,11 +48,11 @@ fn written(form: Form) -> String {
 
 #[test]
 fn people_see_when_how_sure_whose_and_what_nobody_can_order() {
-    let expected = r#"2026-11-23T08:00:00.000000Z ± 900 µs   web ┌ 2026-11-23T08:00:00.000000Z accepted
-                                                 from 10.0.0.1, "twice"
-2026-11-23T08:00:00.000400Z ± 300 µs   db  │ <34>1 2026-11-23T08:00:00.000400Z db su - - - begin
-2026-11-23T08:00:01.500000Z ± ?        old │ Nov 23 08:00:01 old cron: nobody knows
-2026-11-23T08:10:00.000000Z ± 900 µs   web └ 2026-11-23T08:10:00.000000Z closed
+    let expected = r#" 2026-11-23T08:00:00.000000Z ± 900 µs   web ┌ 2026-11-23T08:00:00.000000Z accepted
+                                                  from 10.0.0.1, "twice"
+ 2026-11-23T08:00:00.000400Z ± 300 µs   db  │ <34>1 2026-11-23T08:00:00.000400Z db su - - - begin
+~2026-11-23T08:00:01.500000Z ± ?        old │ Nov 23 08:00:01 old cron: nobody knows
+ 2026-11-23T08:10:00.000000Z ± 900 µs   web └ 2026-11-23T08:10:00.000000Z closed
 "#;
     assert_eq!(written(Form::Text), expected);
 }

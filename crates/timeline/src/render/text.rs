@@ -1,13 +1,14 @@
 //! For people: when, how well that is known, whose, and the line.
 //!
 //! ```text
-//! 2026-11-23T08:31:23.123456Z ± 1.2 ms   web ┌ 2026-11-23T08:31:23.125Z accepted
-//! 2026-11-23T08:31:23.123901Z ± 0.3 ms   db  └ Nov 23 09:31:23 db postgres[12]: begin
-//!                        ... nothing for 4.2 min
-//! 2026-11-23T08:35:37.000000Z ± ?        old   1795422937.0 its clock is right if nobody is wrong
+//!  2026-11-23T08:31:23.123456Z ± 1.2 ms   web ┌ 2026-11-23T08:31:23.125Z accepted
+//!  2026-11-23T08:31:23.123901Z ± 0.3 ms   db  └ Nov 23 09:31:23 db postgres[12]: begin
+//!                              ... nothing for 4.2 min
+//! ~2026-11-23T08:35:37.000000Z ± ?        old   1795422937.0 its clock is right if nobody is wrong
 //! ```
 //!
-//! A bracket joins lines of which nobody can tell which was first. Where there is no evidence, the time is what the clock said.
+//! A bracket joins lines of which nobody can tell which was first. Where there is no evidence, the time is what the clock said, with a
+//! `~` in front.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -61,7 +62,7 @@ impl Text {
             && gap < silence
             && !is_joined
         {
-            writeln!(out, "{:>27}... nothing for {}", "", (self.words.span)(silence))?;
+            writeln!(out, "{:TIME_WIDTH$} ... nothing for {}", "", (self.words.span)(silence))?;
         }
         let before = self.head(named);
         let mut after = named.told.line.bytes.to_vec();
@@ -79,7 +80,7 @@ impl Text {
     fn belonging(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
         let mut line = named.told.line.bytes.to_vec();
         note_cut(&mut line, named.told.line.cut);
-        let indent = 27 + 1 + BOUND_WIDTH + 1 + self.width + 3;
+        let indent = TIME_WIDTH + 1 + BOUND_WIDTH + 1 + self.width + 3;
         match &mut self.waiting {
             Some(above) if above.told.log == named.told.log => {
                 above.after.push(b'\n');
@@ -89,7 +90,14 @@ impl Text {
             }
             Some(_) | None => {
                 self.write_waiting(out, false)?;
-                write!(out, "{:27} {:BOUND_WIDTH$} {:width$}   ", "", "", named.host, width = self.width)?;
+                write!(
+                    out,
+                    "{:TIME_WIDTH$} {:BOUND_WIDTH$} {:width$}   ",
+                    "",
+                    "",
+                    named.host,
+                    width = self.width
+                )?;
                 out.write_all(&line)?;
                 out.write_all(b"\n")
             }
@@ -98,16 +106,17 @@ impl Text {
 
     fn head(&mut self, named: &Named<'_>) -> Vec<u8> {
         let mut head = Vec::with_capacity(64 + self.width);
+        let interval = named.told.interval();
+        head.push(if interval.is_bounded() { b' ' } else { b'~' });
         match named.told.place() {
             Some(place) => self.face.append(&mut head, place, 6),
-            None => head.extend_from_slice(b"?"),
+            None => head.push(b'?'),
         }
-        let interval = named.told.interval();
         let bound = match interval.is_bounded() {
             true => (self.words.bound)(interval.bound()),
             false => "± ?".to_owned(),
         };
-        let pad = 27usize.saturating_sub(head.len());
+        let pad = TIME_WIDTH.saturating_sub(head.len());
         let mut words = String::new();
         // Writing to a string does not fail.
         let _ = write!(words, "{:pad$} {bound:BOUND_WIDTH$} {:width$} ", "", named.host, width = self.width);
@@ -131,6 +140,9 @@ impl Text {
         out.write_all(b"\n")
     }
 }
+
+/// `~2026-11-23T08:31:23.123456Z`.
+const TIME_WIDTH: usize = 28;
 
 /// `± 999.9 ms`.
 const BOUND_WIDTH: usize = 10;

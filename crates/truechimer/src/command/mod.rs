@@ -21,6 +21,7 @@ pub mod sim;
 pub mod statistics;
 pub mod status;
 pub mod survey;
+pub mod timeline;
 pub mod tz;
 pub mod wait;
 pub mod watch;

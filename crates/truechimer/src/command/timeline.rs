@@ -1,0 +1,313 @@
+//! `truechimer timeline`: logs of many hosts as one story in true time.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum, ValueHint};
+use truechimer_sys::clock;
+use truechimer_time::{Span, Time};
+use truechimer_timeline::dialect::Linguist;
+use truechimer_timeline::lines::Lines;
+use truechimer_timeline::render::{Form, Look, Scale, Words, Writer};
+use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
+use truechimer_timeline::stamp::{Reading, Wall};
+use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Told, Whose, tell};
+
+use crate::cli::{self, ColourWhen};
+use crate::command::Outcome;
+use crate::config::Spelled;
+use crate::timeline::evidence;
+use crate::timeline::inputs::{self, Input, Kind};
+use crate::ui::colour::Colours;
+use crate::ui::units;
+
+/// Tell the logs of many hosts as one story, each line with the true time and how well it is known
+///
+/// A folder is a host, and all files below it are of that host; a file is of the host it is named after. Histories of our
+/// daemon and tracking logs of chronyd among them are evidence of what the clocks were worth. Without evidence nothing is claimed.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Timeline {
+    /// Logs, folders of them, and evidence; - is standard input
+    #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// What is in PATH is of the host NAME, whatever its lines say
+    #[arg(long = "host", value_name = "NAME=PATH", value_parser = named_path)]
+    pub hosts: Vec<(String, PathBuf)>,
+    /// The zone in which stamps without one are written, of one host or of all: Europe/Berlin, UTC
+    #[arg(long = "zone", value_name = "[NAME=]ZONE", value_parser = zone)]
+    pub zones: Vec<For<Zone>>,
+    /// How TAI64 labels are made, by one host or by all
+    #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = labels)]
+    pub labels: Vec<For<Labels>>,
+    /// The year of the first stamp in logs whose stamps have none
+    #[arg(long, value_name = "YEAR")]
+    pub year: Option<i16>,
+    /// Believe that a clock of which nothing is known, of one host or of all, is at most so wrong
+    #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    pub assumed: Vec<For<Span>>,
+    /// In which form
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = FormName::Text)]
+    pub form: FormName,
+    /// Write TAI instead of UTC
+    #[arg(long)]
+    pub tai: bool,
+    /// Tell where nothing was written for longer
+    #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = cli::spelled::<Span>)]
+    pub gap: Span,
+    /// Colours, which never carry meaning alone
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourWhen::Auto)]
+    pub color: ColourWhen,
+}
+
+/// In which form a story is written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormName {
+    /// A line each, for people
+    Text,
+    /// A JSON object a line
+    Json,
+    /// Comma-separated values with a head
+    Csv,
+    /// RFC 5424, with what is known of the time as timeQuality
+    Syslog,
+    /// Trace events, for Perfetto and Chrome
+    Trace,
+}
+
+/// Something that is said of one host, or of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct For<T> {
+    /// Of which; of all others, if none is named.
+    pub host: Option<String>,
+    /// What.
+    pub what: T,
+}
+
+/// A zone, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(jiff::tz::TimeZone);
+
+fn for_host<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<For<T>, String> {
+    match text.split_once('=') {
+        Some((host, what)) => Ok(For { host: Some(host.to_owned()), what: read(what)? }),
+        None => Ok(For { host: None, what: read(text)? }),
+    }
+}
+
+fn zone(text: &str) -> Result<For<Zone>, String> {
+    for_host(text, |name| jiff::tz::TimeZone::get(name).map(Zone).map_err(|error| error.to_string()))
+}
+
+fn labels(text: &str) -> Result<For<Labels>, String> {
+    for_host(text, |word| match word {
+        "tai" => Ok(Labels::Tai),
+        "clock+10" => Ok(Labels::ClockAndTen),
+        _ => Err("it must be tai (s6-log) or clock+10 (multilog, tai64n)".to_owned()),
+    })
+}
+
+fn assumed(text: &str) -> Result<For<Span>, String> {
+    for_host(text, |bound| match Span::read(bound).map_err(|error| error.to_string())? {
+        bound if bound > Span::ZERO => Ok(bound),
+        _ => Err("no clock is right to nothing".to_owned()),
+    })
+}
+
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err("it must be NAME=PATH".to_owned()),
+    }
+}
+
+/// Tells the story.
+pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
+    let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
+    let mut hosts = hosts(arguments, &inputs)?;
+    let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
+    let names: Vec<String> = of_logs.iter().map(|input| input.path.display().to_string()).collect();
+    let mut logs: Vec<Log<Box<dyn Read>>> =
+        of_logs.iter().map(|input| log(arguments, &hosts, input)).collect::<anyhow::Result<_>>()?;
+    let stdout = io::stdout().lock();
+    let look = look(arguments, Colours::of(arguments.color, &stdout));
+    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, &names)?;
+    let mut tally = Tally::default();
+    let told = tell(&mut hosts, &mut logs, |hosts, told| {
+        tally.count(told);
+        writer.tell(hosts, told)
+    });
+    match told {
+        Ok(()) => writer.end()?,
+        Err(StoryError::Listener(error)) => return Err(error.into()),
+        Err(StoryError::Log(error)) => {
+            writer.end()?;
+            let place = names[error.log].clone();
+            return Err(anyhow::Error::new(error.error).context(format!("cannot read {place} further")));
+        }
+    }
+    tally.tell(&hosts);
+    Ok(Outcome::Yes)
+}
+
+fn look(arguments: &Timeline, colours: Colours) -> Look {
+    let form = match arguments.form {
+        FormName::Text => Form::Text,
+        FormName::Json => Form::Json,
+        FormName::Csv => Form::Csv,
+        FormName::Syslog => Form::Syslog,
+        FormName::Trace => Form::Trace,
+    };
+    Look {
+        form,
+        scale: if arguments.tai { Scale::Tai } else { Scale::Utc },
+        gap: Some(arguments.gap),
+        colours: colours.are_on(),
+        words: Words { span: units::span, bound: units::bound },
+    }
+}
+
+/// All hosts that have files, with what is known of their clocks.
+fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
+    let mut names: Vec<&str> = Vec::new();
+    for input in inputs {
+        if !names.contains(&input.host.as_str()) {
+            names.push(&input.host);
+        }
+    }
+    let host = |name: &str| -> anyhow::Result<Host> {
+        let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
+        let mut host = Host { name: name.to_owned(), course: evidence::of(&of_host)?, ..Host::default() };
+        host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
+        host.habits.labels = said(&arguments.labels, name).copied();
+        host.assumed = said(&arguments.assumed, name).copied();
+        Ok(host)
+    };
+    Ok(Hosts::of(names.into_iter().map(host).collect::<anyhow::Result<_>>()?))
+}
+
+/// What is said of this host; else what is said of all.
+fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
+    let of = |wanted: Option<&str>| all.iter().rev().find(|one| one.host.as_deref() == wanted);
+    of(Some(host)).or_else(|| of(None)).map(|one| &one.what)
+}
+
+fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log<Box<dyn Read>>> {
+    let number = hosts.all().iter().position(|host| host.name == input.host);
+    let number = number.context("each file has a host")?;
+    let is_named = arguments.hosts.iter().any(|(_, path)| input.path.starts_with(path));
+    let whose = if is_named { Whose::Only(number) } else { Whose::Mostly(number) };
+    let found = hints(input).with_context(|| format!("cannot read {}", input.path.display()))?;
+    let hints = Hints { year: arguments.year.or(found.year), ..found };
+    Ok(Log::of(inputs::open(&input.path)?, whose, hints))
+}
+
+/// What the log as a whole tells of its stamps: for a year or labels all of it is read.
+fn hints(input: &Input) -> anyhow::Result<Hints> {
+    let written = match (input.written, input.path.as_os_str() == inputs::STDIN) {
+        (Some(written), false) => written,
+        (_, true) | (None, false) => return Ok(Hints { year: Some(this_year()), labels: None }),
+    };
+    let mut lines = Lines::of(inputs::open(&input.path)?);
+    let mut linguist = Linguist::default();
+    let mut failed = None;
+    let mut readings = std::iter::from_fn(|| {
+        loop {
+            match lines.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    failed = Some(error);
+                    return None;
+                }
+            }
+            if let Some(found) = linguist.read(lines.line().bytes) {
+                return Some(found.stamp.reading);
+            }
+        }
+    });
+    let hints = match readings.next() {
+        Some(Reading::Wall(first)) if first.year.is_none() => {
+            let walls = std::iter::once(first).chain(readings.filter_map(without_year));
+            Hints { year: Years::first(walls, written), labels: None }
+        }
+        Some(Reading::Label(first)) => {
+            let last = readings
+                .fold(first, |last, reading| if let Reading::Label(label) = reading { label } else { last });
+            Hints { year: None, labels: labels_of(last, written) }
+        }
+        Some(_) | None => Hints::default(),
+    };
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(hints),
+    }
+}
+
+fn without_year(reading: Reading) -> Option<Wall> {
+    match reading {
+        Reading::Wall(wall) => Some(wall).filter(|wall| wall.year.is_none()),
+        Reading::Clock(_) | Reading::LeapSecond(_) | Reading::Label(_) | Reading::SinceBoot(_) => None,
+    }
+}
+
+/// What comes by a pipe is believed to be written now.
+fn this_year() -> i16 {
+    let now = clock::readings().realtime.since_epoch();
+    truechimer_time::Civil::of(Time::from_epoch(now)).year as i16
+}
+
+/// How many lines of which host are in doubt, and why.
+#[derive(Default)]
+struct Tally {
+    doubts: BTreeMap<(usize, Doubt), u64>,
+    without_evidence: BTreeMap<usize, u64>,
+}
+
+impl Tally {
+    fn count(&mut self, told: &Told<'_>) {
+        let Some(when) = told.when else { return };
+        if let Some(doubt) = when.shown.doubt {
+            *self.doubts.entry((told.host, doubt)).or_default() += 1;
+        } else if when.truth.is_none() {
+            *self.without_evidence.entry(told.host).or_default() += 1;
+        }
+    }
+
+    /// To stderr, where it does not disturb. When that is gone, nobody wants to know.
+    fn tell(&self, hosts: &Hosts) {
+        let mut stderr = io::stderr().lock();
+        for ((host, doubt), count) in &self.doubts {
+            let name = &hosts.host(*host).name;
+            let (what, help) = advice(*doubt);
+            let help = help.replace("HOST", name);
+            let _ = writeln!(stderr, "truechimer: {name}: {count} lines {what}; {help}");
+        }
+        for (host, count) in &self.without_evidence {
+            let name = &hosts.host(*host).name;
+            let help = format!("its history or chronyd's tracking.log tells, or --assume {name}=1s");
+            let _ = writeln!(
+                stderr,
+                "truechimer: {name}: {count} lines by a clock of which nothing is known; {help}"
+            );
+        }
+    }
+}
+
+/// What lines lack, and what helps.
+fn advice(doubt: Doubt) -> (&'static str, &'static str) {
+    match doubt {
+        Doubt::Zone => ("have no zone", "say --zone HOST=Europe/Berlin"),
+        Doubt::Year => ("have no year, and their file was not written about then", "say --year 2026"),
+        Doubt::Label => (
+            "have labels that are TAI or the clock and ten seconds",
+            "say --labels HOST=tai or HOST=clock+10",
+        ),
+        Doubt::Boot => ("have only the time since a boot", "journalctl -o json has more"),
+        Doubt::SummerTime => {
+            ("are of an hour that clocks showed twice, or never", "stamps in UTC have no such hour")
+        }
+        Doubt::LeapSecond => ("are of a leap second", "both seconds beside it are meant"),
+    }
+}

@@ -1,0 +1,271 @@
+//! The history of a host's daemon as the course of its clock.
+//!
+//! ```text
+//!  line of the history        knot
+//!  ───────────────────        ────
+//!  clock and counter     ──►  the reading of the clock
+//!  model, at the counter ──►  the interval of true time then
+//!  limits of the rate    ──►  how true time went by the clock up to the next line
+//! ```
+//!
+//! Where the clock is not where its rate would have brought it, it was set, and a stretch ends. One ends also where the machine
+//! slept, where nothing is known, and where the daemon began anew.
+
+use std::cmp::Reverse;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::Context;
+use truechimer_core::discipline::model::Model;
+use truechimer_model::page::SLEEP_MIN;
+use truechimer_time::{Civil, Rate, Span, Time};
+use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Rates, Stretch};
+use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::interval::Interval;
+use truechimer_timeline::lines::Lines;
+
+use super::inputs::{self, Input, Kind};
+use crate::history::{At, Entry, History, What};
+
+/// The clock may go so far beside the way that the lines tell: this part of the bound (docs/formats/history.md).
+const ASIDE: i64 = 10;
+
+/// Two clocks are read one after the other, and rates are whole parts of a tick.
+const READING_WIDTH: Span = Span::from_micros(20);
+
+/// What is computed of rates is rounded to this, outwards.
+const ROUNDING: f64 = 1e-12;
+
+/// The course of a host's clock, by the strongest evidence among its files.
+///
+/// # Errors
+/// A file cannot be read, with its name.
+pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
+    let of_kind = |kind| inputs.iter().filter(move |input| input.kind == kind);
+    let mut histories: Vec<_> = of_kind(Kind::History).collect();
+    // The oldest has the highest number; the newest has none.
+    histories.sort_by_key(|input| Reverse(number(&input.path)));
+    let mut history = History::default();
+    for input in histories {
+        let file = BufReader::new(inputs::open(&input.path)?);
+        history.take_in(file).with_context(|| format!("cannot read {}", input.path.display()))?;
+    }
+    let mut logs: Vec<_> = of_kind(Kind::Tracking).collect();
+    logs.sort_by_key(|input| input.written);
+    let mut tracking = Tracking::default();
+    for input in logs {
+        let mut lines = Lines::of(inputs::open(&input.path)?);
+        while lines.advance().with_context(|| format!("cannot read {}", input.path.display()))? {
+            tracking.take_in(lines.line().bytes);
+        }
+    }
+    let (course, contradictions) = match history.entries.is_empty() {
+        false => course(&history.entries),
+        true => tracking.course(),
+    };
+    for Contradiction { before, after } in contradictions {
+        let [before, after] =
+            [before, after].map(|reading| Civil::of(Time::from_epoch(reading.since_epoch())));
+        let host = inputs.first().map_or("", |input| &input.host);
+        eprintln!(
+            "truechimer: {host}: what is known of its clock at {before} and at {after} cannot both be true; it was set between, or the evidence is false: the time around is not told"
+        );
+    }
+    Ok(course)
+}
+
+fn number(path: &Path) -> u32 {
+    path.extension().and_then(|end| end.to_str()).and_then(|end| end.parse().ok()).unwrap_or(0)
+}
+
+/// The course of a clock, from the lines of its history, the oldest first; and where the history contradicts itself.
+pub fn course(entries: &[Entry]) -> (Course, Vec<Contradiction>) {
+    let mut making = Making::default();
+    for entry in entries {
+        making.take_in(entry);
+    }
+    making.end_stretch();
+    (Course::of(making.stretches), making.contradictions)
+}
+
+#[derive(Default)]
+struct Making {
+    stretches: Vec<Stretch>,
+    contradictions: Vec<Contradiction>,
+    knots: Vec<Knot>,
+    /// The clocks at the last line.
+    last: Option<At>,
+    /// What is known since.
+    model: Option<Model>,
+    /// How fast the clock runs on the counter, if that is known.
+    rate: Option<Rate>,
+}
+
+impl Making {
+    fn take_in(&mut self, entry: &Entry) {
+        let at = entry.at;
+        if self.is_other(&at) || matches!(entry.what, What::Born { .. }) {
+            self.end_stretch();
+            (self.model, self.rate) = (None, None);
+        } else if self.was_set(&at) {
+            self.end_stretch();
+        }
+        self.knot(&at);
+        self.last = Some(at);
+        match &entry.what {
+            What::Born { .. } | What::Told(_) => {}
+            What::Runs(rate) => self.rate = Some(*rate),
+            What::Known { model: Some(model), .. } => {
+                self.model = Some(*model);
+                self.knot(&at);
+            }
+            What::Known { model: None, .. } => {
+                self.end_stretch();
+                self.model = None;
+            }
+        }
+    }
+
+    /// Has the counter begun anew, or stood still?
+    fn is_other(&self, at: &At) -> bool {
+        self.last.is_some_and(|last| at.raw < last.raw || (at.asleep - last.asleep).abs() > SLEEP_MIN)
+    }
+
+    /// Is the clock elsewhere than its rate would have brought it?
+    fn was_set(&self, at: &At) -> bool {
+        let (Some(last), Some(rate)) = (self.last, self.rate) else { return false };
+        let gone = at.raw - last.raw;
+        let beside = (at.local - last.local) - gone - rate.over(gone);
+        beside.abs() > self.aside(at) + READING_WIDTH
+    }
+
+    fn aside(&self, at: &At) -> Span {
+        self.model.map_or(Span::ZERO, |model| model.read(at.raw).bound() / ASIDE)
+    }
+
+    /// What is known at these readings, and how the clock went up to them.
+    fn knot(&mut self, at: &At) {
+        let Some(model) = self.model else { return };
+        let reading = model.read(at.raw);
+        let truth = Interval { earliest: reading.earliest, best: reading.best, latest: reading.latest };
+        let aside = self.aside(at) + READING_WIDTH;
+        let rates = Rates::ANY;
+        let knot = Knot { reading: at.local, truth, rates, held: None, aside, evidence: Evidence::History };
+        if let (Some(before), Some(last)) = (self.knots.last_mut(), self.last)
+            && last.local == before.reading
+            && last.raw < at.raw
+        {
+            before.rates = rates_between(&model, &last, at);
+            before.aside = before.aside.max(aside);
+        }
+        match self.knots.last_mut().filter(|before| before.reading == at.local) {
+            None => self.knots.push(knot),
+            Some(same) => match same.truth.meet(&truth) {
+                Some(both) => same.truth = both,
+                // What was known before is proved wrong; nobody can say since when.
+                None => {
+                    self.contradictions.push(Contradiction { before: at.local, after: at.local });
+                    self.knots = vec![knot];
+                }
+            },
+        }
+    }
+
+    fn end_stretch(&mut self) {
+        let knots = std::mem::take(&mut self.knots);
+        match Stretch::of(knots) {
+            Ok(stretch) => self.stretches.push(stretch),
+            Err(contradiction) => self.contradictions.push(contradiction),
+        }
+    }
+}
+
+/// How fast true time went by the clock, from what is certain of the counter and from where the clock came to.
+fn rates_between(model: &Model, from: &At, to: &At) -> Rates {
+    let limits = model.limits.after((to.raw - model.bracket.at).abs());
+    let of_clock =
+        1.0 + ((to.local - from.local) - (to.raw - from.raw)).as_seconds() / (to.raw - from.raw).as_seconds();
+    let rate =
+        |limit: Rate, outwards: f64| Rate::from_ratio((1.0 + limit.as_ratio()) / of_clock - 1.0 + outwards);
+    Rates { min: rate(limits.min, -ROUNDING), max: rate(limits.max, ROUNDING) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::tests::{at, model};
+    use truechimer_core::status::Status;
+    use truechimer_time::Local;
+    use truechimer_timeline::shown::Shown;
+
+    fn entry(seconds: i64, what: What) -> Entry {
+        Entry { at: at(seconds), what }
+    }
+
+    fn known(seconds: i64) -> What {
+        What::Known { status: Status::Synchronised, model: Some(model(at(seconds).raw)) }
+    }
+
+    fn born() -> What {
+        What::Born { boot: "b".into(), clocksource: "tsc".into() }
+    }
+
+    fn bound(course: &Course, seconds: i64, ahead: Span) -> Option<i64> {
+        let reading: Time<Local> = at(seconds).local + ahead;
+        let truth = course.truth(&Shown { from: reading, to: reading, doubt: None })?;
+        Some(truth.interval.bound().as_micros())
+    }
+
+    #[test]
+    fn a_history_is_the_course_of_its_clock() {
+        let entries = [
+            entry(0, born()),
+            entry(10, known(10)),
+            entry(10, What::Runs(Rate::ZERO)),
+            entry(600, known(600)),
+        ];
+        let (course, contradictions) = course(&entries);
+        assert_eq!(contradictions, []);
+        assert_eq!(course.stretches().len(), 1);
+        // 500 µs by the model, a tenth of that beside the way, and what two readings cost.
+        assert!(bound(&course, 300, Span::ZERO).is_some_and(|bound| (500..=700).contains(&bound)));
+        assert_eq!(bound(&course, 5, Span::ZERO), None, "nothing was known then");
+        assert_eq!(bound(&course, 700, Span::ZERO), None, "nobody knows how it went on");
+    }
+
+    #[test]
+    fn bad_input_160_a_clock_that_was_set_has_two_stretches() {
+        let set = |seconds: i64, what| {
+            let at = at(seconds);
+            Entry { at: At { local: at.local + Span::from_secs(60), ..at }, what }
+        };
+        let told = known(100);
+        let entries = [
+            entry(0, born()),
+            entry(10, known(10)),
+            entry(10, What::Runs(Rate::ZERO)),
+            entry(100, told.clone()),
+            set(101, told.clone()),
+            set(101, What::Runs(Rate::ZERO)),
+            set(400, known(400)),
+        ];
+        let (course, _) = course(&entries);
+        assert_eq!(course.stretches().len(), 2);
+        let minute = Span::from_secs(60);
+        assert!(bound(&course, 300, minute).is_some_and(|bound| bound < 1000));
+        assert!(bound(&course, 50, Span::ZERO).is_some_and(|bound| bound < 1000));
+    }
+
+    #[test]
+    fn bad_input_159_another_boot_has_a_counter_of_its_own() {
+        let entries = [
+            entry(1000, born()),
+            entry(1010, known(1010)),
+            entry(0, born()),
+            entry(10, known(10)),
+            entry(20, known(20)),
+        ];
+        let (course, _) = course(&entries);
+        assert_eq!(course.stretches().len(), 2);
+    }
+}

@@ -1,0 +1,133 @@
+//! `truechimer timeline` as people call it: three hosts, their logs, and what is known of their clocks.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Three hosts: `web` has chronyd's tracking log, `db` writes without year and zone, and of `old` nothing is known.
+fn fleet() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    };
+    let tracking = ["07:59:00", "08:00:04", "08:01:08"].map(|time| {
+        format!("2026-11-23 {time} 203.0.113.15  2  -3.340  0.006  1.192e-06 N  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  5.6e-04\n")
+    });
+    let banner = "====\n   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co\n====\n";
+    write("web/chrony/tracking.log", &[banner, &tracking.concat()].concat());
+    write(
+        "web/syslog",
+        "2026-11-23T08:00:30.123456Z web nginx[1]: accepted\n  and so on\n2026-11-23T08:00:31.000000Z web nginx[1]: sent\n",
+    );
+    write("db/syslog", "Nov 23 09:00:30 db postgres[12]: begin\n");
+    write("old/app.log", "{\"time\":1795420830.5,\"msg\":\"x\"}\n");
+    folder
+}
+
+fn timeline(folder: &Path, arguments: &[&str]) -> Output {
+    let command = Command::new(env!("CARGO_BIN_EXE_truechimer"))
+        .arg("timeline")
+        .args(arguments)
+        .current_dir(folder)
+        .output();
+    command.expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn three_hosts_are_one_story() {
+    let folder = fleet();
+    let told = timeline(
+        folder.path(),
+        &["--year", "2026", "--zone", "db=Europe/Berlin", "--assume", "db=5ms", "web", "db", "old"],
+    );
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let expected =
+        " 2026-11-23T08:00:30.123456Z ± 560.5 µs web ┌ 2026-11-23T08:00:30.123456Z web nginx[1]: accepted
+                                                and so on
+ 2026-11-23T08:00:30.500000Z ± 505.0 ms db  │ Nov 23 09:00:30 db postgres[12]: begin
+~2026-11-23T08:00:30.550000Z ± ?        old │ {\"time\":1795420830.5,\"msg\":\"x\"}
+ 2026-11-23T08:00:31.000000Z ± 560.5 µs web └ 2026-11-23T08:00:31.000000Z web nginx[1]: sent
+";
+    assert_eq!(text(&told.stdout), expected);
+    let said = text(&told.stderr);
+    assert!(
+        said.contains("old: 1 lines by a clock of which nothing is known") && said.lines().count() == 1,
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_not_known_is_said_with_what_helps() {
+    let folder = fleet();
+    let told = timeline(folder.path(), &["db"]);
+    let said = text(&told.stderr);
+    assert!(said.contains("say --zone db=Europe/Berlin") || said.contains("say --year 2026"), "{said}");
+    let missing = timeline(folder.path(), &["nowhere"]);
+    assert_eq!((missing.status.code(), missing.stdout.len()), (Some(111), 0));
+    assert!(text(&missing.stderr).contains("cannot read nowhere"), "{}", text(&missing.stderr));
+    for wrong in [
+        &["--zone", "db=Nowhere/City", "db"][..],
+        &["--labels", "utc", "db"],
+        &["--assume", "0s", "db"],
+        &["--host", "db"],
+        &[],
+    ] {
+        assert_eq!(timeline(folder.path(), wrong).status.code(), Some(100), "{wrong:?}");
+    }
+}
+
+#[test]
+fn every_form_is_written() {
+    let folder = fleet();
+    let form = |name: &str| {
+        let told = timeline(folder.path(), &["--form", name, "web"]);
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        text(&told.stdout)
+    };
+    let rows: Vec<serde_json::Value> =
+        form("json").lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert_eq!((rows.len(), &rows[0]["evidence"]), (3, &"chrony".into()));
+    assert!(form("csv").starts_with("time,earliest,latest,bound,"));
+    assert!(form("syslog").starts_with("<13>1 2026-11-23T08:00:30.123456Z web - - - [timeQuality "));
+    let trace: serde_json::Value = serde_json::from_str(&form("trace")).expect("a document");
+    assert!(trace["traceEvents"].is_array());
+    let tai = timeline(folder.path(), &["--tai", "--color", "never", "--gap", "500ms", "web"]);
+    let tai = text(&tai.stdout);
+    assert!(tai.starts_with(" 2026-11-23T08:01:07.123456 TAI"), "{tai}");
+    assert!(tai.contains("... nothing for 876"), "{tai}");
+}
+
+#[test]
+fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
+    let folder = fleet();
+    let line = |host: &str, time: &str| format!("<34>1 2026-11-23T{time}Z {host} su - - - x\n");
+    fs::write(
+        folder.path().join("all.log"),
+        [line("web", "08:00:30.000000"), line("stranger", "08:00:30.000000")].concat(),
+    )
+    .expect("written");
+    let told = text(
+        &timeline(folder.path(), &["web/chrony", "all.log", "--host", "web=web/chrony/tracking.log"]).stdout,
+    );
+    let has = |words: &[&str]| told.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(has(&["± 560", "web"]) && has(&["± ?", "stranger"]), "{told}");
+    let named = text(
+        &timeline(folder.path(), &["--host", "web=all.log", "--host", "web=web/chrony/tracking.log"]).stdout,
+    );
+    assert!(!named.contains("± ?"), "{named}");
+}
+
+#[test]
+fn bad_input_166_the_same_input_is_the_same_bytes() {
+    let folder = fleet();
+    let once = timeline(folder.path(), &["--form", "json", "web", "db", "old"]);
+    assert_eq!(once.stdout, timeline(folder.path(), &["--form", "json", "web", "db", "old"]).stdout);
+}
