@@ -251,7 +251,8 @@ pub fn import(bytes: &[u8]) {
     assert!(origin.is_none_or(|origin| origin == imported.origin));
     let made = &imported.toml;
     Config::parse("made", made).unwrap_or_else(|error| panic!("{error}\n{made}"));
-    assert!(imported.lines.iter().all(|line| !line.said.is_empty()), "a line without a word");
+    let silent = imported.lines.iter().find(|line| line.said.is_empty());
+    assert_eq!(silent, None, "a line without a word");
     let attention = imported.attention().join("\n");
     for shown in [made, &imported.report(), &attention] {
         // Nothing of it commands a terminal.

@@ -53,6 +53,14 @@ fn a_configuration_that_is_wrong_is_a_no_with_the_place() {
 }
 
 #[test]
+fn a_history_that_is_not_there_is_a_no_with_a_word() {
+    let folder = folder("no-history");
+    let output = truechimer(&["history", "--color", "never", "--state-dir", folder.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("there is no history in") && stderr(&output).contains("--state-dir"));
+}
+
+#[test]
 fn what_is_shown_is_right() {
     let dir = folder("shown");
     let path = dir.join("t.toml");

@@ -27,6 +27,12 @@ pub fn history(arguments: &cli::History) -> anyhow::Result<Outcome> {
     let history = History::read(&folder)
         .map_err(|(path, error)| anyhow::Error::new(error).context(path.display().to_string()))
         .context("cannot read the history (written by `truechimer run`; another --state-dir?)")?;
+    if history.entries.is_empty() {
+        let folder = folder.display();
+        eprintln!(
+            "truechimer: there is no history in {folder} (written by `truechimer run`; another --state-dir?)"
+        );
+    }
     if let Some(file) = &arguments.plot {
         return plot(file, arguments, &history);
     }

@@ -112,7 +112,7 @@ impl Screen {
 
     /// The program has ended, and left the terminal as it was.
     #[track_caller]
-    fn is_left_as_it_was(mut self) {
+    fn ends_well(mut self) {
         assert_eq!(self.end().code(), Some(0));
         self.text();
         assert!(!self.drawn.screen().alternate_screen(), "what was there before is there again");
@@ -168,7 +168,7 @@ fn the_view_draws_reacts_to_keys_and_leaves_the_terminal_as_it_was() {
     screen.press("\t");
     screen.shows(&["right time minus clock"], &["sources, by name"]);
     screen.press("q");
-    screen.is_left_as_it_was();
+    screen.ends_well();
     daemon.terminate();
 }
 
@@ -187,7 +187,7 @@ fn the_view_takes_the_size_that_its_terminal_has_now() {
         }
     }
     screen.press("\x1b");
-    screen.is_left_as_it_was();
+    screen.ends_well();
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_signal_ends_the_view_and_leaves_the_terminal_as_it_was() {
         let pid = screen.child.id().to_string();
         let line = ["-c", "kill -\"$1\" \"$2\"", "sh", signal, &pid];
         assert!(std::process::Command::new("sh").args(line).status().unwrap().success());
-        screen.is_left_as_it_was();
+        screen.ends_well();
     }
 }
 

@@ -92,7 +92,11 @@ impl Chrony {
                 "chronyd ends; here the clock is left alone and that is said, after the first updates",
             ),
             ("minsources", [count]) => self.minsources(work, count),
-            ("keyfile", [file]) => self.keys = Some(((*file).to_owned(), work.report.at)),
+            ("keyfile", [file]) => {
+                if let Some((_, before)) = self.keys.replace(((*file).to_owned(), work.report.at)) {
+                    work.overrule(before, "");
+                }
+            }
             ("leapseclist", [file]) => work.take("", "leap.file", quoted(file)),
             ("tempcomp", [file, ..]) => {
                 work.put(
@@ -236,7 +240,11 @@ impl Chrony {
 
     fn minsources(&mut self, work: &mut Work, count: &str) {
         match count.parse::<usize>() {
-            Ok(count) => self.least = Some((count, work.report.at)),
+            Ok(count) => {
+                if let Some((_, before)) = self.least.replace((count, work.report.at)) {
+                    work.overrule(before, "");
+                }
+            }
             Err(_) => work.say("", Fate::Unknown, "this is no number"),
         }
     }
@@ -244,7 +252,11 @@ impl Chrony {
     fn log(&mut self, work: &mut Work, words: &[&str]) {
         let wanted = ["measurements", "rawmeasurements", "statistics", "tracking", "refclocks"];
         match words.iter().any(|word| wanted.contains(&word.to_ascii_lowercase().as_str())) {
-            true => self.log = Some(work.report.at),
+            true => {
+                if let Some(before) = self.log.replace(work.report.at) {
+                    work.overrule(before, "");
+                }
+            }
             false => work.say("", Fate::Needless, "nothing of the kind is written down here"),
         }
     }

@@ -197,6 +197,13 @@ impl Work {
         }
     }
 
+    /// What a line said, or a part of it, this one says anew.
+    fn overrule(&mut self, line: usize, what: &str) {
+        let here = std::mem::replace(&mut self.report.at, line);
+        self.say(what, Fate::Needless, "a later line says it anew");
+        self.report.at = here;
+    }
+
     /// A file that the line names, read by `read` if it can be.
     fn include(&mut self, path: &Path, read: &mut dyn FnMut(&mut Self, &Path, &str)) {
         let name = shown(&path.to_string_lossy());

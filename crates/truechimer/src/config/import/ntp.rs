@@ -68,12 +68,19 @@ impl Ntp {
         }
     }
 
+    /// The last file of keys that is named is the one that ntpd reads.
+    fn keys(&mut self, work: &mut Work, file: &str) {
+        if let Some((_, before)) = self.file.replace((file.to_owned(), work.report.at)) {
+            work.overrule(before, "");
+        }
+    }
+
     fn command(&mut self, work: &mut Work, path: &Path, (name, words): (&str, &[&str])) {
         match (name, words) {
             ("server" | "pool" | "peer" | "refclock", _) => source::read(self, work, name, words),
             ("fudge", [address, rest @ ..]) => source::fudge(self, work, address, rest),
             ("includefile", [file]) => self.include(work, &beside(path, file)),
-            ("keys", [file]) => self.file = Some(((*file).to_owned(), work.report.at)),
+            ("keys", [file]) => self.keys(work, file),
             ("trustedkey", [_, ..]) => self.trust(work, words),
             ("leapfile", [file, ..]) => work.take("", "leap.file", quoted(file)),
             ("leapsmearinterval", [text]) => span(work, "serve.leap_smear", text, ""),
@@ -122,7 +129,11 @@ impl Ntp {
     fn tos(&mut self, work: &mut Work, (option, value): (&str, &str)) {
         let what = format!("{option} {value}");
         match (option, value.parse::<usize>()) {
-            ("minsane", Ok(count)) => self.least = Some((what, count, work.report.at)),
+            ("minsane", Ok(count)) => {
+                if let Some((what, _, before)) = self.least.replace((what, count, work.report.at)) {
+                    work.overrule(before, &what);
+                }
+            }
             ("maxdist", _) => match seconds(value) {
                 Some(span) => {
                     work.put(&what, &[("select.max_distance", duration(span))], "");

@@ -160,7 +160,7 @@ pub(super) fn shown(text: &str) -> String {
 
 fn harmless(c: char) -> char {
     match c {
-        '\t' => ' ',
+        '\t' | '\n' => ' ',
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
         c => c,
     }
@@ -183,7 +183,9 @@ impl Report {
 
     pub(super) fn say(&mut self, said: Said) {
         if let Some(line) = self.lines.get_mut(self.at) {
-            let said = Said { what: shown(&said.what), ..said };
+            // What is wrong with a word is said with that word.
+            let [key, why] = [&said.key, &said.why].map(|text| text.chars().map(harmless).collect());
+            let said = Said { what: shown(&said.what), key, why, ..said };
             if !line.said.contains(&said) {
                 line.said.push(said);
             }

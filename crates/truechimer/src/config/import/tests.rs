@@ -55,6 +55,51 @@ fn is_whole(origin: Origin, text: &str) {
     Config::parse("imported", &imported.toml).unwrap_or_else(|error| panic!("{error}\n{}", imported.toml));
 }
 
+/// The last line counts, and an earlier one was left without a word.
+#[test]
+fn what_is_said_anew_is_said_to_be() {
+    let cases = [
+        (Origin::Chrony, "keyfile /etc/a\nkeyfile /etc/b\n"),
+        (Origin::Chrony, "minsources 2\nminsources 3\n"),
+        (Origin::Chrony, "log tracking\nlog measurements\n"),
+        (Origin::Ntp, "keys /etc/a\nkeys /etc/b\n"),
+        (Origin::Ntp, "tos minsane 2\ntos minsane 3\n"),
+    ];
+    for (origin, text) in cases {
+        let lines = imported(origin, text).lines;
+        let [first, last] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!(
+            (first.said[0].fate, first.said[0].why.as_str()),
+            (Fate::Needless, "a later line says it anew")
+        );
+        assert!(!last.said.is_empty() && last.said[0].why != first.said[0].why, "{last:?}");
+    }
+    is_whole(Origin::Ntp, "server 127.127.28.0\nfudge 127.127.28.0\n");
+}
+
+/// A reason repeats the word that it is about.
+#[test]
+fn nothing_of_a_strangers_file_commands_a_terminal() {
+    for origin in ORIGINS {
+        for word in [
+            "MASTER_IP=`\x1b[2J`",
+            "server \x1b]0;x\x07",
+            "restrict \x1b[2J",
+            "makestep \x1b 1",
+            "x = \x1b",
+            "NTP=\x1b",
+        ] {
+            let imported = imported(origin, &format!("[Time]\n{word}\n"));
+            for shown in [imported.report(), imported.toml.clone(), imported.attention().join("\n")] {
+                assert!(
+                    !shown.chars().any(|c| c.is_control() && c != '\n'),
+                    "{origin:?} {word:?}: {shown:?}"
+                );
+            }
+        }
+    }
+}
+
 /// Words that these files are made of, some of them wrong.
 const WORDS: &str = "(server|pool|peer|refclock|restrict|fudge|allow|deny|allow all|makestep|tos|tinker|minsources|keyfile|keys|\
     include|includefile|confdir|ntsservercert|ntsserverkey|ntsport|port|ratelimit|local stratum|log|trustedkey|nts|\

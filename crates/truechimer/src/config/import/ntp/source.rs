@@ -191,6 +191,9 @@ pub(super) fn fudge(ntp: &mut Ntp, work: &mut Work, address: &str, words: &[&str
     let Some(source) = source else {
         return work.say("", Fate::Needless, "its clock is left out");
     };
+    if words.is_empty() {
+        work.say("", Fate::Needless, "it says nothing of its clock");
+    }
     for (option, value) in &options {
         tell(ntp, work, source, (option, value));
     }
