@@ -194,6 +194,7 @@ fn rates_between(model: &Model, from: &At, to: &At) -> Rates {
 mod tests {
     use super::*;
     use crate::history::tests::{at, model};
+    use truechimer_core::discipline::oscillator::RateLimits;
     use truechimer_core::status::Status;
     use truechimer_time::Local;
     use truechimer_timeline::shown::Shown;
@@ -202,8 +203,11 @@ mod tests {
         Entry { at: at(seconds), what }
     }
 
+    /// The counter runs as true time does.
     fn known(seconds: i64) -> What {
-        What::Known { status: Status::Synchronised, model: Some(model(at(seconds).raw)) }
+        let limits = RateLimits::around(Rate::ZERO, Rate::from_ppb(100));
+        let model = Model { rate: Rate::ZERO, limits, ..model(at(seconds).raw) };
+        What::Known { status: Status::Synchronised, model: Some(model) }
     }
 
     fn born() -> What {
