@@ -19,6 +19,8 @@
 //! **Assumed:** between two stretches the clock was set once; it ran on from the one until then, and towards the other from then on. A
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
+pub(crate) mod turns;
+
 use truechimer_time::{Local, Rate, Span, Time};
 
 use crate::interval::Interval;
@@ -99,6 +101,8 @@ impl Held {
 pub struct Stretch {
     /// By their readings, which grow.
     knots: Vec<Knot>,
+    /// In which boot of the host, as its kernel calls it.
+    boot: Option<String>,
 }
 
 /// What a host's clock was worth.
@@ -148,7 +152,17 @@ impl Stretch {
             let was = after.backwards(before.reading, before.rates);
             knots[at - 1].truth = was.meet(&before.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
-        Ok(Self { knots })
+        Ok(Self { knots, boot: None })
+    }
+
+    /// The same, known to be in a boot.
+    pub fn in_boot(self, boot: &str) -> Self {
+        Self { boot: Some(boot.to_owned()), ..self }
+    }
+
+    /// In which boot of the host it was, as its kernel calls it, if that is known.
+    pub fn boot(&self) -> Option<&str> {
+        self.boot.as_deref()
     }
 
     /// The knots, by their readings.
@@ -256,8 +270,7 @@ impl Course {
         })
     }
 
-    /// When it was, if the clock was in this stretch. A stretch reaches from the last moment at which the one before it was seen
-    /// to the first one at which the one after it was.
+    /// When it was, if the clock was in this stretch.
     fn meant(&self, at: usize, shown: &Shown) -> Option<Truth> {
         let stretch = &self.stretches[at];
         let [first, last] = stretch.ends()?;
@@ -266,13 +279,6 @@ impl Course {
         if is_before || is_after {
             return None;
         }
-        let seen_before = at.checked_sub(1).and_then(|before| self.stretches[before].ends());
-        let seen_after = self.stretches.get(at + 1).and_then(Stretch::ends);
-        let reach = Interval {
-            earliest: seen_before.map_or(Interval::EVER.earliest, |[_, last]| last.truth.earliest),
-            best: Interval::EVER.best,
-            latest: seen_after.map_or(Interval::EVER.latest, |[first, _]| first.truth.latest),
-        };
         let (from, evidence) = stretch.truth(shown.from)?;
         let (to, weaker) = stretch.truth(shown.to)?;
         let interval = Interval {
@@ -280,8 +286,19 @@ impl Course {
             best: from.best + (to.best - from.best) / 2,
             latest: to.latest,
         };
-        let interval = interval.meet(&reach)?;
+        let interval = interval.meet(&self.reach(at))?;
         Some(Truth { interval, evidence: evidence.max(weaker), stretch: Some(at) })
+    }
+
+    /// From the last moment at which the stretch before was seen to the first one at which the one after it was.
+    fn reach(&self, at: usize) -> Interval {
+        let before = at.checked_sub(1).and_then(|before| self.stretches[before].ends());
+        let after = self.stretches.get(at + 1).and_then(Stretch::ends);
+        Interval {
+            earliest: before.map_or(Interval::EVER.earliest, |[_, last]| last.truth.earliest),
+            best: Interval::EVER.best,
+            latest: after.map_or(Interval::EVER.latest, |[first, _]| first.truth.latest),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod face;
 mod rows;
 mod syslog;
+pub mod table;
 mod text;
 mod trace;
 

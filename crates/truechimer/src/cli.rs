@@ -190,7 +190,11 @@ pub struct Wait {
 /// It is read from the files that the daemon leaves, and the daemon need not run. A date with `~` in front is what the clock showed
 /// when true time was not known.
 #[derive(Args, Clone, Debug, PartialEq)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct History {
+    /// Something else than a list
+    #[command(subcommand)]
+    pub verb: Option<HistoryVerb>,
     /// How many things that happened, at most
     #[arg(short = 'n', long = "most", value_name = "NUMBER", default_value_t = 50)]
     pub most: usize,
@@ -209,6 +213,17 @@ pub struct History {
     /// How to print
     #[command(flatten)]
     pub output: Output,
+}
+
+/// What else can be made of the history.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum HistoryVerb {
+    /// Write down how to come from what this machine's clock showed to true UTC, for databases
+    ///
+    /// A row holds for readings of the clock from one up to another: UTC is the reading, plus the offset, plus the rate times what has
+    /// gone by since the row began, to within the bound. What was measured later has made what was known before narrower.
+    /// Exit 0: something is known; 1: nothing.
+    Export(crate::command::timeline::Export),
 }
 
 /// What can be drawn of the history.

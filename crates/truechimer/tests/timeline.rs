@@ -131,3 +131,70 @@ fn bad_input_166_the_same_input_is_the_same_bytes() {
     let once = timeline(folder.path(), &["--form", "json", "web", "db", "old"]);
     assert_eq!(once.stdout, timeline(folder.path(), &["--form", "json", "web", "db", "old"]).stdout);
 }
+
+#[test]
+fn corrections_say_of_readings_what_the_story_says_of_lines() {
+    let folder = fleet();
+    let output = timeline(folder.path(), &["corrections", "web", "db"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("db: nothing is known of its clock"), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("host,boot,from_ns,to_ns,offset_ns,rate,bound_ns,evidence"));
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let number = |row: &[&str], column: usize| row[column].parse::<f64>().expect("a number");
+    let row = rows.iter().find(|row| {
+        number(row, 2) <= 1_795_420_830_123_456_000.0 && 1_795_420_830_123_456_000.0 < number(row, 3)
+    });
+    let row = row.expect("a row for 08:00:30");
+    assert_eq!((row[0], row[1], row[7]), ("web", "", "chrony"));
+    // As the story has it: right to 560.5 µs.
+    assert!((500_000.0..=562_000.0).contains(&number(row, 6)), "{row:?}");
+    assert!(number(row, 4).abs() < 100_000.0, "{row:?}");
+    let file = folder.path().join("table.json");
+    let file = file.to_str().expect("UTF-8");
+    let written = timeline(folder.path(), &["corrections", "web", "--form", "json", "--out", file]);
+    assert_eq!((written.status.code(), written.stdout.len()), (Some(0), 0));
+    let first: serde_json::Value =
+        serde_json::from_str(fs::read_to_string(file).expect("written").lines().next().expect("a row"))
+            .expect("an object");
+    assert_eq!((first["host"].as_str(), first["boot"].is_null()), (Some("web"), true));
+    let nothing = timeline(folder.path(), &["corrections", "db"]);
+    assert_eq!((nothing.status.code(), text(&nothing.stdout).lines().count()), (Some(1), 1));
+}
+
+#[test]
+fn a_history_is_exported_as_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir_all(folder.path().join("node")).expect("made");
+    let line = |at: u32| {
+        let clocks = format!("{at}.000000000 {at}.000000000 179542{at}.000000000 0");
+        let best = format!("179542{}.001", at + 37);
+        format!(
+            "k {clocks} synchronised {at}.0 {best} 0.0005 0.0005 0.000100000 0 -1000000000000 1000000000000 0 1000000000 1000000000\n"
+        )
+    };
+    let history = format!(
+        "truechimer-history 1\nb 1000.0 1000.0 1795421000.0 0 0b9a-f2 tsc\n{}r 1010.0 1010.0 1795421010.0 0 0\n{}{}",
+        line(1010),
+        line(1100),
+        line(1200)
+    );
+    fs::write(folder.path().join("node/history"), history).expect("written");
+    let export = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_truechimer"))
+            .args(["history", "export", "--as", "db", "--state-dir"])
+            .arg(folder.path())
+            .args(arguments)
+            .output()
+            .expect("the program runs")
+    };
+    let output = export(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let first = table.lines().nth(1).expect("a row");
+    assert!(first.starts_with("db,0b9a-f2,1795421010000000000,1795421100000000000,1000000,"), "{table}");
+    assert!(first.ends_with(",history"), "{table}");
+    fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
+    assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
+}

@@ -110,7 +110,8 @@ pub(super) fn head(out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"time,earliest,latest,bound,evidence,doubt,clock,host,log,line\r\n")
 }
 
-fn quoted(cell: &str) -> String {
+/// A cell as RFC 4180 wants it.
+pub(super) fn quoted(cell: &str) -> String {
     match cell.contains([',', '"', '\r', '\n']) {
         true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell.to_owned(),

@@ -11,6 +11,7 @@ use truechimer_time::{Civil, LeapTable, Span, Tai, Time};
 use crate::cli;
 use crate::command::Outcome;
 use crate::command::run::NODE_FOLDER;
+use crate::command::timeline;
 use crate::config::Level;
 use crate::history::drawing::{self, Shown};
 use crate::history::{Entry, History, Told, What};
@@ -23,6 +24,13 @@ const VERSION: u32 = 1;
 
 /// Prints what happened. The answer is yes if anything did.
 pub fn history(arguments: &cli::History) -> anyhow::Result<Outcome> {
+    match &arguments.verb {
+        Some(cli::HistoryVerb::Export(arguments)) => timeline::of_this_machine(arguments),
+        None => list(arguments),
+    }
+}
+
+fn list(arguments: &cli::History) -> anyhow::Result<Outcome> {
     let folder = arguments.state_dir.join(NODE_FOLDER);
     let history = History::read(&folder)
         .map_err(|(path, error)| anyhow::Error::new(error).context(path.display().to_string()))

@@ -1,11 +1,13 @@
 //! `truechimer timeline`: logs of many hosts as one story in true time.
 
+mod corrections;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_sys::clock;
 use truechimer_time::{Span, Time};
 use truechimer_timeline::dialect::Linguist;
@@ -23,12 +25,18 @@ use crate::timeline::inputs::{self, Input, Kind};
 use crate::ui::colour::Colours;
 use crate::ui::units;
 
+pub use corrections::{Corrections, Export, of_this_machine};
+
 /// Tell the logs of many hosts as one story, each line with the true time and how well it is known
 ///
 /// A folder is a host, and all files below it are of that host; a file is of the host it is named after. Histories of our
 /// daemon and tracking logs of chronyd among them are evidence of what the clocks were worth. Without evidence nothing is claimed.
 #[derive(Args, Clone, Debug, PartialEq)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Timeline {
+    /// Something else than a story
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
     /// Logs, folders of them, and evidence; - is standard input
     #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
@@ -59,6 +67,17 @@ pub struct Timeline {
     /// Colours, which never carry meaning alone
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourWhen::Auto)]
     pub color: ColourWhen,
+}
+
+/// What else is made of evidence.
+#[derive(Subcommand, Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Write down how to come from what the clocks showed to true UTC, for databases that have billions of rows
+    ///
+    /// A row holds for readings of one clock from one up to another: UTC is the reading, plus the offset, plus the rate times what has
+    /// gone by since the row began, to within the bound. An ASOF join finds the row of a reading. No row: nothing is known.
+    /// Exit 0: something is known; 1: nothing.
+    Corrections(Corrections),
 }
 
 /// In which form a story is written.
@@ -124,6 +143,13 @@ fn named_path(text: &str) -> Result<(String, PathBuf), String> {
 
 /// Tells the story.
 pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
+    match &arguments.verb {
+        Some(Verb::Corrections(arguments)) => corrections::of_files(arguments),
+        None => story(arguments),
+    }
+}
+
+fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let mut hosts = hosts(arguments, &inputs)?;
     let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
@@ -170,12 +196,6 @@ fn look(arguments: &Timeline, colours: Colours) -> Look {
 
 /// All hosts that have files, with what is known of their clocks.
 fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
-    let mut names: Vec<&str> = Vec::new();
-    for input in inputs {
-        if !names.contains(&input.host.as_str()) {
-            names.push(&input.host);
-        }
-    }
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
         let mut host = Host { name: name.to_owned(), course: evidence::of(&of_host)?, ..Host::default() };
@@ -184,7 +204,18 @@ fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
         host.assumed = said(&arguments.assumed, name).copied();
         Ok(host)
     };
-    Ok(Hosts::of(names.into_iter().map(host).collect::<anyhow::Result<_>>()?))
+    Ok(Hosts::of(names(inputs).into_iter().map(host).collect::<anyhow::Result<_>>()?))
+}
+
+/// The hosts that have files, in the order in which they were named.
+fn names(inputs: &[Input]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for input in inputs {
+        if !names.contains(&input.host.as_str()) {
+            names.push(&input.host);
+        }
+    }
+    names
 }
 
 /// What is said of this host; else what is said of all.

@@ -63,15 +63,25 @@ pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
         false => course(&history.entries),
         true => tracking.course(),
     };
+    tell(inputs.first().map_or("", |input| &input.host), &contradictions);
+    Ok(course)
+}
+
+/// The course of a clock whose daemon has left this.
+pub fn of_history(host: &str, history: &History) -> Course {
+    let (course, contradictions) = course(&history.entries);
+    tell(host, &contradictions);
+    course
+}
+
+fn tell(host: &str, contradictions: &[Contradiction]) {
     for Contradiction { before, after } in contradictions {
         let [before, after] =
             [before, after].map(|reading| Civil::of(Time::from_epoch(reading.since_epoch())));
-        let host = inputs.first().map_or("", |input| &input.host);
         eprintln!(
             "truechimer: {host}: what is known of its clock at {before} and at {after} cannot both be true; it was set between, or the evidence is false: the time around is not told"
         );
     }
-    Ok(course)
 }
 
 fn number(path: &Path) -> u32 {
@@ -93,6 +103,8 @@ struct Making {
     stretches: Vec<Stretch>,
     contradictions: Vec<Contradiction>,
     knots: Vec<Knot>,
+    /// As the kernel calls it.
+    boot: Option<String>,
     /// The clocks at the last line.
     last: Option<At>,
     /// What is known since.
@@ -113,7 +125,8 @@ impl Making {
         self.knot(&at);
         self.last = Some(at);
         match &entry.what {
-            What::Born { .. } | What::Told(_) => {}
+            What::Told(_) => {}
+            What::Born { boot, .. } => self.boot = Some(boot.clone()).filter(|boot| boot != "unknown"),
             What::Runs(rate) => self.rate = Some(*rate),
             What::Known { model: Some(model), .. } => {
                 self.model = Some(*model);
@@ -174,7 +187,10 @@ impl Making {
     fn end_stretch(&mut self) {
         let knots = std::mem::take(&mut self.knots);
         match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(stretch),
+            Ok(stretch) => self.stretches.push(match &self.boot {
+                Some(boot) => stretch.in_boot(boot),
+                None => stretch,
+            }),
             Err(contradiction) => self.contradictions.push(contradiction),
         }
     }

@@ -1,0 +1,84 @@
+//! Corrections as rows, for databases: comma-separated values, or JSON objects. Both have the same columns.
+//!
+//! | column | what |
+//! | --- | --- |
+//! | `host` | whose clock |
+//! | `boot` | in which boot, as the kernel calls it, if there is no doubt |
+//! | `from_ns`, `to_ns` | readings of the clock from the first up to the second, nanoseconds as POSIX counts them |
+//! | `offset_ns` | the likeliest UTC minus the reading, at `from_ns` |
+//! | `rate` | UTC gains so many seconds on each second of the clock from there on |
+//! | `bound_ns` | the corrected time is at most so wrong, anywhere in the row |
+//! | `evidence` | `history`, `chrony`, `ntpd`, `told` |
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use truechimer_time::Span;
+
+use super::rows::quoted;
+use super::word;
+use crate::corrections::Correction;
+
+/// In which form a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Comma-separated values with a head (RFC 4180).
+    Csv,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    host: &'a str,
+    boot: Option<&'a str>,
+    from_ns: i64,
+    to_ns: i64,
+    offset_ns: i64,
+    rate: f64,
+    bound_ns: i64,
+    evidence: &'static str,
+}
+
+/// Begins a table.
+///
+/// # Errors
+/// Those of the one who is written to, as in all that follows.
+pub fn begin(out: &mut impl Write, form: Form) -> io::Result<()> {
+    match form {
+        Form::Csv => out.write_all(b"host,boot,from_ns,to_ns,offset_ns,rate,bound_ns,evidence\r\n"),
+        Form::Json => Ok(()),
+    }
+}
+
+/// Writes a row of a host, in a boot if that is known.
+pub fn row(
+    out: &mut impl Write,
+    form: Form,
+    (host, boot): (&str, Option<&str>),
+    correction: &Correction,
+) -> io::Result<()> {
+    let Correction { from, to, offset, rate, bound, evidence, stretch: _ } = *correction;
+    let row = Row {
+        host,
+        boot,
+        from_ns: from.since_epoch().as_nanos(),
+        to_ns: to.since_epoch().as_nanos(),
+        offset_ns: offset.as_nanos(),
+        rate: rate.as_ratio(),
+        // What is cut off elsewhere is less than one, each.
+        bound_ns: (bound + Span::from_nanos(2)).as_nanos(),
+        evidence: word(evidence),
+    };
+    match form {
+        Form::Csv => {
+            let Row { from_ns, to_ns, offset_ns, rate, bound_ns, evidence, .. } = row;
+            let (host, boot) = (quoted(host), quoted(boot.unwrap_or_default()));
+            write!(out, "{host},{boot},{from_ns},{to_ns},{offset_ns},{rate:.18},{bound_ns},{evidence}\r\n")
+        }
+        Form::Json => {
+            serde_json::to_writer(&mut *out, &row)?;
+            out.write_all(b"\n")
+        }
+    }
+}

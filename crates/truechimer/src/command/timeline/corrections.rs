@@ -1,0 +1,131 @@
+//! `truechimer timeline corrections` and `truechimer history export`: what clocks were worth, as a table for databases.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum, ValueHint};
+use truechimer_sys::system;
+use truechimer_timeline::corrections::corrections;
+use truechimer_timeline::course::Course;
+use truechimer_timeline::render::table::{self, Form};
+
+use crate::command::Outcome;
+use crate::history::History;
+use crate::timeline::{evidence, inputs};
+
+/// Of which hosts, how and where to.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Corrections {
+    /// Evidence, and folders with it, one for each host
+    #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// What is in PATH is of the host NAME
+    #[arg(long = "host", value_name = "NAME=PATH", value_parser = super::named_path)]
+    pub hosts: Vec<(String, PathBuf)>,
+    /// How and where to
+    #[command(flatten)]
+    pub table: TableArguments,
+}
+
+/// Of which machine, how and where to.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct Export {
+    /// What this machine is called in the table, instead of its host name
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where the daemon keeps what has to survive it
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/truechimer", value_hint = ValueHint::DirPath)]
+    pub state_dir: PathBuf,
+    /// How and where to
+    #[command(flatten)]
+    pub table: TableArguments,
+}
+
+/// How a table is written.
+#[derive(Args, Clone, Debug, PartialEq)]
+pub struct TableArguments {
+    /// In which form
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = TableForm::Csv)]
+    pub form: TableForm,
+    /// Into this file, instead of to stdout
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+}
+
+/// In which form a table is written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableForm {
+    /// Comma-separated values with a head
+    Csv,
+    /// A JSON object a line
+    Json,
+}
+
+/// Writes the table of all hosts. The answer is yes if anything is known of any.
+pub(super) fn of_files(arguments: &Corrections) -> anyhow::Result<Outcome> {
+    let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
+    let mut hosts: Vec<(&str, Course)> = Vec::new();
+    for host in super::names(&inputs) {
+        let of_host: Vec<_> = inputs.iter().filter(|input| input.host == host).collect();
+        hosts.push((host, evidence::of(&of_host)?));
+    }
+    write(&arguments.table, &hosts)
+}
+
+/// Writes the table of this machine. The answer is yes if anything is known.
+pub fn of_this_machine(arguments: &Export) -> anyhow::Result<Outcome> {
+    let folder = arguments.state_dir.join(crate::command::run::NODE_FOLDER);
+    let history = History::read(&folder)
+        .map_err(|(path, error)| anyhow::Error::new(error).context(path.display().to_string()))
+        .context("cannot read the history (written by `truechimer run`; another --state-dir?)")?;
+    let name = arguments.name.clone().or_else(system::host_name).unwrap_or_else(|| "localhost".to_owned());
+    let course = evidence::of_history(&name, &history);
+    write(&arguments.table, &[(&name, course)])
+}
+
+fn write(arguments: &TableArguments, hosts: &[(&str, Course)]) -> anyhow::Result<Outcome> {
+    let rows = match &arguments.out {
+        None => rows(io::stdout().lock(), arguments.form, hosts)?,
+        Some(path) => file(path, arguments.form, hosts)?,
+    };
+    for (host, _) in hosts.iter().zip(&rows).filter(|(_, rows)| **rows == 0).map(|(host, _)| host) {
+        eprintln!(
+            "truechimer: {host}: nothing is known of its clock; its history or chronyd's tracking.log tells"
+        );
+    }
+    Ok(if rows.iter().any(|rows| *rows > 0) { Outcome::Yes } else { Outcome::No })
+}
+
+/// A file that is there under its name is whole.
+fn file(path: &Path, form: TableForm, hosts: &[(&str, Course)]) -> anyhow::Result<Vec<u64>> {
+    let place = || format!("cannot write {}", path.display());
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let file = File::create(&beside).with_context(place)?;
+    let rows = rows(&file, form, hosts).with_context(place)?;
+    file.sync_all().and_then(|()| std::fs::rename(&beside, path)).with_context(place)?;
+    Ok(rows)
+}
+
+fn rows(out: impl Write, form: TableForm, hosts: &[(&str, Course)]) -> io::Result<Vec<u64>> {
+    let form = match form {
+        TableForm::Csv => Form::Csv,
+        TableForm::Json => Form::Json,
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    table::begin(&mut out, form)?;
+    let mut written = Vec::with_capacity(hosts.len());
+    for (host, course) in hosts {
+        let rows = corrections(course);
+        for row in &rows {
+            let boot = row.stretch.and_then(|stretch| course.stretches()[stretch].boot());
+            table::row(&mut out, form, (host, boot), row)?;
+        }
+        written.push(rows.len() as u64);
+    }
+    out.flush()?;
+    Ok(written)
+}
