@@ -103,6 +103,12 @@ pub struct Stretch {
     knots: Vec<Knot>,
     /// In which boot of the host, as its kernel calls it.
     boot: Option<String>,
+    /// Nothing is certain but what was held all the way: no knot says more of another.
+    is_held: bool,
+    /// Within it the clock may have been set, and does not tell what was first.
+    may_be_set: bool,
+    /// All readings that the clock can have shown then are after the first knot, and before the last one.
+    closed: [bool; 2],
 }
 
 /// What a host's clock was worth.
@@ -152,7 +158,19 @@ impl Stretch {
             let was = after.backwards(before.reading, before.rates);
             knots[at - 1].truth = was.meet(&before.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
-        Ok(Self { knots, boot: None })
+        Ok(Self { knots, ..Self::default() })
+    }
+
+    /// Readings of a clock of which nothing is certain but how far it was from the truth all the way ([`Knot::held`]), as one that is slewed
+    /// at any rate, or set.
+    pub fn held(mut knots: Vec<Knot>, may_be_set: bool) -> Self {
+        knots.sort_by_key(|knot| knot.reading);
+        Self { knots, is_held: true, may_be_set, ..Self::default() }
+    }
+
+    /// The same, if all that the clock can have shown before, or after, is in other stretches.
+    pub fn closed(self, before: bool, after: bool) -> Self {
+        Self { closed: [before, after], ..self }
     }
 
     /// The same, known to be in a boot.
@@ -177,6 +195,9 @@ impl Stretch {
         let next = self.knots.get(after);
         let last = after.checked_sub(1).map(|before| self.knots[before]);
         Some(match (last, next) {
+            (Some(Knot { held: Some(held), aside, evidence, .. }), Some(_)) if self.is_held => {
+                (held.interval(reading).widened(aside), evidence)
+            }
             (Some(last), Some(next)) => (between(&last, next, reading), last.evidence.max(next.evidence)),
             (Some(last), None) => (Knot { rates: Rates::ANY, ..last }.forwards(reading), last.evidence),
             (None, Some(next)) => (next.backwards(reading, Rates::ANY), next.evidence),
@@ -222,7 +243,7 @@ fn between(last: &Knot, next: &Knot, reading: Time<Local>) -> Interval {
     let met = forwards.meet(&backwards).unwrap_or(forwards);
     let held = last.held.and_then(|held| met.meet(&held.interval(reading)));
     let met = held.unwrap_or(met);
-    let met = Interval { earliest: met.earliest - last.aside, latest: met.latest + last.aside, ..met };
+    let met = met.widened(last.aside);
     let (gone, whole) = (reading - last.reading, next.reading - last.reading);
     let error = (next.truth.best - last.truth.best - whole).as_seconds();
     let part = Span::from_seconds(error * (gone.as_seconds() / whole.as_seconds()));
@@ -276,24 +297,31 @@ impl Course {
         let [first, last] = stretch.ends()?;
         let is_before = at == 0 && shown.from < first.reading;
         let is_after = at + 1 == self.stretches.len() && last.reading < shown.to && !self.goes_on;
-        if is_before || is_after {
+        let [is_closed_before, is_closed_after] = stretch.closed;
+        let from = if is_closed_before { shown.from.max(first.reading) } else { shown.from };
+        let to = if is_closed_after { shown.to.min(last.reading) } else { shown.to };
+        if is_before || is_after || to < from {
             return None;
         }
-        let (from, evidence) = stretch.truth(shown.from)?;
-        let (to, weaker) = stretch.truth(shown.to)?;
+        let (begin, evidence) = stretch.truth(from)?;
+        let (end, weaker) = stretch.truth(to)?;
         let interval = Interval {
-            earliest: from.earliest,
-            best: from.best + (to.best - from.best) / 2,
-            latest: to.latest,
+            earliest: begin.earliest,
+            best: begin.best + (end.best - begin.best) / 2,
+            latest: end.latest,
         };
         let interval = interval.meet(&self.reach(at))?;
-        Some(Truth { interval, evidence: evidence.max(weaker), stretch: Some(at) })
+        let is_whole = from == shown.from && to == shown.to;
+        let stretch = Some(at).filter(|_| is_whole && !stretch.may_be_set);
+        Some(Truth { interval, evidence: evidence.max(weaker), stretch })
     }
 
     /// From the last moment at which the stretch before was seen to the first one at which the one after it was.
     fn reach(&self, at: usize) -> Interval {
+        let [is_closed_before, is_closed_after] = self.stretches[at].closed;
         let before = at.checked_sub(1).and_then(|before| self.stretches[before].ends());
         let after = self.stretches.get(at + 1).and_then(Stretch::ends);
+        let (before, after) = (before.filter(|_| !is_closed_before), after.filter(|_| !is_closed_after));
         Interval {
             earliest: before.map_or(Interval::EVER.earliest, |[_, last]| last.truth.earliest),
             best: Interval::EVER.best,

@@ -70,6 +70,11 @@ impl Interval {
         }
     }
 
+    /// The same, if it may be wrong by so much more.
+    pub fn widened(&self, by: Span) -> Self {
+        Self { earliest: self.earliest - by, best: self.best, latest: self.latest + by }
+    }
+
     /// Which of two was first, if that is certain.
     pub fn order(&self, other: &Self) -> Order {
         if self.latest < other.earliest {

@@ -150,7 +150,9 @@ impl Host {
         let Stamp { reading, resolution } = found.stamp;
         let shown = self.habits.shown(reading, resolution, hints);
         let truth = self.course.truth(&shown);
-        let truth = truth.or_else(|| claimed(&shown, found.claim)).or_else(|| self.believed(&shown));
+        // Who has left something better is not taken at its word where that ends: it may be known to be false elsewhere.
+        let claim = found.claim.filter(|_| self.course.stretches().is_empty());
+        let truth = truth.or_else(|| claimed(&shown, claim)).or_else(|| self.believed(&shown));
         When { stamp: found.stamp, shown, truth }
     }
 

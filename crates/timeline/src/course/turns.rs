@@ -48,11 +48,14 @@ impl Course {
         let Some([first, last]) = self.stretches[at].ends() else { return [Time::from_epoch(Span::ZERO); 2] };
         let reach = self.reach(at);
         let longer = |span: Span| span.max(Span::ZERO) + span.max(Span::ZERO) / 100 + MARGIN;
+        let [is_closed_before, is_closed_after] = self.stretches[at].closed;
         let before = match reach.earliest > Interval::EVER.earliest {
+            _ if is_closed_before => first.reading,
             true => first.reading - longer(first.truth.latest - reach.earliest),
             false => first.reading - MARGIN,
         };
         let after = match reach.latest < Interval::EVER.latest {
+            _ if is_closed_after => last.reading,
             true => last.reading + longer(reach.latest - last.truth.earliest),
             false => last.reading + MARGIN,
         };

@@ -9,9 +9,11 @@
 //! then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the one
 //! after it nothing is said.
 
+use std::collections::BinaryHeap;
+
 use truechimer_time::{LeapTable, Local, Span, Time};
 
-use crate::course::{Contradiction, Course, Evidence, Held, Knot, Rates, Stretch};
+use crate::course::{Course, Evidence, Held, Knot, Rates, Stretch};
 use crate::dialect::{Dialect, Found};
 use crate::interval::Interval;
 use crate::stamp::{Reading, Stamp};
@@ -23,10 +25,8 @@ const TICK: Span = Span::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
     stretches: Vec<Stretch>,
-    knots: Vec<Knot>,
-    /// When the last line was written, and how wrong the clock was since the one before it.
-    last: Option<Update>,
-    contradictions: Vec<Contradiction>,
+    /// The lines since chronyd began to say something.
+    updates: Vec<Update>,
 }
 
 /// A line of the log.
@@ -38,52 +38,114 @@ struct Update {
     error: Span,
 }
 
+/// Between two lines, and all that the clock can have shown meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Spell {
+    /// The clock was at most so wrong.
+    error: Span,
+    from: Time<Local>,
+    to: Time<Local>,
+}
+
 impl Tracking {
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
         match update(line) {
-            Some(update) => self.follow(update),
+            Some(update) => {
+                // At a leap the clock is set by a second: two stretches.
+                if self.updates.last().is_some_and(|last| apart(last.at) != apart(update.at)) {
+                    self.end_stretch();
+                }
+                self.updates.push(update);
+            }
             // What the banner says between two lines of `=`.
             None if line.starts_with(b"   Date") || line.is_empty() => {}
             None => self.end_stretch(),
         }
     }
 
-    /// The course, and where chronyd contradicts itself: there the clock was set, and it did not say so.
-    pub fn course(mut self) -> (Course, Vec<Contradiction>) {
+    /// The course.
+    pub fn course(mut self) -> Course {
         self.end_stretch();
-        (Course::of(self.stretches), self.contradictions)
-    }
-
-    /// From the line before to this one the clock was right to within what this one says. In the second of the line before it may
-    /// have been what that one says.
-    fn follow(&mut self, update: Update) {
-        let Some(last) = self.last.replace(update) else { return };
-        if update.at < last.at + TICK {
-            return;
-        }
-        let error = update.error.max(last.error);
-        let before = knot(last.at, error);
-        let after = Knot { held: None, ..knot(update.at, update.error) };
-        // At a leap the clock is set by a second: two stretches.
-        let is_leap = apart(last.at) != apart(update.at);
-        if is_leap {
-            self.end_stretch();
-            self.last = Some(update);
-            return;
-        }
-        self.knots.pop_if(|knot| knot.reading == before.reading);
-        self.knots.extend([before, after]);
+        Course::of(self.stretches)
     }
 
     fn end_stretch(&mut self) {
-        self.last = None;
-        let knots = std::mem::take(&mut self.knots);
-        match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(stretch),
-            Err(contradiction) => self.contradictions.push(contradiction),
+        let knots = knots(&std::mem::take(&mut self.updates));
+        let mut rest = &knots[..];
+        // Each stretch ends at the knot at which the next one begins.
+        while let [first, ..] = rest
+            && rest.len() > 1
+        {
+            let same = rest.iter().take_while(|knot| may_be_set(knot) == may_be_set(first)).count();
+            let end = same.min(rest.len() - 1);
+            let (begins, ends) = (rest.len() == knots.len(), end + 1 == rest.len());
+            self.stretches
+                .push(Stretch::held(rest[..=end].to_vec(), may_be_set(first)).closed(!begins, !ends));
+            rest = &rest[end..];
         }
     }
+}
+
+/// What each line says of the time since the one before it. chronyd may have set the clock in it: before, the clock may have shown more
+/// than the line's own stamp, or less than that of the one before. It was never further from the truth than the error, and
+/// the truth no further from the stamps.
+fn spells(updates: &[Update]) -> Vec<Spell> {
+    let first = updates.first().map(|first| Spell {
+        error: first.error,
+        from: first.at,
+        to: first.at + TICK + first.error + first.error,
+    });
+    let between = updates.windows(2).filter_map(|pair| {
+        let &[last, update] = pair else { return None };
+        let far = update.error + update.error;
+        let (low, high) = (last.at.min(update.at), last.at.max(update.at));
+        Some(Spell { error: update.error, from: low - far, to: high + TICK + far })
+    });
+    first.into_iter().chain(between).collect()
+}
+
+/// A clock that was never further off was not set, unless by less than twice that. chronyd steps by a second or a tenth (`makestep`), not
+/// by a hundredth.
+const UNSET: Span = Span::from_millis(5);
+
+/// May the clock have been set between this knot and the next?
+fn may_be_set(knot: &Knot) -> bool {
+    knot.held.is_some_and(|held| held.max - held.min > UNSET + UNSET)
+}
+
+/// From the first line to the last, what the least certain of all spells says in which the clock can have shown a reading.
+fn knots(updates: &[Update]) -> Vec<Knot> {
+    let ends = updates.iter().map(|update| update.at);
+    let (Some(first), Some(last)) = (ends.clone().next(), ends.max()) else { return Vec::new() };
+    let mut spells = spells(updates);
+    spells.sort_unstable_by_key(|spell| spell.from);
+    let mut turns: Vec<Time<Local>> = spells.iter().flat_map(|spell| [spell.from, spell.to]).collect();
+    turns.extend([first, last]);
+    turns.retain(|turn| first <= *turn && *turn <= last);
+    turns.sort_unstable();
+    turns.dedup();
+    let mut coming = spells.into_iter().peekable();
+    let mut under_way = BinaryHeap::new();
+    let mut knots: Vec<Knot> = Vec::new();
+    let mut before = Span::ZERO;
+    for turn in turns {
+        while let Some(spell) = coming.next_if(|spell| spell.from <= turn) {
+            under_way.push(spell);
+        }
+        while under_way.peek().is_some_and(|spell: &Spell| spell.to <= turn) {
+            under_way.pop();
+        }
+        let Some(error) = under_way.peek().map(|spell| spell.error) else { continue };
+        let worse = error.max(before);
+        if turn == last {
+            knots.push(Knot { held: None, ..knot(turn, worse, worse) });
+        } else if error != before {
+            knots.push(knot(turn, worse, error));
+        }
+        before = error;
+    }
+    knots
 }
 
 /// TAI minus what a right clock shows.
@@ -91,10 +153,10 @@ fn apart(reading: Time<Local>) -> Span {
     Span::from_secs(LeapTable::COMPILED.offset_at_utc(Time::from_epoch(reading.since_epoch())).into())
 }
 
-fn knot(reading: Time<Local>, error: Span) -> Knot {
+fn knot(reading: Time<Local>, error: Span, held: Span) -> Knot {
     let apart = apart(reading);
     let truth = Interval::within(Time::from_epoch(reading.since_epoch() + apart), error);
-    let held = Some(Held { min: apart - error, max: apart + error });
+    let held = Some(Held { min: apart - held, max: apart + held });
     Knot { reading, truth, rates: Rates::ANY, held, aside: Span::ZERO, evidence: Evidence::Chrony }
 }
 
@@ -135,9 +197,7 @@ mod tests {
     fn course(text: &str) -> Course {
         let mut tracking = Tracking::default();
         text.lines().for_each(|line| tracking.take_in(line.as_bytes()));
-        let (course, contradictions) = tracking.course();
-        assert_eq!(contradictions, []);
-        course
+        tracking.course()
     }
 
     /// How wrong the clock can have been, in microseconds.
@@ -159,13 +219,32 @@ mod tests {
         .concat();
         let course = course(&text);
         assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), Some(600));
+        assert_eq!(bound(&course, "2026-11-23T08:00:30Z"), Some(500));
         assert_eq!(
-            bound(&course, "2026-11-23T08:00:30Z"),
+            bound(&course, "2026-11-23T08:00:01Z"),
             Some(10_000),
-            "the first line's second is of another"
+            "the first line was written in the second before, and the clock was set"
         );
         assert_eq!(bound(&course, "2026-11-23T07:59:59Z"), None);
         assert_eq!(bound(&course, "2026-11-23T08:02:01Z"), None);
+    }
+
+    #[test]
+    fn what_a_clock_showed_before_it_was_set_back_is_not_what_it_showed_after() {
+        // A second and a half fast until 08:02:00, when chronyd set it.
+        let text = [
+            line("2026-11-23 08:00:00", 'N', "1.500e+00"),
+            line("2026-11-23 08:02:00", 'N', "1.500e+00"),
+            line("2026-11-23 08:03:00", 'N', "1.000e-03"),
+        ]
+        .concat();
+        let course = course(&text);
+        assert_eq!(
+            bound(&course, "2026-11-23T08:02:01Z"),
+            Some(1_500_000),
+            "it was shown at 08:01:59.5 as well"
+        );
+        assert_eq!(bound(&course, "2026-11-23T08:02:30Z"), Some(1000));
     }
 
     #[test]
