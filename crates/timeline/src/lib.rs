@@ -18,3 +18,4 @@ mod scan;
 pub mod shown;
 pub mod stamp;
 pub mod story;
+pub mod window;

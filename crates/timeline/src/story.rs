@@ -124,6 +124,18 @@ impl Told<'_> {
 }
 
 impl When {
+    /// When it was; without evidence, all that the clock's word can mean. `None` if it says nothing.
+    pub fn reach(&self) -> Option<Interval> {
+        let best = self.place()?;
+        let tai = |reading: Span| LeapTable::COMPILED.tai_of_utc(Time::from_epoch(reading));
+        let word = || Interval {
+            earliest: tai(self.shown.from.since_epoch()),
+            best,
+            latest: tai(self.shown.to.since_epoch()),
+        };
+        Some(self.truth.map(|truth| truth.interval).filter(Interval::is_bounded).unwrap_or_else(word))
+    }
+
     fn is_of_the_same_stretch(&self, other: &Self) -> bool {
         let stretch = |when: &Self| when.truth.and_then(|truth| truth.stretch);
         stretch(self).is_some_and(|one| stretch(other) == Some(one))
