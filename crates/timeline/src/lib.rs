@@ -12,6 +12,7 @@ pub mod course;
 pub mod dialect;
 pub mod evidence;
 pub mod interval;
+pub mod labelled;
 pub mod lines;
 pub mod render;
 mod scan;

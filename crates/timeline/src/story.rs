@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use truechimer_time::{LeapTable, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{Claim, Found, Linguist};
+use crate::dialect::{Claim, Dialect, Found, Linguist};
 use crate::interval::{Interval, Order};
 use crate::lines::{Line, Lines};
 use crate::shown::{Doubt, Habits, Hints, Shown, Years};
@@ -161,8 +161,11 @@ impl Host {
     pub fn when(&self, found: &Found<'_>, hints: Hints) -> When {
         let Stamp { reading, resolution } = found.stamp;
         let shown = self.habits.shown(reading, resolution, hints);
-        let truth = self.course.truth(&shown);
-        let truth = truth.or_else(|| claimed(&shown, found.claim)).or_else(|| self.believed(&shown));
+        let claimed = claimed(&shown, found.claim);
+        // A label with a bound is true time as the host knew it when it wrote, and no reading of the clock that it steers.
+        let is_true = found.dialect == Dialect::Label;
+        let truth = claimed.filter(|_| is_true).or_else(|| self.course.truth(&shown));
+        let truth = truth.or(claimed).or_else(|| self.believed(&shown));
         When { stamp: found.stamp, shown, truth }
     }
 
