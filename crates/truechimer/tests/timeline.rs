@@ -224,8 +224,8 @@ fn a_window_of_time_is_told_in_any_spelling() {
 /// Programs that draw a page.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// A page as it is after its scripts have run; `None` where there is no browser, which is said.
-fn drawn(page: &Path) -> Option<String> {
+/// A page, and what of it its address names, as it is after its scripts have run; `None` where there is no browser, which is said.
+fn drawn(page: &Path, what: &str) -> Option<String> {
     let is_there = |name: &&&str| {
         Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
     };
@@ -249,7 +249,7 @@ fn drawn(page: &Path) -> Option<String> {
             "--dump-dom",
         ])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}", page.display()))
+        .arg(format!("file://{}#{what}", page.display()))
         .stdout(fs::File::create(&document).expect("a file"))
         .stderr(Stdio::null())
         .spawn()
@@ -279,7 +279,7 @@ fn a_browser_draws_the_page_and_runs_nothing_of_its_lines() {
     assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
     let page = folder.path().join("page.html");
     fs::write(&page, &told.stdout).expect("written");
-    let Some(drawn) = drawn(&page) else { return };
+    let Some(drawn) = drawn(&page, "") else { return };
     // It is ready only if the page's own policy let all of its scripts run.
     assert!(drawn.contains("<body class=\"ready\">"), "{drawn}");
     assert!(drawn.contains("<title>Timeline</title>") && !drawn.contains("<img"), "{drawn}");
@@ -297,4 +297,29 @@ fn a_browser_draws_the_page_and_runs_nothing_of_its_lines() {
         ("begin", 1),
         "{brackets:?}"
     );
+}
+
+#[test]
+fn the_page_orders_lines_of_one_clock_and_no_others_within_their_bounds() {
+    let folder = fleet();
+    let line = |micros: u32, text: &str| format!("2026-11-23T08:00:30.{micros:06}Z {text}\n");
+    fs::write(folder.path().join("web/syslog"), line(123_456, "a") + &line(123_556, "b")).expect("written");
+    fs::write(folder.path().join("db/syslog"), line(123_500, "c") + &line(223_500, "d")).expect("written");
+    let told = timeline(folder.path(), &["--form", "html", "--assume", "db=5ms", "web/chrony", "web", "db"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let page = folder.path().join("page.html");
+    fs::write(&page, &told.stdout).expect("written");
+    // In the order for reading they are a, c, b, d.
+    let compared = |one: u32, other: u32| {
+        let drawn = drawn(&page, &format!("line={one}&other={other}"))?;
+        let (_, words) = drawn.split_once("<p class=\"verdict compared\">").expect("it is compared");
+        Some(words.split("</p>").next().unwrap_or_default().to_owned())
+    };
+    let Some(one_clock) = compared(0, 2) else { return };
+    // 99 µs of its clock, whose stamps count microseconds, though the truth is known to 560 µs only.
+    assert!(one_clock.starts_with("Surely before web 2026-11-23T08:00:30.123556"), "{one_clock}");
+    let two_clocks = compared(0, 1).expect("there was a browser");
+    assert!(two_clocks.starts_with("Nobody can tell whether it was before or after db"), "{two_clocks}");
+    let far = compared(3, 2).expect("there was a browser");
+    assert!(far.starts_with("Surely after web") && far.contains(" by 94"), "{far}");
 }

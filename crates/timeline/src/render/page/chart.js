@@ -90,11 +90,9 @@ function layOut(host, scale, rows) {
     for (const i of of) {
       const left = lines.from[i] * scale;
       const right = Math.max(lines.to[i] * scale, lines.at[i] * scale + 4 + label);
-      let row = ends.findIndex((end) => end <= left);
-      if (row < 0) {
-        row = ends.indexOf(Math.min(...ends));
-        crowded += 1;
-      }
+      let row = 0;
+      for (let other = 0; other < rows && ends[row] > left; other++) if (ends[other] < ends[row]) row = other;
+      if (ends[row] > left) crowded += 1;
       ends[row] = Math.max(ends[row], right + 2);
       lanes.row[i] = row;
     }

@@ -74,6 +74,9 @@ function isBefore([second, nanos], [otherSecond, otherNanos], orAt) {
   return nanos < otherNanos || (orAt && nanos === otherNanos);
 }
 
+// Seconds since the base are exact to this for thousands of years.
+const CLOSE = 1e-4;
+
 const UNSURE = new Set(['year', 'boot']);
 
 // -1 if the first was certainly written before the second, 1 if after, 0 if nobody can tell.
@@ -82,6 +85,9 @@ function order(i, j) {
   if (lines.host[i] === lines.host[j] && lines.stretch[i] >= 0 && lines.stretch[i] === lines.stretch[j]) {
     return orderByClock(i, j);
   }
+  // Floating numbers tell most of them, and pairs of whole numbers those that are close.
+  const [gap, back] = [lines.from[j] - lines.to[i], lines.from[i] - lines.to[j]];
+  if (Math.abs(gap) > CLOSE && Math.abs(back) > CLOSE) return gap > 0 ? -1 : back > 0 ? 1 : 0;
   if (isBefore(moment(i, lines.latest[i]), moment(j, 0), false)) return -1;
   return isBefore(moment(j, lines.latest[j]), moment(i, 0), false) ? 1 : 0;
 }
@@ -124,7 +130,7 @@ function within(from, to, isAll) {
 }
 
 // So many lines that could have been first are compared with each other.
-const RIVALS_MAX = 400;
+const RIVALS_MAX = 200;
 
 // Which of these lines can have been the first, the likeliest first; and how many are nowhere.
 function firstOf(found) {

@@ -107,11 +107,12 @@ function rowOf(place) {
   const related = element('span', 'relation', sign);
   related.title = words;
   if (sign === CONCURRENT) row.classList.add('concurrent');
-  const host = element('span', 'host', lines.kind[i] === BELONGS ? '' : about.hosts[lines.host[i]]);
+  const host = element('span', 'host', lines.kind[i] === BELONGS && lines.anchor[i] >= 0 ? '' : about.hosts[lines.host[i]]);
   host.style.setProperty('--own', colour(lines.host[i]));
   const time = element('span', 'time');
-  const [date, clock] = timeOf(i).split('T');
-  time.append(lines.kind[i] === WORD ? '~' : ' ', clock ? element('span', 'faint', date + 'T') : date, clock ?? '');
+  const told = timeOf(i);
+  const clock = clockOf(told);
+  time.append(lines.kind[i] === WORD ? '~' : ' ', element('span', 'faint', told.slice(0, told.length - clock.length)), clock);
   row.append(related, time, element('span', 'bound', boundTextOf(i)), host, element('span', `bracket ${bracket(place)}`), textOf(i));
   return row;
 }
@@ -178,7 +179,10 @@ function facts(i) {
   }
   if (kind === WORD) rows.push(['true time', 'not known: the chart shows what its clock said']);
   if (kind === NEVER) rows.push(['true time', 'not known, and the stamp says too little to place it']);
-  if (kind === BELONGS) rows.push(['true time', 'it has no stamp, and belongs to the line above it']);
+  if (kind === BELONGS) {
+    const whose = lines.anchor[i] >= 0 ? 'belongs to the line above it' : 'there is none above it in its log to belong to';
+    rows.push(['true time', `it has no stamp that is known, and ${whose}`]);
+  }
   if (kind <= WORD) {
     const shown = calendar(lines.shown[i]) + fraction(lines.shownNanos[i], 9);
     const width = lines.shownWidth[i] > 1 ? `, or up to ${length(lines.shownWidth[i])} more` : '';

@@ -42,7 +42,7 @@ function recall() {
 }
 
 function redraw() {
-  plot.redraw(false);
+  plot.redraw(false, true);
   showList(list, rows);
   showDetail(detail);
   remember();
@@ -54,7 +54,7 @@ function naming(i) {
   const made = element('button', 'named');
   const host = element('b', '', about.hosts[lines.host[i]]);
   host.style.setProperty('--own', colour(lines.host[i]));
-  made.append(host, ` “${fitting(said(i), 32)}” ${timeOf(i).split('T')[1]} ${boundTextOf(i)}`);
+  made.append(host, ` “${fitting(said(i), 32)}” ${clockOf(timeOf(i))} ${boundTextOf(i)}`);
   made.onclick = () => choose(i);
   return made;
 }
@@ -71,23 +71,33 @@ function showVerdict(found, isAll) {
     said.push(element('strong', 'open', 'Nobody can tell which was first'), naming(first[0]), 'or', naming(first[1]));
     if (first.length > 2) said.push(`or ${first.length - 2} more`);
   } else {
-    said.push(element('strong', 'open', count > 0 ? 'No line here has evidence' : 'No line'));
+    said.push(element('strong', 'open', lines.count === 0 ? 'No line was told' : count > 0 ? 'No line here has evidence' : 'No line'));
   }
   const notes = [`${number(count, 'line')} ${isAll ? 'in all' : 'in view'}`];
   if (nowhere > 0 && first.length > 0) notes.push(`${nowhere} without evidence may have been at any time`);
   told.replaceChildren(...said, element('span', 'notes', notes.join(' · ')));
 }
 
-function showOverview() {
-  const strip = place('overview');
-  const pen = strip.getContext('2d');
-  const [width, height] = [strip.clientWidth, strip.clientHeight].map((size) => Math.round(size * devicePixelRatio));
-  if (strip.width !== width || strip.height !== height) [strip.width, strip.height] = [width, height];
+// How many lines there are in each two pixels of the whole.
+function countOverview(width) {
   const counts = new Uint32Array(Math.ceil(width / 2) + 1);
   const scale = width / (whole.to - whole.from);
   for (let i = 0; i < lines.count; i++) {
     if (wanted.matches[i] && lines.kind[i] <= WORD) counts[Math.floor(((lines.at[i] - whole.from) * scale) / 2)] += 1;
   }
+  return counts;
+}
+
+let counted = null; // for this width, until something else is looked for
+
+function showOverview() {
+  const strip = place('overview');
+  const pen = strip.getContext('2d');
+  const [width, height] = [strip.clientWidth, strip.clientHeight].map((size) => Math.round(size * devicePixelRatio));
+  if (strip.width !== width || strip.height !== height) [strip.width, strip.height] = [width, height];
+  if (counted?.width !== width) counted = { width, counts: countOverview(width) };
+  const { counts } = counted;
+  const scale = width / (whole.to - whole.from);
   const most = Math.log1p(counts.reduce((a, b) => Math.max(a, b), 1));
   pen.clearRect(0, 0, width, height);
   pen.fillStyle = style.muted;
@@ -143,6 +153,7 @@ function showHosts() {
 function search() {
   wanted.text = place('search').value;
   match();
+  counted = null;
   gatherLanes();
   findGaps();
   showHosts();
@@ -298,7 +309,7 @@ function key(event) {
 function showScale() {
   for (const name of ['utc', 'tai']) place(name).setAttribute('aria-pressed', String(scale === name));
   const [from, to] = [whole.first, whole.last].map((time) => stamp([about.base + Math.floor(time), 0], 0));
-  const what = about.hosts.length === 0 ? 'no lines' : `${number(about.hosts.length, 'host')} · ${number(lines.count, 'line')} · ${from} to ${from.split('T')[0] === to.split('T')[0] ? to.split('T')[1] : to}`;
+  const what = about.hosts.length === 0 ? 'no lines' : `${number(about.hosts.length, 'host')} · ${number(lines.count, 'line')} · ${from} to ${from.split('T')[0] === to.split('T')[0] ? clockOf(to) : to}`;
   place('what').textContent = what;
 }
 
@@ -365,6 +376,7 @@ function listen() {
 readStyle();
 Object.assign(view, { from: whole.from, to: whole.to, least: whole.least, most: whole.most });
 document.body.classList.add('ready');
+if (lines.count === 0) document.body.classList.add('empty');
 makePlot(canvas);
 listen();
 showScale();

@@ -44,8 +44,13 @@ function stamp([second, nanos], digits) {
   return date(second) + fraction(nanos, digits) + suffix();
 }
 
+// A date and a time without the date.
+function clockOf(text) {
+  return text.slice(text.indexOf('T') + 1);
+}
+
 function timeOfDay([second, nanos], digits) {
-  return date(second).split('T')[1] + fraction(nanos, digits);
+  return clockOf(date(second)) + fraction(nanos, digits);
 }
 
 // The date on which a second of the page is, without its time of day.
