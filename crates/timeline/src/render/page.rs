@@ -39,6 +39,8 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// uPlot, which draws the axis and keeps its canvas sharp: see the README beside it.
 const CHART: &str = include_str!("../../vendor/uplot/uPlot.iife.min.js");
 const CHART_STYLE: &str = include_str!("../../vendor/uplot/uPlot.min.css");
+/// It wants to be in every copy.
+const CHART_LICENCE: &str = include_str!("../../vendor/uplot/LICENSE");
 const STYLE: &str = include_str!("page/page.css");
 const BODY: &str = include_str!("page/page.html");
 
@@ -233,7 +235,10 @@ impl Page {
         };
         out.write_all(b"<script type=\"application/json\" id=\"about\">")?;
         json(out, &about)?;
-        write!(out, "</script>\n<script>{CHART}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")
+        write!(
+            out,
+            "</script>\n<!-- uPlot:\n{CHART_LICENCE}-->\n<script>{CHART}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        )
     }
 }
 

@@ -176,6 +176,10 @@ fn bad_input_171_markup_in_a_line_stays_text() {
         assert!(!page.contains(door), "{door}");
     }
     assert!(page.contains("default-src 'none'"), "nothing is asked of anybody");
+    assert!(
+        page.contains("Copyright (c) 2022 Leon Sorokin"),
+        "the licence of the chart library wants its notice in every copy"
+    );
 }
 
 #[test]
