@@ -27,7 +27,7 @@ pub enum Dialect {
     Syslog,
     /// `Nov 23 08:31:23 host app[12]: text`: RFC 3164, no year and no zone.
     Bsd,
-    /// `@400000006703c8ee0b1e2f14 text`: multilog, s6-log, tai64n.
+    /// `@400000006703c8ee0b1e2f14 text`: multilog, s6-log, tai64n; with a bound behind the label, `truechimer stamp`.
     Label,
     /// One JSON object a line: OpenTelemetry, `journalctl -o json`, and what loggers write.
     Json,

@@ -3,6 +3,7 @@
 //! The raw line is always there as it was. Times are UTC, or TAI where that is asked for.
 
 mod face;
+mod page;
 mod rows;
 mod syslog;
 pub mod table;
@@ -11,7 +12,7 @@ mod trace;
 
 use std::io::{self, Write};
 
-use truechimer_time::Span;
+use truechimer_time::{Span, Tai, Time};
 
 pub use face::Scale;
 
@@ -31,6 +32,8 @@ pub enum Form {
     Syslog,
     /// Trace events as Chrome and Perfetto show them: each line is a bar as long as its interval.
     Trace,
+    /// A page for browsers, to zoom in.
+    Html,
 }
 
 /// How a story is to look.
@@ -71,6 +74,26 @@ enum Kind {
     Csv(rows::Rows),
     Syslog(syslog::Syslog),
     Trace(trace::Trace),
+    Html(Box<page::Page>),
+}
+
+/// Lines that were not written, the last of the story.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub lines: u64,
+    /// Where the first of them is read, if they say.
+    pub from: Option<Time<Tai>>,
+    /// Where the last of them is read.
+    pub to: Option<Time<Tai>>,
+}
+
+impl LeftOut {
+    fn count(&mut self, place: Option<Time<Tai>>) {
+        self.lines += 1;
+        self.from = self.from.min(place).or(self.from).or(place);
+        self.to = self.to.max(place);
+    }
 }
 
 /// A line, and what it is called where it comes from.
@@ -96,6 +119,7 @@ impl<'a, W: Write> Writer<'a, W> {
             }
             Form::Syslog => Kind::Syslog(syslog::Syslog::default()),
             Form::Trace => Kind::Trace(trace::Trace::begin(&mut out)?),
+            Form::Html => Kind::Html(Box::new(page::Page::begin(&mut out, look)?)),
         };
         Ok(Self { out, logs, kind })
     }
@@ -109,6 +133,15 @@ impl<'a, W: Write> Writer<'a, W> {
             Kind::Csv(rows) => rows.csv(&mut self.out, &named),
             Kind::Syslog(syslog) => syslog.tell(&mut self.out, &named),
             Kind::Trace(trace) => trace.tell(&mut self.out, &named),
+            Kind::Html(page) => page.tell(&mut self.out, &named),
+        }
+    }
+
+    /// What was told and not written, because the form cannot hold more.
+    pub fn left_out(&self) -> Option<LeftOut> {
+        match &self.kind {
+            Kind::Text(_) | Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) | Kind::Trace(_) => None,
+            Kind::Html(page) => page.left_out(),
         }
     }
 
@@ -118,6 +151,7 @@ impl<'a, W: Write> Writer<'a, W> {
             Kind::Text(text) => text.end(&mut self.out)?,
             Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) => {}
             Kind::Trace(trace) => trace.end(&mut self.out)?,
+            Kind::Html(page) => page.end(&mut self.out)?,
         }
         self.out.flush()
     }

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use truechimer_time::{LeapTable, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{Claim, Found, Linguist};
+use crate::dialect::{Claim, Dialect, Found, Linguist};
 use crate::interval::{Interval, Order};
 use crate::lines::{Line, Lines};
 use crate::shown::{Doubt, Habits, Hints, Shown, Years};
@@ -124,6 +124,18 @@ impl Told<'_> {
 }
 
 impl When {
+    /// When it was; without evidence, all that the clock's word can mean. `None` if it says nothing.
+    pub fn reach(&self) -> Option<Interval> {
+        let best = self.place()?;
+        let tai = |reading: Span| LeapTable::COMPILED.tai_of_utc(Time::from_epoch(reading));
+        let word = || Interval {
+            earliest: tai(self.shown.from.since_epoch()),
+            best,
+            latest: tai(self.shown.to.since_epoch()),
+        };
+        Some(self.truth.map(|truth| truth.interval).filter(Interval::is_bounded).unwrap_or_else(word))
+    }
+
     fn is_of_the_same_stretch(&self, other: &Self) -> bool {
         let stretch = |when: &Self| when.truth.and_then(|truth| truth.stretch);
         stretch(self).is_some_and(|one| stretch(other) == Some(one))
@@ -149,10 +161,13 @@ impl Host {
     pub fn when(&self, found: &Found<'_>, hints: Hints) -> When {
         let Stamp { reading, resolution } = found.stamp;
         let shown = self.habits.shown(reading, resolution, hints);
-        let truth = self.course.truth(&shown);
+        let claimed = claimed(&shown, found.claim);
+        // A label with a bound is true time as the host knew it when it wrote, and no reading of the clock that it steers.
+        let is_true = found.dialect == Dialect::Label;
         // Who has left something better is not taken at its word where that ends: it may be known to be false elsewhere.
-        let claim = found.claim.filter(|_| self.course.stretches().is_empty());
-        let truth = truth.or_else(|| claimed(&shown, claim)).or_else(|| self.believed(&shown));
+        let is_all = self.course.stretches().is_empty();
+        let truth = claimed.filter(|_| is_true).or_else(|| self.course.truth(&shown));
+        let truth = truth.or(claimed.filter(|_| is_all)).or_else(|| self.believed(&shown));
         When { stamp: found.stamp, shown, truth }
     }
 

@@ -1,8 +1,10 @@
 //! `truechimer timeline` as people call it: three hosts, their logs, and what is known of their clocks.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -78,6 +80,8 @@ fn what_is_not_known_is_said_with_what_helps() {
         &["--labels", "utc", "db"],
         &["--assume", "0s", "db"],
         &["--host", "db"],
+        &["--from", "yesterday", "db"],
+        &["--from", "2026-11-23T08:00:01Z", "--to", "2026-11-23T08:00:00Z", "db"],
         &[],
     ] {
         assert_eq!(timeline(folder.path(), wrong).status.code(), Some(100), "{wrong:?}");
@@ -197,4 +201,125 @@ fn a_history_is_exported_as_a_table() {
     assert!(first.ends_with(",history"), "{table}");
     fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
     assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_window_of_time_is_told_in_any_spelling() {
+    let folder = fleet();
+    let count = |from: &str, to: &str| {
+        let told = timeline(folder.path(), &["--form", "csv", "--from", from, "--to", to, "web"]);
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        text(&told.stdout).lines().count() - 1
+    };
+    assert_eq!(count("2026-11-23T08:00:30.5Z", "2026-11-23T08:00:31Z"), 1);
+    assert_eq!(
+        count("2026-11-23 09:00:00+01:00", "2026-11-23T08:00:30.2"),
+        2,
+        "a line and what belongs to it"
+    );
+    assert_eq!(count("2026-11-23T08:01:07.6 TAI", "2026-11-24"), 1);
+    assert_eq!(count("@400000006b03f2c2", "@400000006b03f2c400000000"), 3);
+}
+
+/// Programs that draw a page.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// A page, and what of it its address names, as it is after its scripts have run; `None` where there is no browser, which is said.
+fn drawn(page: &Path, what: &str) -> Option<String> {
+    let is_there = |name: &&&str| {
+        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    let Some(browser) = BROWSERS.iter().find(is_there) else {
+        // Not by a macro: what those print, a test that passes keeps to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, NOT TESTED: what a browser makes of the page (no chromium)"
+        );
+        return None;
+    };
+    let profile = tempfile::tempdir().expect("a folder");
+    let document = profile.path().join("dom.html");
+    let mut child = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--virtual-time-budget=10000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}#{what}", page.display()))
+        .stdout(fs::File::create(&document).expect("a file"))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the browser runs");
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("it is our child") {
+            Some(status) => break Some(status),
+            None if begun.elapsed() > Duration::from_secs(120) => break None,
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    if status.is_none() {
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+    }
+    assert!(status.is_some_and(|status| status.success()), "{browser}: {status:?}");
+    Some(fs::read_to_string(&document).expect("it wrote the page"))
+}
+
+#[test]
+fn a_browser_draws_the_page_and_runs_nothing_of_its_lines() {
+    let folder = fleet();
+    let evil = "<script>document.title='hit'</script><img src=x onerror=\"document.title='hit'\">";
+    let line = format!("2026-11-23T08:00:30.123000Z </script>{evil}\n");
+    fs::write(folder.path().join("db/syslog"), line).expect("written");
+    let told = timeline(folder.path(), &["--form", "html", "--assume", "db=5ms", "web", "db", "old"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let page = folder.path().join("page.html");
+    fs::write(&page, &told.stdout).expect("written");
+    let Some(drawn) = drawn(&page, "") else { return };
+    // It is ready only if the page's own policy let all of its scripts run.
+    assert!(drawn.contains("<body class=\"ready\">"), "{drawn}");
+    assert!(drawn.contains("<title>Timeline</title>") && !drawn.contains("<img"), "{drawn}");
+    let (_, verdict) = drawn.split_once("<p id=\"verdict\"").expect("it is there");
+    let (verdict, _) = verdict.split_once("</p>").expect("it ends");
+    assert!(verdict.contains("Nobody can tell which was first"), "{verdict}");
+    assert!(verdict.contains("1 without evidence may have been at any time"), "{verdict}");
+    assert!(drawn.contains("&lt;/script&gt;&lt;script&gt;document.title='hit'"), "{drawn}");
+    // The line of db and the first of web are joined by a bracket, and the last is not.
+    let brackets: Vec<&str> =
+        drawn.split("class=\"bracket ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(brackets.len(), 5, "{brackets:?}");
+    assert_eq!(
+        (brackets[0], brackets.iter().filter(|one| **one == "end").count()),
+        ("begin", 1),
+        "{brackets:?}"
+    );
+}
+
+#[test]
+fn the_page_orders_lines_of_one_clock_and_no_others_within_their_bounds() {
+    let folder = fleet();
+    let line = |micros: u32, text: &str| format!("2026-11-23T08:00:30.{micros:06}Z {text}\n");
+    fs::write(folder.path().join("web/syslog"), line(123_456, "a") + &line(123_556, "b")).expect("written");
+    fs::write(folder.path().join("db/syslog"), line(123_500, "c") + &line(223_500, "d")).expect("written");
+    let told = timeline(folder.path(), &["--form", "html", "--assume", "db=5ms", "web/chrony", "web", "db"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let page = folder.path().join("page.html");
+    fs::write(&page, &told.stdout).expect("written");
+    // In the order for reading they are a, c, b, d.
+    let compared = |one: u32, other: u32| {
+        let drawn = drawn(&page, &format!("line={one}&other={other}"))?;
+        let (_, words) = drawn.split_once("<p class=\"verdict compared\">").expect("it is compared");
+        Some(words.split("</p>").next().unwrap_or_default().to_owned())
+    };
+    let Some(one_clock) = compared(0, 2) else { return };
+    // 99 µs of its clock, whose stamps count microseconds, though the truth is known to 560 µs only.
+    assert!(one_clock.starts_with("Surely before web 2026-11-23T08:00:30.123556"), "{one_clock}");
+    let two_clocks = compared(0, 1).expect("there was a browser");
+    assert!(two_clocks.starts_with("Nobody can tell whether it was before or after db"), "{two_clocks}");
+    let far = compared(3, 2).expect("there was a browser");
+    assert!(far.starts_with("Surely after web") && far.contains(" by 94"), "{far}");
 }

@@ -1,26 +1,23 @@
-//! `@400000006703c8ee0b1e2f14 text`: a TAI64N label before the line.
+//! `@400000006703c8ee0b1e2f14 text`: a TAI64N label before the line, perhaps with a bound behind it.
 
-use truechimer_time::{Span, tai64};
+use truechimer_time::{LeapTable, Time};
 
-use crate::dialect::{Dialect, Found};
-use crate::scan::Scan;
+use crate::dialect::{Claim, Dialect, Found};
+use crate::labelled::{Labelled, Mark};
 use crate::stamp::{Reading, Stamp};
 
-/// The longest label, `@` and 32 digits.
-const LABEL_MAX: usize = 33;
-
 pub(super) fn read(line: &[u8]) -> Option<Found<'_>> {
-    if !line.starts_with(b"@") {
-        return None;
-    }
-    let mut scan = Scan::new(&line[..line.len().min(LABEL_MAX + 1)]);
-    let label = scan.until(b" \t\r");
-    let resolution = match label.len() {
-        17 => Span::from_secs(1),
-        25 => Span::from_nanos(1),
-        33 => Span::from_attos(1),
-        _ => return None,
+    let Labelled { time, resolution, mark, .. } = Labelled::read(line)?;
+    let utc = LeapTable::COMPILED.utc_of_tai(time);
+    let clock = Time::from_epoch(utc.time.since_epoch());
+    let reading = match (mark, utc.leap_second) {
+        (Mark::Bare, _) => Reading::Label(time),
+        (Mark::Unknown | Mark::Within(_), true) => Reading::LeapSecond(clock),
+        (Mark::Unknown | Mark::Within(_), false) => Reading::Clock(clock),
     };
-    let time = tai64::parse(str::from_utf8(label).ok()?).ok()?;
-    Some(Dialect::Label.found(Stamp { reading: Reading::Label(time), resolution }))
+    let claim = match mark {
+        Mark::Within(bound) => Some(Claim { is_synced: true, accuracy: Some(bound) }),
+        Mark::Bare | Mark::Unknown => None,
+    };
+    Some(Found { claim, ..Dialect::Label.found(Stamp { reading, resolution }) })
 }

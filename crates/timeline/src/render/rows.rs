@@ -122,7 +122,8 @@ fn clock(reading: Time<Local>) -> String {
     Civil::of(Time::from_epoch(reading.since_epoch())).to_string()
 }
 
-fn doubted(doubt: Doubt) -> &'static str {
+/// What a stamp leaves open, as one word or two.
+pub(super) fn doubted(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::Zone => "zone",
         Doubt::SummerTime => "summer time",

@@ -163,3 +163,24 @@ fn a_listener_that_fails_ends_the_story() {
     let ended = tell(&mut hosts, &mut logs, |_, _| Err(io::ErrorKind::BrokenPipe.into()));
     assert!(matches!(ended, Err(StoryError::Listener(_))));
 }
+
+#[test]
+fn a_label_with_a_bound_is_true_time_whatever_the_clock_was() {
+    let fast = host("fast", 281.0);
+    let truth = |line: &str| {
+        let found = Linguist::default().read(line.as_bytes()).expect("a stamp");
+        fast.when(&found, Hints::default()).truth.expect("evidence")
+    };
+    let said = LeapTable::COMPILED.tai_of_utc(Time::from_epoch(seconds("2026-11-23T08:04:41Z")));
+    let label = truechimer_time::Tai64N::of(said).expect("it has one");
+    let claimed = truth(&format!("{label} ±0.000250 text"));
+    assert_eq!(claimed.evidence, Evidence::Claim);
+    let bound = Span::from_micros(250);
+    assert_eq!(
+        (claimed.interval.earliest, claimed.interval.latest),
+        (said - bound, said + bound + Span::from_nanos(1))
+    );
+    let read = truth(&format!("{label} ±? text"));
+    assert_eq!(read.evidence, Evidence::History);
+    assert!((said - read.interval.best - Span::from_secs(281)).abs() < Span::from_millis(1), "{read:?}");
+}

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_sys::clock;
-use truechimer_time::{Span, Time};
+use truechimer_time::{Civil, LeapTable, Span, Tai, Time, tai64};
 use truechimer_timeline::dialect::Linguist;
 use truechimer_timeline::lines::Lines;
-use truechimer_timeline::render::{Form, Look, Scale, Words, Writer};
+use truechimer_timeline::render::{Form, LeftOut, Look, Scale, Words, Writer};
 use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
 use truechimer_timeline::stamp::{Reading, Wall};
 use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Told, Whose, tell};
+use truechimer_timeline::window::Window;
 
 use crate::cli::{self, ColourWhen};
 use crate::command::Outcome;
@@ -23,7 +24,7 @@ use crate::config::Spelled;
 use crate::timeline::evidence;
 use crate::timeline::inputs::{self, Input, Kind};
 use crate::ui::colour::Colours;
-use crate::ui::units;
+use crate::ui::{stamp, units};
 
 pub use corrections::{Corrections, Export, of_this_machine};
 
@@ -64,6 +65,12 @@ pub struct Timeline {
     /// Tell where nothing was written for longer
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = cli::spelled::<Span>)]
     pub gap: Span,
+    /// Only lines that can have been written then or later: 2026-11-23T08:00:30Z, 2026-11-23 (UTC), @4000..
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub from: Option<Time<Tai>>,
+    /// Only lines that can have been written then or earlier
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub to: Option<Time<Tai>>,
     /// Colours, which never carry meaning alone
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColourWhen::Auto)]
     pub color: ColourWhen,
@@ -93,6 +100,8 @@ pub enum FormName {
     Syslog,
     /// Trace events, for Perfetto and Chrome
     Trace,
+    /// A page for browsers, to zoom in; of 100,000 lines at most
+    Html,
 }
 
 /// Something that is said of one host, or of all.
@@ -134,6 +143,29 @@ fn assumed(text: &str) -> Result<For<Span>, String> {
     })
 }
 
+/// An instant as people write it. Without a zone it is in UTC, as what we print; second 60 of a leap second is one.
+fn instant(text: &str) -> Result<Time<Tai>, String> {
+    let posix = |nanos: i128| Time::from_epoch(Span::from_attos(nanos.saturating_mul(1_000_000_000)));
+    if text.starts_with('@') {
+        return tai64::parse(text).map_err(|error| error.to_string());
+    }
+    if let Some(date) = text.strip_suffix(" TAI") {
+        let civil: Civil = format!("{date}Z").parse().map_err(|_| "it is no date in TAI".to_owned())?;
+        return civil
+            .time()
+            .map(|time| Time::from_epoch(time.since_epoch()))
+            .map_err(|error| error.to_string());
+    }
+    if let Ok(civil) = text.parse::<Civil>() {
+        return civil.tai(&LeapTable::COMPILED).map_err(|error| error.to_string());
+    }
+    let zoneless =
+        text.parse::<jiff::civil::DateTime>().and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC));
+    let nanos =
+        zoneless.map_err(|_| "it must be like 2026-11-23T08:00:30Z, 2026-11-23 or @4000..".to_owned())?;
+    Ok(LeapTable::COMPILED.tai_of_utc(posix(nanos.timestamp().as_nanosecond())))
+}
+
 fn named_path(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
@@ -150,6 +182,11 @@ pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
 }
 
 fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
+    if arguments.from.zip(arguments.to).is_some_and(|(from, to)| to < from) {
+        // When stderr is gone, the exit code has to do.
+        let _ = writeln!(io::stderr(), "truechimer: --to is before --from");
+        return Ok(Outcome::Misused);
+    }
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let mut hosts = hosts(arguments, &inputs)?;
     let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
@@ -160,10 +197,15 @@ fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let look = look(arguments, Colours::of(arguments.color, &stdout));
     let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, &names)?;
     let mut tally = Tally::default();
+    let mut window = Window::of(arguments.from, arguments.to);
     let told = tell(&mut hosts, &mut logs, |hosts, told| {
+        if !window.takes(told) {
+            return Ok(());
+        }
         tally.count(told);
         writer.tell(hosts, told)
     });
+    let left_out = writer.left_out();
     match told {
         Ok(()) => writer.end()?,
         Err(StoryError::Listener(error)) => return Err(error.into()),
@@ -174,7 +216,25 @@ fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
         }
     }
     tally.tell(&hosts);
+    if let Some(left_out) = left_out {
+        tell_left_out(&left_out);
+    }
     Ok(Outcome::Yes)
+}
+
+/// What a page has no room for, and how to see it. When stderr is gone, nobody wants to know.
+fn tell_left_out(left_out: &LeftOut) {
+    let ends = [left_out.from, left_out.to].map(|at| at.map(|at| stamp::utc(at, &LeapTable::COMPILED)));
+    let which = match ends {
+        [Some(from), Some(to)] => format!(", of {from} to {to}"),
+        [_, _] => String::new(),
+    };
+    let count = left_out.lines;
+    let help = "--from and --to choose a time, --form json or text has all";
+    let _ = writeln!(
+        io::stderr(),
+        "truechimer: the page is full: {count} lines more are not in it{which}; {help}"
+    );
 }
 
 fn look(arguments: &Timeline, colours: Colours) -> Look {
@@ -184,6 +244,7 @@ fn look(arguments: &Timeline, colours: Colours) -> Look {
         FormName::Csv => Form::Csv,
         FormName::Syslog => Form::Syslog,
         FormName::Trace => Form::Trace,
+        FormName::Html => Form::Html,
     };
     Look {
         form,
@@ -286,7 +347,7 @@ fn without_year(reading: Reading) -> Option<Wall> {
 /// What comes by a pipe is believed to be written now.
 fn this_year() -> i16 {
     let now = clock::readings().realtime.since_epoch();
-    truechimer_time::Civil::of(Time::from_epoch(now)).year as i16
+    Civil::of(Time::from_epoch(now)).year as i16
 }
 
 /// How many lines of which host are in doubt, and why.
