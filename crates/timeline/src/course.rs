@@ -19,6 +19,8 @@
 //! **Assumed:** between two stretches the clock was set once; it ran on from the one until then, and towards the other from then on. A
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
+mod narrow;
+
 use truechimer_time::{Local, Rate, Span, Time};
 
 use crate::interval::Interval;
@@ -55,6 +57,8 @@ pub enum Evidence {
     Claim,
     /// What the user said.
     Told,
+    /// What was before what: messages are received after they were sent.
+    Causality,
 }
 
 /// A reading of which the true time is known.
@@ -108,6 +112,10 @@ pub struct Course {
     stretches: Vec<Stretch>,
     /// The clock was not set after the last knot.
     goes_on: bool,
+    /// The clock was not set before the first knot.
+    comes_from_before: bool,
+    /// Nothing else is known than that it was not set.
+    is_bare: bool,
 }
 
 /// The truth of a reading, and where it comes from.
@@ -230,7 +238,7 @@ impl Course {
         let mut stretches: Vec<Stretch> =
             stretches.into_iter().filter(|stretch| !stretch.knots.is_empty()).collect();
         stretches.sort_by_key(|stretch| stretch.knots[0].truth.best);
-        Self { stretches, goes_on: false }
+        Self { stretches, ..Self::default() }
     }
 
     /// The same of a clock that is watched still: it was not set after the last knot, and gets worse at [`Rates::ANY`] since.
@@ -261,7 +269,7 @@ impl Course {
     fn meant(&self, at: usize, shown: &Shown) -> Option<Truth> {
         let stretch = &self.stretches[at];
         let [first, last] = stretch.ends()?;
-        let is_before = at == 0 && shown.from < first.reading;
+        let is_before = at == 0 && shown.from < first.reading && !self.comes_from_before;
         let is_after = at + 1 == self.stretches.len() && last.reading < shown.to && !self.goes_on;
         if is_before || is_after {
             return None;

@@ -130,6 +130,7 @@ fn word(evidence: Evidence) -> &'static str {
         Evidence::Ntpd => "ntpd",
         Evidence::Claim => "claim",
         Evidence::Told => "told",
+        Evidence::Causality => "causality",
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `time` | the likeliest moment, to the nanosecond; nothing if there is no evidence |
 //! | `earliest`, `latest` | it was not before, and not after |
 //! | `bound` | `time` is at most so wrong, in seconds |
-//! | `evidence` | `history`, `chrony`, `ntpd`, `claim`, `told` |
+//! | `evidence` | `history`, `chrony`, `ntpd`, `claim`, `told`, `causality` |
 //! | `doubt` | what the stamp leaves open: `zone`, `summer time`, `label`, `leap second`, `year`, `boot` |
 //! | `clock` | what the host's clock showed, at least |
 //! | `host`, `log` | where it comes from |
