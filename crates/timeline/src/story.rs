@@ -58,6 +58,13 @@ impl Hosts {
         &self.all[number]
     }
 
+    /// Changes what is known of a host, which is one more if there is none of this name. Returns its number.
+    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Host)) -> usize {
+        let number = self.named(name.as_bytes());
+        change(&mut self.all[number]);
+        number
+    }
+
     /// A host by its number, to be told more of its clock.
     pub(crate) fn host_mut(&mut self, number: usize) -> &mut Host {
         &mut self.all[number]
@@ -134,11 +141,13 @@ impl When {
         stretch(self).is_some_and(|one| stretch(other) == Some(one))
     }
 
-    /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is.
+    /// Where the line is read: at the likeliest moment, or at what the clock says if nothing is known that makes it impossible.
     fn place(&self) -> Option<Time<Tai>> {
-        match self.truth {
-            Some(truth) if truth.interval.is_bounded() => Some(truth.interval.best),
-            Some(_) | None => self.shown.is_known().then(|| at_its_word(self.shown.from, self.shown.to)),
+        let at_its_word = || at_its_word(self.shown.from, self.shown.to);
+        match self.truth.map(|truth| truth.interval) {
+            Some(known) if known.is_bounded() => Some(known.best),
+            Some(known) => self.shown.is_known().then(|| at_its_word().clamp(known.earliest, known.latest)),
+            None => self.shown.is_known().then(at_its_word),
         }
     }
 }

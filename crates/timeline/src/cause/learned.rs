@@ -24,9 +24,12 @@ use crate::course::{Evidence, Truth};
 use crate::interval::Interval;
 use crate::story::{Host, Hosts, When, at_its_word};
 
-/// No more contradictions are looked for one by one, beside those of a pair and the evidence of its own two lines. Who has more has
-/// other troubles, and all pairs are left out.
-pub const CONTRADICTIONS_MAX: usize = 256;
+/// So many contradictions are looked for one by one at most, beside those of a pair and the evidence of its own two lines. Each takes
+/// about as long as all else does, so that there are fewer where there are many moments: so many times moments are looked at.
+const CONTRADICTIONS: [usize; 2] = [64, 1024];
+
+/// See [`CONTRADICTIONS`].
+const WORK_MAX: usize = 1 << 25;
 
 /// A line lies between what its clock showed from and to, give or take this: more than all rounding.
 const SLACK: Span = Span::from_nanos(1);
@@ -78,7 +81,7 @@ pub struct Learned {
     pub truths: Vec<Option<Truth>>,
     /// What cannot all be true. The pairs among it are left out.
     pub contradictions: Vec<Contradiction>,
-    /// There were more contradictions than [`CONTRADICTIONS_MAX`]: all pairs are left out.
+    /// There were more contradictions than can be looked for: all pairs are left out.
     pub gave_up: bool,
     pub(super) web: Web,
     pub(super) bounds: Vec<Bounds>,
@@ -109,7 +112,8 @@ impl Learned {
     pub fn of(hosts: &Hosts, found: &Found) -> Self {
         let mut web = Web::of(hosts, found);
         let mut contradictions = web.without_plain_contradictions(found);
-        let plain = contradictions.len();
+        let [few, many] = CONTRADICTIONS;
+        let most = contradictions.len() + (WORK_MAX / web.line_of.len().max(1)).clamp(few, many);
         let mut gave_up = false;
         let bounds = loop {
             if gave_up {
@@ -120,7 +124,7 @@ impl Learned {
                 Err(impossible) => {
                     contradictions.push(web.contradiction(&impossible));
                     web.leave_out(&impossible);
-                    gave_up |= contradictions.len() - plain > CONTRADICTIONS_MAX;
+                    gave_up |= contradictions.len() > most;
                 }
             }
         };
@@ -253,9 +257,12 @@ impl Web {
 
     /// Leaves out the pairs among what is impossible; if there are none, a clock was set that is not said to have been.
     fn leave_out(&mut self, impossible: &Impossible) {
-        let whys: Vec<Why> = impossible.edges.iter().map(|edge| self.moments.edges[*edge].why).collect();
+        let mut whys: Vec<Why> = impossible.edges.iter().map(|edge| self.moments.edges[*edge].why).collect();
         let has_pairs = whys.iter().any(|why| matches!(why, Why::Pair(_)));
-        let is_out = |why: &Why| whys.contains(why) && (matches!(why, Why::Pair(_)) || !has_pairs);
+        whys.retain(|why| matches!(why, Why::Pair(_)) || !has_pairs);
+        whys.sort();
+        whys.dedup();
+        let is_out = |why: &Why| whys.binary_search(why).is_ok();
         for clock in self.clock_of.iter_mut() {
             *clock = clock.filter(|clock| !is_out(&Why::Clock(*clock)));
         }
@@ -326,9 +333,8 @@ impl Web {
                 let even = Some(stretch.even(*reading)).filter(Interval::is_bounded);
                 let ends = bounds[*moment].ends;
                 let by_its_word = || at_its_word(*reading, *reading).since_epoch();
-                let is_bounded = ends.earliest > Span::MIN && ends.latest < Span::MAX;
                 let own = even.map(|even| even.best.since_epoch());
-                wanted[*moment] = likely(ends, own.or_else(|| (!is_bounded).then(by_its_word)));
+                wanted[*moment] = likely(ends, own.or_else(|| (ends.latest == Span::MAX).then(by_its_word)));
             }
         }
         let limits: Vec<Span> = bounds.iter().map(|bounds| bounds.ends.latest).collect();
@@ -337,7 +343,7 @@ impl Web {
     }
 }
 
-/// What was likely before, as far as it is possible; else what is in the middle.
+/// What was likely before, as far as it is possible; else what is in the middle, or so early that it is in nobody's way.
 fn likely(ends: Ends, own: Option<Span>) -> Span {
     let Ends { earliest, latest } = ends;
     let (is_after, is_before) = (earliest > Span::MIN, latest < Span::MAX);
@@ -345,8 +351,7 @@ fn likely(ends: Ends, own: Option<Span>) -> Span {
         Some(own) => own.clamp(earliest, latest),
         None if is_after && is_before => earliest + (latest - earliest) / 2,
         None if is_after => earliest,
-        None if is_before => latest,
-        None => Span::ZERO,
+        None => latest.min(Span::ZERO),
     }
 }
 

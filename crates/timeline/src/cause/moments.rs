@@ -13,7 +13,7 @@ use truechimer_time::{Rate, Span};
 const FAR: Span = Span::from_secs(1_000_000_000_000);
 
 /// Why one moment is after another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
     /// By a pair that the user named, with its number.
     Pair(usize),

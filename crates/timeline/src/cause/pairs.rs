@@ -10,7 +10,7 @@ use truechimer_time::Span;
 use super::{Cause, KEY_MAX};
 use crate::story::{Told, When};
 
-/// No more lines are kept. One takes less than a kibibyte with its key.
+/// No more lines are kept. One takes less than two kibibytes, with its key and all that is computed of it.
 pub const LINES_MAX: usize = 1 << 18;
 
 /// Where a line is.
