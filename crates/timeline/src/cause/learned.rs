@@ -110,9 +110,13 @@ struct Clock {
 impl Learned {
     /// What the pairs tell, beside the evidence of the hosts.
     pub fn of(hosts: &Hosts, found: &Found) -> Self {
+        Self::within(hosts, found, CONTRADICTIONS)
+    }
+
+    /// With so many contradictions looked for one by one, where there are many moments and where there are few.
+    fn within(hosts: &Hosts, found: &Found, [few, many]: [usize; 2]) -> Self {
         let mut web = Web::of(hosts, found);
         let mut contradictions = web.without_plain_contradictions(found);
-        let [few, many] = CONTRADICTIONS;
         let most = contradictions.len() + (WORK_MAX / web.line_of.len().max(1)).clamp(few, many);
         let mut gave_up = false;
         let bounds = loop {

@@ -126,7 +126,7 @@ struct World {
 
 impl World {
     /// Hosts that send each other messages, and write lines that are none.
-    fn some(seed: u64, liar: Option<i64>) -> Self {
+    fn some(seed: u64, change: impl Fn(&mut [TrueClock])) -> Self {
         let chance = &mut Chance(seed);
         let kinds = [
             Known::Knots(SECOND / 1000),
@@ -137,9 +137,7 @@ impl World {
             Known::Told(true),
         ];
         let mut clocks: Vec<TrueClock> = kinds.map(|known| TrueClock::some(chance, known)).to_vec();
-        if let Some(lie) = liar {
-            clocks[1].lie = lie;
-        }
+        change(&mut clocks);
         let hosts = clocks.iter().enumerate().map(|(name, clock)| clock.host(name, chance)).collect();
         let mut lines: Vec<(i64, usize, String)> = Vec::new();
         for id in 0..30 {
@@ -219,7 +217,7 @@ proptest! {
 
     #[test]
     fn the_truth_is_always_within_and_no_interval_is_wider_than_without_pairs(seed in any::<u64>()) {
-        let mut world = World::some(seed, None);
+        let mut world = World::some(seed, |_| ());
         let found = world.found();
         prop_assert_eq!(found.tallies[0].pairs, 30);
         let learned = Learned::of(&world.hosts, &found);
@@ -250,7 +248,7 @@ proptest! {
 
     #[test]
     fn no_answer_is_false(seed in any::<u64>()) {
-        let mut world = World::some(seed, None);
+        let mut world = World::some(seed, |_| ());
         let found = world.found();
         let learned = Learned::of(&world.hosts, &found);
         let truth = |line: usize| {
@@ -293,7 +291,7 @@ proptest! {
         seed in any::<u64>(), seconds in 10i64..120, is_ahead in any::<bool>(),
     ) {
         let lie = if is_ahead { seconds * SECOND } else { -seconds * SECOND };
-        let mut world = World::some(seed, Some(lie));
+        let mut world = World::some(seed, |clocks| clocks[1].lie = lie);
         let found = world.found();
         let learned = Learned::of(&world.hosts, &found);
         let host_of = |line: usize| found.lines[line].host;
@@ -329,5 +327,25 @@ proptest! {
                 prop_assert!(is_within(&with[log][at], *truth), "host {log}, line {}", at + 1);
             }
         }
+    }
+}
+
+#[test]
+fn bad_input_161_a_clock_that_was_set_though_the_user_says_not_is_named_until_it_is_too_much() {
+    let mut world =
+        World::some(7, |clocks| (clocks[3].set_at, clocks[3].set_by) = (300 * SECOND, 50 * SECOND));
+    let found = world.found();
+    let learned = Learned::of(&world.hosts, &found);
+    assert!(!learned.contradictions.is_empty() && !learned.gave_up);
+    let of_set = |line: usize| found.lines[line].host == 3;
+    for contradiction in &learned.contradictions {
+        let names = |member: &Member| matches!(member, Member::Clock { earlier, .. } if of_set(*earlier));
+        assert!(contradiction.members.iter().any(names), "{contradiction:?}");
+    }
+    let gave_up = Learned::within(&world.hosts, &found, [0, 0]);
+    assert!(gave_up.gave_up && gave_up.contradictions == learned.contradictions[..1]);
+    for (line, truth) in found.lines.iter().zip(&gave_up.truths) {
+        let evidence = |truth: Option<Truth>| truth.map(|truth| truth.evidence);
+        assert_eq!(evidence(*truth), evidence(line.when.truth));
     }
 }
