@@ -57,7 +57,8 @@ impl Stretch {
 
     /// The same with more known of the even way at some readings.
     fn with(&self, narrowed: &[(Time<Local>, Interval)]) -> Result<Self, Contradiction> {
-        let mut knots = self.knots.clone();
+        let mut narrower = self.clone();
+        let knots = &mut narrower.knots;
         let beyond = |reading: Time<Local>| self.knots.last().is_some_and(|last| last.reading < reading);
         if narrowed.iter().any(|(reading, _)| beyond(*reading))
             && let Some(last) = knots.last_mut()
@@ -78,7 +79,9 @@ impl Stretch {
                 evidence: Evidence::Causality,
             });
         }
-        Self::of(knots)
+        let knots = Self::of(std::mem::take(&mut narrower.knots))?.knots;
+        narrower.knots = knots;
+        Ok(narrower)
     }
 }
 
