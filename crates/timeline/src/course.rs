@@ -19,6 +19,7 @@
 //! **Assumed:** between two stretches the clock was set once; it ran on from the one until then, and towards the other from then on. A
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
+mod narrow;
 pub(crate) mod turns;
 
 use truechimer_time::{Local, Rate, Span, Time};
@@ -57,6 +58,8 @@ pub enum Evidence {
     Claim,
     /// What the user said.
     Told,
+    /// What was before what: messages are received after they were sent.
+    Causality,
 }
 
 /// A reading of which the true time is known.
@@ -118,6 +121,10 @@ pub struct Course {
     stretches: Vec<Stretch>,
     /// The clock was not set after the last knot.
     goes_on: bool,
+    /// The clock was not set before the first knot.
+    comes_from_before: bool,
+    /// Nothing else is known than that it was not set.
+    is_bare: bool,
 }
 
 /// The truth of a reading, and where it comes from.
@@ -176,6 +183,11 @@ impl Stretch {
     /// The same, known to be in a boot.
     pub fn in_boot(self, boot: &str) -> Self {
         Self { boot: Some(boot.to_owned()), ..self }
+    }
+
+    /// Is nothing certain of it but what was held all the way?
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// In which boot of the host it was, as its kernel calls it, if that is known.
@@ -265,7 +277,7 @@ impl Course {
         let mut stretches: Vec<Stretch> =
             stretches.into_iter().filter(|stretch| !stretch.knots.is_empty()).collect();
         stretches.sort_by_key(|stretch| stretch.knots[0].truth.best);
-        Self { stretches, goes_on: false }
+        Self { stretches, ..Self::default() }
     }
 
     /// The same of a clock that is watched still: it was not set after the last knot, and gets worse at [`Rates::ANY`] since.
@@ -295,7 +307,7 @@ impl Course {
     fn meant(&self, at: usize, shown: &Shown) -> Option<Truth> {
         let stretch = &self.stretches[at];
         let [first, last] = stretch.ends()?;
-        let is_before = at == 0 && shown.from < first.reading;
+        let is_before = at == 0 && shown.from < first.reading && !self.comes_from_before;
         let is_after = at + 1 == self.stretches.len() && last.reading < shown.to && !self.goes_on;
         let [is_closed_before, is_closed_after] = stretch.closed;
         let from = if is_closed_before { shown.from.max(first.reading) } else { shown.from };

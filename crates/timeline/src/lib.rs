@@ -7,6 +7,7 @@
 //!  line ──► dialect ──► stamp ──► what the clock showed ──► course of that clock ──► interval of TAI, and why
 //! ```
 
+pub mod cause;
 pub mod corrections;
 pub mod course;
 pub mod dialect;

@@ -14,7 +14,8 @@ use std::io::{self, Write};
 
 use truechimer_time::{Span, Tai, Time};
 
-pub use face::Scale;
+pub use face::{Scale, instant};
+pub use rows::doubt_word;
 
 use crate::course::Evidence;
 use crate::story::{Hosts, Told};
@@ -158,13 +159,14 @@ impl<'a, W: Write> Writer<'a, W> {
 }
 
 /// What an interval leans on, as one word.
-fn word(evidence: Evidence) -> &'static str {
+pub fn evidence_word(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::History => "history",
         Evidence::Chrony => "chrony",
         Evidence::Ntpd => "ntpd",
         Evidence::Claim => "claim",
         Evidence::Told => "told",
+        Evidence::Causality => "causality",
     }
 }
 

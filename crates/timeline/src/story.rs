@@ -6,10 +6,10 @@
 //! A line that has no stamp is told right after the one above it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io::{self, Read};
 
-use truechimer_time::{LeapTable, Span, Tai, Time};
+use truechimer_time::{LeapTable, Local, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
 use crate::dialect::{Claim, Dialect, Found, Linguist};
@@ -56,6 +56,18 @@ impl Hosts {
     /// A host by its number.
     pub fn host(&self, number: usize) -> &Host {
         &self.all[number]
+    }
+
+    /// Changes what is known of a host, which is one more if there is none of this name. Returns its number.
+    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Host)) -> usize {
+        let number = self.named(name.as_bytes());
+        change(&mut self.all[number]);
+        number
+    }
+
+    /// A host by its number, to be told more of its clock.
+    pub(crate) fn host_mut(&mut self, number: usize) -> &mut Host {
+        &mut self.all[number]
     }
 
     /// The number of a host that a line names: by its whole name or by the first part of it. A new one is one more.
@@ -141,18 +153,20 @@ impl When {
         stretch(self).is_some_and(|one| stretch(other) == Some(one))
     }
 
-    /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is.
+    /// Where the line is read: at the likeliest moment, or at what the clock says if nothing is known that makes it impossible.
     fn place(&self) -> Option<Time<Tai>> {
-        match self.truth {
-            Some(truth) if truth.interval.is_bounded() => Some(truth.interval.best),
-            Some(_) | None => self.shown.is_known().then(|| at_its_word(&self.shown)),
+        let at_its_word = || at_its_word(self.shown.from, self.shown.to);
+        match self.truth.map(|truth| truth.interval) {
+            Some(known) if known.is_bounded() => Some(known.best),
+            Some(known) => self.shown.is_known().then(|| at_its_word().clamp(known.earliest, known.latest)),
+            None => self.shown.is_known().then(at_its_word),
         }
     }
 }
 
-/// When it was, if the clock was right.
-fn at_its_word(shown: &Shown) -> Time<Tai> {
-    let middle = shown.from.since_epoch() + (shown.to - shown.from) / 2;
+/// When it was, if a clock was right that showed something between two readings.
+pub(crate) fn at_its_word(from: Time<Local>, to: Time<Local>) -> Time<Tai> {
+    let middle = from.since_epoch() + (to - from) / 2;
     LeapTable::COMPILED.tai_of_utc(Time::from_epoch(middle))
 }
 
@@ -165,15 +179,25 @@ impl Host {
         // A label with a bound is true time as the host knew it when it wrote, and no reading of the clock that it steers.
         let is_true = found.dialect == Dialect::Label;
         // Who has left something better is not taken at its word where that ends: it may be known to be false elsewhere.
-        let is_all = self.course.stretches().is_empty();
-        let truth = claimed.filter(|_| is_true).or_else(|| self.course.truth(&shown));
-        let truth = truth.or(claimed.filter(|_| is_all)).or_else(|| self.believed(&shown));
+        let is_all = self.course.stretches().is_empty() || self.course.is_bare();
+        let said = || claimed.filter(|_| is_all).or_else(|| self.believed(&shown));
+        let truth = match claimed.filter(|_| is_true).or_else(|| self.course.truth(&shown)) {
+            Some(truth) if self.course.is_bare() => Some(said().map_or(truth, |said| both(truth, said))),
+            Some(truth) => Some(truth),
+            None => said(),
+        };
         When { stamp: found.stamp, shown, truth }
     }
 
     fn believed(&self, shown: &Shown) -> Option<Truth> {
         Some(said(shown, self.assumed?, Evidence::Told)).filter(|_| shown.is_known())
     }
+}
+
+/// What is known by messages, and what is said besides; all that either allows, if they contradict each other.
+fn both(truth: Truth, said: Truth) -> Truth {
+    let met = truth.interval.meet(&said.interval);
+    Truth { interval: met.unwrap_or_else(|| truth.interval.hull(&said.interval)), ..truth }
 }
 
 fn claimed(shown: &Shown, claim: Option<Claim>) -> Option<Truth> {
@@ -185,7 +209,8 @@ fn claimed(shown: &Shown, claim: Option<Claim>) -> Option<Truth> {
 fn said(shown: &Shown, bound: Span, evidence: Evidence) -> Truth {
     let tai = |reading: Span| LeapTable::COMPILED.tai_of_utc(Time::from_epoch(reading));
     let (from, to) = (tai(shown.from.since_epoch()), tai(shown.to.since_epoch()));
-    let interval = Interval { earliest: from - bound, best: at_its_word(shown), latest: to + bound };
+    let interval =
+        Interval { earliest: from - bound, best: at_its_word(shown.from, shown.to), latest: to + bound };
     Truth { interval, evidence, stretch: None }
 }
 
@@ -205,6 +230,10 @@ pub struct Log<R> {
     whose: Whose,
     hints: Hints,
     years: Option<Years>,
+    /// What is known of single lines, by their numbers.
+    known: BTreeMap<u64, Truth>,
+    /// So many lines were read.
+    read: u64,
     /// The line that comes next, unless the log is at its end.
     next: Option<Next>,
 }
@@ -222,7 +251,14 @@ impl<R: Read> Log<R> {
     /// A log. The year of the hints is that of its first stamp.
     pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
         let years = hints.year.map(Years::from);
-        Self { lines: Lines::of(input), linguist: Linguist::default(), whose, hints, years, next: None }
+        let (lines, linguist) = (Lines::of(input), Linguist::default());
+        Self { lines, linguist, whose, hints, years, known: BTreeMap::new(), read: 0, next: None }
+    }
+
+    /// The same log with more known of single lines, which are counted from 1.
+    #[must_use]
+    pub fn knowing(self, known: BTreeMap<u64, Truth>) -> Self {
+        Self { known, ..self }
     }
 
     fn advance(&mut self, hosts: &mut Hosts) -> io::Result<()> {
@@ -230,6 +266,7 @@ impl<R: Read> Log<R> {
             self.next = None;
             return Ok(());
         }
+        self.read += 1;
         let found = self.linguist.read(self.lines.line().bytes);
         let (own, host) = match (self.whose, found.and_then(|found| found.host)) {
             (Whose::Only(own), _) | (Whose::Mostly(own), None) => (own, own),
@@ -244,7 +281,8 @@ impl<R: Read> Log<R> {
                     None
                 }
             };
-            hosts.host(host).when(&found, Hints { year, ..self.hints })
+            let when = hosts.host(host).when(&found, Hints { year, ..self.hints });
+            When { truth: self.known.get(&self.read).copied().or(when.truth), ..when }
         });
         self.next = Some(Next { host, when, is_strange: host != own });
         Ok(())
@@ -315,7 +353,7 @@ fn place(next: &Next, above: Span) -> Span {
 
 impl Shown {
     /// Which of two readings of one clock that was not set was first.
-    fn order(&self, other: &Self) -> Order {
+    pub(crate) fn order(&self, other: &Self) -> Order {
         let is_sure = |shown: &Self| !matches!(shown.doubt, Some(Doubt::Year | Doubt::Boot));
         match (is_sure(self) && is_sure(other), self.to <= other.from, other.to <= self.from) {
             (true, true, false) => Order::Before,

@@ -2,5 +2,7 @@
 //!
 //! What lines say and what order is true is decided in `truechimer-timeline`, which opens no file.
 
+pub mod cause;
 pub mod evidence;
 pub mod inputs;
+pub mod question;

@@ -25,7 +25,7 @@ impl Course {
     /// Where a stretch begins to be what can be meant, and where that ends: the first reading that it cannot.
     fn ends(&self, at: usize) -> [Option<Time<Local>>; 2] {
         let Some([first, last]) = self.stretches[at].ends() else { return [None, None] };
-        let [far_before, far_after] = self.reaches(at);
+        let [far_before, far_after] = self.far_ends(at);
         let is_meant = |reading| self.is_meant(at, reading);
         let begin = is_meant(first.reading).then(|| match is_meant(far_before) {
             true => far_before,
@@ -44,7 +44,7 @@ impl Course {
     }
 
     /// No reading before the first or after the second can be meant of this stretch.
-    fn reaches(&self, at: usize) -> [Time<Local>; 2] {
+    fn far_ends(&self, at: usize) -> [Time<Local>; 2] {
         let Some([first, last]) = self.stretches[at].ends() else { return [Time::from_epoch(Span::ZERO); 2] };
         let reach = self.reach(at);
         let longer = |span: Span| span.max(Span::ZERO) + span.max(Span::ZERO) / 100 + MARGIN;
@@ -66,7 +66,7 @@ impl Course {
     pub(crate) fn turns(&self, from: Time<Local>, last: Time<Local>) -> Vec<Time<Local>> {
         let mut lines = Vec::new();
         for (at, stretch) in self.stretches.iter().enumerate() {
-            let [before, after] = self.reaches(at);
+            let [before, after] = self.far_ends(at);
             if before <= last && from <= after {
                 stretch.lines(from, last, self.reach(at), &mut lines);
             }

@@ -11,6 +11,13 @@ pub enum Scale {
     Tai,
 }
 
+/// An instant to the nanosecond, cut and not rounded.
+pub fn instant(at: Time<Tai>, scale: Scale) -> String {
+    let mut text = Vec::new();
+    Face::new(scale).append(&mut text, at, 9);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Writes instants.
 #[derive(Clone, Debug)]
 pub(super) struct Face {

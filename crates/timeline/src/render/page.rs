@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use truechimer_time::{LeapTable, Span, Tai, Time};
 
 use super::face::Scale;
-use super::rows::doubted;
-use super::{LeftOut, Look, Named, word};
+use super::rows::doubt_word;
+use super::{LeftOut, Look, Named, evidence_word};
 use crate::course::Evidence;
 use crate::interval::Interval;
 use crate::shown::Doubt;
@@ -223,8 +223,8 @@ impl Page {
             gap: self.gap.map(Span::as_seconds),
             hosts: &self.hosts.names,
             logs: &self.logs.names,
-            evidence: EVIDENCE.map(word).into(),
-            doubts: DOUBTS.map(doubted).into(),
+            evidence: EVIDENCE.map(evidence_word).into(),
+            doubts: DOUBTS.map(doubt_word).into(),
             offset_at_start: truechimer_time::leap::OFFSET_AT_START,
             leaps: LeapTable::COMPILED
                 .leaps()
@@ -299,16 +299,55 @@ fn midnight(at: Time<Tai>, scale: Scale) -> i64 {
     }
 }
 
-const EVIDENCE: [Evidence; 5] =
-    [Evidence::History, Evidence::Chrony, Evidence::Ntpd, Evidence::Claim, Evidence::Told];
+/// Each at its own number.
+const EVIDENCE: [Evidence; 6] = [
+    Evidence::History,
+    Evidence::Chrony,
+    Evidence::Ntpd,
+    Evidence::Claim,
+    Evidence::Told,
+    Evidence::Causality,
+];
 
+/// Each at its own number.
 const DOUBTS: [Doubt; 6] =
     [Doubt::Zone, Doubt::SummerTime, Doubt::Label, Doubt::LeapSecond, Doubt::Year, Doubt::Boot];
 
 fn evidence_number(evidence: Evidence) -> i8 {
-    EVIDENCE.iter().position(|one| *one == evidence).map_or(-1, |at| at as i8)
+    match evidence {
+        Evidence::History => 0,
+        Evidence::Chrony => 1,
+        Evidence::Ntpd => 2,
+        Evidence::Claim => 3,
+        Evidence::Told => 4,
+        Evidence::Causality => 5,
+    }
 }
 
 fn doubt_number(doubt: Doubt) -> i8 {
-    DOUBTS.iter().position(|one| *one == doubt).map_or(-1, |at| at as i8)
+    match doubt {
+        Doubt::Zone => 0,
+        Doubt::SummerTime => 1,
+        Doubt::Label => 2,
+        Doubt::LeapSecond => 3,
+        Doubt::Year => 4,
+        Doubt::Boot => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_a_word_for_each_evidence_and_each_doubt() {
+        for (number, evidence) in EVIDENCE.into_iter().enumerate() {
+            assert_eq!(evidence_number(evidence), number as i8);
+            let word = evidence_word(evidence);
+            assert!(include_str!("page/list.js").contains(&format!("  {word}: '")), "{word}");
+        }
+        for (number, doubt) in DOUBTS.into_iter().enumerate() {
+            assert_eq!(doubt_number(doubt), number as i8);
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! | `time` | the likeliest moment, to the nanosecond; nothing if there is no evidence |
 //! | `earliest`, `latest` | it was not before, and not after |
 //! | `bound` | `time` is at most so wrong, in seconds |
-//! | `evidence` | `history`, `chrony`, `ntpd`, `claim`, `told` |
+//! | `evidence` | `history`, `chrony`, `ntpd`, `claim`, `told`, `causality` |
 //! | `doubt` | what the stamp leaves open: `zone`, `summer time`, `label`, `leap second`, `year`, `boot` |
 //! | `clock` | what the host's clock showed, at least |
 //! | `host`, `log` | where it comes from |
@@ -17,7 +17,7 @@ use serde::Serialize;
 use truechimer_time::{Civil, Local, Time};
 
 use super::face::{Face, Scale};
-use super::{Named, word};
+use super::{Named, evidence_word};
 use crate::shown::Doubt;
 
 pub(super) struct Rows {
@@ -94,8 +94,8 @@ impl Rows {
             earliest: truth.map(|truth| time(truth.interval.earliest)),
             latest: truth.map(|truth| time(truth.interval.latest)),
             bound: truth.map(|truth| truth.interval.bound().as_seconds()),
-            evidence: truth.map(|truth| word(truth.evidence)),
-            doubt: when.and_then(|when| when.shown.doubt).map(doubted),
+            evidence: truth.map(|truth| evidence_word(truth.evidence)),
+            doubt: when.and_then(|when| when.shown.doubt).map(doubt_word),
             clock: shown.map(|shown| clock(shown.from)),
             host: named.host,
             log: named.log,
@@ -122,8 +122,8 @@ fn clock(reading: Time<Local>) -> String {
     Civil::of(Time::from_epoch(reading.since_epoch())).to_string()
 }
 
-/// What a stamp leaves open, as one word or two.
-pub(super) fn doubted(doubt: Doubt) -> &'static str {
+/// What a stamp leaves open, in a word or two.
+pub fn doubt_word(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::Zone => "zone",
         Doubt::SummerTime => "summer time",

@@ -16,7 +16,7 @@ use serde::Serialize;
 use truechimer_time::Span;
 
 use super::rows::quoted;
-use super::word;
+use super::evidence_word;
 use crate::corrections::Correction;
 
 /// In which form a table is written.
@@ -68,7 +68,7 @@ pub fn row(
         rate: rate.as_ratio(),
         // What is cut off elsewhere is less than one, each.
         bound_ns: (bound + Span::from_nanos(2)).as_nanos(),
-        evidence: word(evidence),
+        evidence: evidence_word(evidence),
     };
     match form {
         Form::Csv => {

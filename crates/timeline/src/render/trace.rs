@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::json;
 use truechimer_time::{LeapTable, Tai, Time};
 
-use super::{Named, word};
+use super::{Named, evidence_word};
 
 #[derive(Default)]
 pub(super) struct Trace {
@@ -54,7 +54,7 @@ impl Trace {
             "tid": told.log,
             "ts": micros(truth.interval.earliest),
             "dur": micros(truth.interval.latest) - micros(truth.interval.earliest),
-            "args": {"bound": truth.interval.bound().as_seconds(), "evidence": word(truth.evidence)},
+            "args": {"bound": truth.interval.bound().as_seconds(), "evidence": evidence_word(truth.evidence)},
         });
         write!(out, ",\n{event}")
     }

@@ -21,8 +21,9 @@ use truechimer_timeline::window::Window;
 use crate::cli::{self, ColourWhen};
 use crate::command::Outcome;
 use crate::config::Spelled;
-use crate::timeline::evidence;
 use crate::timeline::inputs::{self, Input, Kind};
+use crate::timeline::question::{self, Looks};
+use crate::timeline::{cause, evidence};
 use crate::ui::colour::Colours;
 use crate::ui::{stamp, units};
 
@@ -56,6 +57,9 @@ pub struct Timeline {
     /// Believe that a clock of which nothing is known, of one host or of all, is at most so wrong
     #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = assumed)]
     pub assumed: Vec<For<Span>>,
+    /// What was before what
+    #[command(flatten)]
+    pub order: cause::Options,
     /// In which form
     #[arg(long, value_name = "FORM", value_enum, default_value_t = FormName::Text)]
     pub form: FormName,
@@ -173,29 +177,66 @@ fn named_path(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// Tells the story.
+/// Tells the story, or what was asked of it.
 pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
-    match &arguments.verb {
+    let ended = match &arguments.verb {
         Some(Verb::Corrections(arguments)) => corrections::of_files(arguments),
-        None => story(arguments),
+        None => tell_or_answer(arguments),
+    };
+    match ended {
+        Err(error) if error.is::<cause::Misuse>() => {
+            writeln!(io::stderr(), "truechimer: {error}")?;
+            Ok(Outcome::Misused)
+        }
+        ended => ended,
     }
 }
 
-fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
+fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
     if arguments.from.zip(arguments.to).is_some_and(|(from, to)| to < from) {
-        // When stderr is gone, the exit code has to do.
-        let _ = writeln!(io::stderr(), "truechimer: --to is before --from");
-        return Ok(Outcome::Misused);
+        return cause::misuse("--to is before --from");
+    }
+    if !arguments.order.could_have_caused.is_empty()
+        && !matches!(arguments.form, FormName::Text | FormName::Json)
+    {
+        return cause::misuse("--could-have-caused answers as --form text or json");
     }
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let mut hosts = hosts(arguments, &inputs)?;
     let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
     let names: Vec<String> = of_logs.iter().map(|input| input.path.display().to_string()).collect();
+    let wanted = arguments.order.wanted(&of_logs)?;
+    let open = |hosts: &Hosts, number: usize| log(arguments, hosts, of_logs[number]);
+    let learned = wanted.map(|wanted| wanted.learn(&mut hosts, &names, open)).transpose()?;
+    if let Some(told) = &learned {
+        let scale = if arguments.tai { Scale::Tai } else { Scale::Utc };
+        told.say(&hosts, &names, scale);
+        if let Some(asked) = told.asked() {
+            let looks =
+                Looks { hosts: &hosts, names: &names, scale, is_json: arguments.form == FormName::Json };
+            return question::answer(io::stdout().lock(), told, asked, &looks);
+        }
+    }
     let mut logs: Vec<Log<Box<dyn Read>>> =
-        of_logs.iter().map(|input| log(arguments, &hosts, input)).collect::<anyhow::Result<_>>()?;
+        (0..of_logs.len()).map(|number| open(&hosts, number)).collect::<anyhow::Result<_>>()?;
+    if let Some(told) = &learned {
+        let knowing = |(number, log): (usize, Log<_>)| log.knowing(told.learned.of_log(&told.found, number));
+        logs = logs.into_iter().enumerate().map(knowing).collect();
+    }
+    story(arguments, hosts, logs, &names)?;
+    let is_possible = learned.is_none_or(|told| told.learned.contradictions.is_empty());
+    Ok(if is_possible { Outcome::Yes } else { Outcome::No })
+}
+
+fn story(
+    arguments: &Timeline,
+    mut hosts: Hosts,
+    mut logs: Vec<Log<Box<dyn Read>>>,
+    names: &[String],
+) -> anyhow::Result<()> {
     let stdout = io::stdout().lock();
     let look = look(arguments, Colours::of(arguments.color, &stdout));
-    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, &names)?;
+    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, names)?;
     let mut tally = Tally::default();
     let mut window = Window::of(arguments.from, arguments.to);
     let told = tell(&mut hosts, &mut logs, |hosts, told| {
@@ -219,7 +260,7 @@ fn story(arguments: &Timeline) -> anyhow::Result<Outcome> {
     if let Some(left_out) = left_out {
         tell_left_out(&left_out);
     }
-    Ok(Outcome::Yes)
+    Ok(())
 }
 
 /// What a page has no room for, and how to see it. When stderr is gone, nobody wants to know.
@@ -362,7 +403,7 @@ impl Tally {
         let Some(when) = told.when else { return };
         if let Some(doubt) = when.shown.doubt {
             *self.doubts.entry((told.host, doubt)).or_default() += 1;
-        } else if when.truth.is_none() {
+        } else if !told.interval().is_bounded() {
             *self.without_evidence.entry(told.host).or_default() += 1;
         }
     }

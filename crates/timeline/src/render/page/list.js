@@ -159,6 +159,7 @@ const EVIDENCE = {
   ntpd: 'the statistics of ntpd',
   claim: 'what the line itself claims',
   told: 'what was said by --assume',
+  causality: 'what was before what',
 };
 
 const DOUBTS = {
