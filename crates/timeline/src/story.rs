@@ -12,9 +12,10 @@ use std::io::{self, Read};
 use truechimer_time::{LeapTable, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{Claim, Found, Linguist};
+use crate::dialect::{Claim, Found};
 use crate::interval::{Interval, Order};
-use crate::lines::{Line, Lines};
+use crate::lines::Line;
+use crate::records::Records;
 use crate::shown::{Doubt, Habits, Hints, Shown, Years};
 use crate::stamp::{Reading, Stamp};
 
@@ -183,8 +184,7 @@ pub enum Whose {
 
 /// A log that is read.
 pub struct Log<R> {
-    lines: Lines<R>,
-    linguist: Linguist,
+    records: Records<R>,
     whose: Whose,
     hints: Hints,
     years: Option<Years>,
@@ -205,17 +205,19 @@ impl<R: Read> Log<R> {
     /// A log. The year of the hints is that of its first stamp.
     pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
         let years = hints.year.map(Years::from);
-        Self { lines: Lines::of(input), linguist: Linguist::default(), whose, hints, years, next: None }
+        Self { records: Records::of(input), whose, hints, years, next: None }
     }
 
     fn advance(&mut self, hosts: &mut Hosts) -> io::Result<()> {
-        if !self.lines.advance()? {
+        if !self.records.advance()? {
             self.next = None;
             return Ok(());
         }
-        let found = self.linguist.read(self.lines.line().bytes);
+        let found = self.records.found();
+        let above = self.next.map(|next| next.host).filter(|_| found.is_none());
         let (own, host) = match (self.whose, found.and_then(|found| found.host)) {
-            (Whose::Only(own), _) | (Whose::Mostly(own), None) => (own, own),
+            (Whose::Only(own), _) => (own, own),
+            (Whose::Mostly(own), None) => (own, above.unwrap_or(own)),
             (Whose::Mostly(own), Some(name)) => (own, hosts.named(name)),
         };
         let when = found.map(|found| {
@@ -278,7 +280,7 @@ pub fn tell<R: Read>(
             && (here, number) <= limit
         {
             let Next { host, when, .. } = next;
-            let told = Told { log: number, host, line: log.lines.line(), when };
+            let told = Told { log: number, host, line: log.records.line(), when };
             listener(hosts, &told).map_err(StoryError::Listener)?;
             log.advance(hosts).map_err(|error| LogError { log: number, error })?;
             here = log.next.map_or(here, |next| place(&next, here));

@@ -131,3 +131,23 @@ fn bad_input_166_the_same_input_is_the_same_bytes() {
     let once = timeline(folder.path(), &["--form", "json", "web", "db", "old"]);
     assert_eq!(once.stdout, timeline(folder.path(), &["--form", "json", "web", "db", "old"]).stdout);
 }
+
+#[test]
+fn the_journal_is_told_entry_by_entry() {
+    let folder = fleet();
+    let entry = |micros: u64, rest: &str| {
+        format!(
+            "__CURSOR=s=1\n__REALTIME_TIMESTAMP={}\n_HOSTNAME=web\n_COMM=sshd\n_PID=7\n{rest}\n",
+            1_795_420_830_000_000 + micros
+        )
+    };
+    let message = ["MESSAGE\n\u{b}\0\0\0\0\0\0\0first\nsecon\n", "MESSAGE=third\n"];
+    let export = [entry(200_000, message[0]), entry(300_000, message[1])].concat();
+    fs::write(folder.path().join("journal"), export).expect("written");
+    let told = timeline(folder.path(), &["web/chrony", "journal", "--host", "web=web/chrony/tracking.log"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let told = text(&told.stdout);
+    let words: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(words, ["first", "secon", "third"], "{told}");
+    assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 560"), "{told}");
+}

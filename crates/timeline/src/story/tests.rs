@@ -1,5 +1,6 @@
 use super::*;
 use crate::course::{Knot, Rates, Stretch};
+use crate::dialect::Linguist;
 use jiff::tz::TimeZone;
 use truechimer_time::Civil;
 
@@ -122,6 +123,13 @@ fn hosts_that_lines_tell_are_known_by_name() {
         &["<34>1 2026-11-23T08:00:00Z other su - - - x\n<34>1 2026-11-23T08:00:01Z - su - - - y\n"],
     );
     assert!(told[0].starts_with("other ") && told[1].starts_with("one "), "{told:?}");
+}
+
+#[test]
+fn what_belongs_to_a_line_is_of_the_host_of_that_line() {
+    let hosts = [host("one", 0.0), host("other", 0.0)];
+    let told = story(&hosts, &["<34>1 2026-11-23T08:00:00Z other su - - - x\n  and so on\n"]);
+    assert!(told[0].starts_with("other ") && told[1].starts_with("other "), "{told:?}");
 }
 
 #[test]

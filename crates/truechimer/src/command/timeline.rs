@@ -8,8 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use truechimer_sys::clock;
 use truechimer_time::{Span, Time};
-use truechimer_timeline::dialect::Linguist;
-use truechimer_timeline::lines::Lines;
+use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, Look, Scale, Words, Writer};
 use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
 use truechimer_timeline::stamp::{Reading, Wall};
@@ -209,12 +208,11 @@ fn hints(input: &Input) -> anyhow::Result<Hints> {
         (Some(written), false) => written,
         (_, true) | (None, false) => return Ok(Hints { year: Some(this_year()), labels: None }),
     };
-    let mut lines = Lines::of(inputs::open(&input.path)?);
-    let mut linguist = Linguist::default();
+    let mut records = Records::of(inputs::open(&input.path)?);
     let mut failed = None;
     let mut readings = std::iter::from_fn(|| {
         loop {
-            match lines.advance() {
+            match records.advance() {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
@@ -222,7 +220,7 @@ fn hints(input: &Input) -> anyhow::Result<Hints> {
                     return None;
                 }
             }
-            if let Some(found) = linguist.read(lines.line().bytes) {
+            if let Some(found) = records.found() {
                 return Some(found.stamp.reading);
             }
         }
