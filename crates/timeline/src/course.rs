@@ -19,8 +19,16 @@
 //! **Assumed:** between two stretches the clock was set once; it ran on from the one until then, and towards the other from then on. A
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
+mod boots;
+mod laid;
+
+use std::collections::BTreeMap;
+
 use truechimer_time::{Local, Rate, Span, Time};
 
+pub use boots::Triples;
+
+use crate::dialect::BootId;
 use crate::interval::Interval;
 use crate::shown::Shown;
 
@@ -99,6 +107,8 @@ impl Held {
 pub struct Stretch {
     /// By their readings, which grow.
     knots: Vec<Knot>,
+    /// Of which run of the journal.
+    run: Option<boots::RunId>,
 }
 
 /// What a host's clock was worth.
@@ -108,6 +118,10 @@ pub struct Course {
     stretches: Vec<Stretch>,
     /// The clock was not set after the last knot.
     goes_on: bool,
+    /// What the journal tells of each boot, in the order of its monotonic clock.
+    boots: BTreeMap<BootId, Vec<boots::Run>>,
+    /// What its clock can have shown in runs of which nothing is known, in order; no two of them touch.
+    unknown: Vec<[Time<Local>; 2]>,
 }
 
 /// The truth of a reading, and where it comes from.
@@ -148,7 +162,7 @@ impl Stretch {
             let was = after.backwards(before.reading, before.rates);
             knots[at - 1].truth = was.meet(&before.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
-        Ok(Self { knots })
+        Ok(Self { knots, run: None })
     }
 
     /// The knots, by their readings.
@@ -230,7 +244,7 @@ impl Course {
         let mut stretches: Vec<Stretch> =
             stretches.into_iter().filter(|stretch| !stretch.knots.is_empty()).collect();
         stretches.sort_by_key(|stretch| stretch.knots[0].truth.best);
-        Self { stretches, goes_on: false }
+        Self { stretches, ..Self::default() }
     }
 
     /// The same of a clock that is watched still: it was not set after the last knot, and gets worse at [`Rates::ANY`] since.
@@ -245,7 +259,7 @@ impl Course {
 
     /// When the clock showed what it showed, as far as anything is known of it: all that it can have meant.
     pub fn truth(&self, shown: &Shown) -> Option<Truth> {
-        if !shown.is_known() {
+        if !shown.is_known() || self.may_be_of_an_unknown_run(shown) {
             return None;
         }
         let meant = (0..self.stretches.len()).filter_map(|at| self.meant(at, shown));
@@ -257,12 +271,17 @@ impl Course {
     }
 
     /// When it was, if the clock was in this stretch. A stretch reaches from the last moment at which the one before it was seen
-    /// to the first one at which the one after it was.
+    /// to the first one at which the one after it was; a run of the journal as far as the journal tells.
     fn meant(&self, at: usize, shown: &Shown) -> Option<Truth> {
         let stretch = &self.stretches[at];
         let [first, last] = stretch.ends()?;
+        let is_last = at + 1 == self.stretches.len();
+        if let Some([from, to]) = self.reach_of(stretch) {
+            let is_after = to < shown.from && !(is_last && self.goes_on);
+            return (from <= shown.to && !is_after).then(|| self.by_stretch(at, shown))?;
+        }
         let is_before = at == 0 && shown.from < first.reading;
-        let is_after = at + 1 == self.stretches.len() && last.reading < shown.to && !self.goes_on;
+        let is_after = is_last && last.reading < shown.to && !self.goes_on;
         if is_before || is_after {
             return None;
         }
@@ -273,6 +292,13 @@ impl Course {
             best: Interval::EVER.best,
             latest: seen_after.map_or(Interval::EVER.latest, |[first, _]| first.truth.latest),
         };
+        let truth = self.by_stretch(at, shown)?;
+        Some(Truth { interval: truth.interval.meet(&reach)?, ..truth })
+    }
+
+    /// When it was by the knots of a stretch.
+    fn by_stretch(&self, at: usize, shown: &Shown) -> Option<Truth> {
+        let stretch = &self.stretches[at];
         let (from, evidence) = stretch.truth(shown.from)?;
         let (to, weaker) = stretch.truth(shown.to)?;
         let interval = Interval {
@@ -280,7 +306,6 @@ impl Course {
             best: from.best + (to.best - from.best) / 2,
             latest: to.latest,
         };
-        let interval = interval.meet(&reach)?;
         Some(Truth { interval, evidence: evidence.max(weaker), stretch: Some(at) })
     }
 }

@@ -9,10 +9,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Read};
 
-use truechimer_time::{LeapTable, Span, Tai, Time};
+use truechimer_time::{LeapTable, Mono, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{Claim, Found};
+use crate::dialect::{BootId, Claim, Found};
 use crate::interval::{Interval, Order};
 use crate::lines::Line;
 use crate::records::Records;
@@ -133,7 +133,7 @@ impl When {
     /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is.
     fn place(&self) -> Option<Time<Tai>> {
         match self.truth {
-            Some(truth) if truth.interval.is_bounded() => Some(truth.interval.best),
+            Some(truth) if truth.interval.is_half_known() => Some(truth.interval.best),
             Some(_) | None => self.shown.is_known().then(|| at_its_word(&self.shown)),
         }
     }
@@ -150,9 +150,26 @@ impl Host {
     pub fn when(&self, found: &Found<'_>, hints: Hints) -> When {
         let Stamp { reading, resolution } = found.stamp;
         let shown = self.habits.shown(reading, resolution, hints);
-        let truth = self.course.truth(&shown);
+        let (shown, truth) = match (reading, found.boot, found.mono) {
+            (Reading::SinceBoot(since), boot, _) => self.since_boot(boot, since, found.stamp, shown),
+            (_, Some(boot), Some(mono)) => (shown, self.course.truth_under(boot, mono, &shown)),
+            (_, _, _) => (shown, self.course.truth(&shown)),
+        };
         let truth = truth.or_else(|| claimed(&shown, found.claim)).or_else(|| self.believed(&shown));
         When { stamp: found.stamp, shown, truth }
+    }
+
+    /// When a line was written that tells only the time since a boot; the doubt is gone where that boot is known.
+    fn since_boot(
+        &self,
+        boot: Option<BootId>,
+        since: Time<Mono>,
+        stamp: Stamp,
+        shown: Shown,
+    ) -> (Shown, Option<Truth>) {
+        let boot = boot.or(self.habits.boot);
+        let truth = boot.and_then(|boot| self.course.since_boot(boot, since, stamp.resolution));
+        (Shown { doubt: shown.doubt.filter(|_| truth.is_none()), ..shown }, truth)
     }
 
     fn believed(&self, shown: &Shown) -> Option<Truth> {

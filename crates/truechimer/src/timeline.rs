@@ -4,3 +4,4 @@
 
 pub mod evidence;
 pub mod inputs;
+pub mod journal;

@@ -151,3 +151,39 @@ fn the_journal_is_told_entry_by_entry() {
     assert_eq!(words, ["first", "secon", "third"], "{told}");
     assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 560"), "{told}");
 }
+
+/// An entry as `journalctl -o export` writes it, so many seconds after the boot, when the clock showed so many more than at 08:00:00.
+fn journaled(since_boot: u64, seconds: u64, message: &str) -> String {
+    format!(
+        "__CURSOR=s=1\n__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={}\n_BOOT_ID=0123456789abcdef0123456789abcdef\n\
+         _HOSTNAME=web\nMESSAGE={message}\n\n",
+        (1_795_420_800 + seconds) * 1_000_000,
+        since_boot * 1_000_000
+    )
+}
+
+#[test]
+fn bad_input_160_a_step_that_the_journal_saw_parts_what_is_known() {
+    let folder = fleet();
+    // Chronyd's log knows the clock from 07:59:00 to 08:01:08. The clock was set forward by an hour before, and back again.
+    let journal = [(40, 3600, "wrong"), (50, 10, "right"), (60, 20, "still"), (70, 30, "right")]
+        .map(|(since, seconds, message)| journaled(since, seconds, message));
+    fs::write(folder.path().join("web/journal"), journal.concat()).expect("written");
+    let dmesg = "[   55.000000] eth0: up\n";
+    fs::write(folder.path().join("web/dmesg"), dmesg).expect("written");
+    let boot = "web=0123456789abcdef0123456789abcdef";
+    let told = timeline(folder.path(), &["--form", "json", "--boot", boot, "web"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let rows: Vec<serde_json::Value> =
+        text(&told.stdout).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let of = |message: &str| {
+        rows.iter()
+            .find(|row| row["line"].as_str().is_some_and(|line| line.ends_with(message)))
+            .expect("it is told")
+    };
+    assert_eq!(of("wrong")["bound"], serde_json::Value::Null, "{rows:?}");
+    assert!(of("still")["bound"].as_f64().is_some_and(|bound| bound < 0.06), "{rows:?}");
+    assert!(of("eth0: up")["bound"].as_f64().is_some_and(|bound| bound < 1.2), "{rows:?}");
+    let wrong = timeline(folder.path(), &["--boot", "web=12", "web"]);
+    assert_eq!(wrong.status.code(), Some(100));
+}

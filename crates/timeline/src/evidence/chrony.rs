@@ -11,7 +11,7 @@
 
 use truechimer_time::{LeapTable, Local, Span, Time};
 
-use crate::course::{Contradiction, Course, Evidence, Held, Knot, Rates, Stretch};
+use crate::course::{Contradiction, Course, Evidence, Held, Knot, Rates, Triples};
 use crate::dialect::{Dialect, Found};
 use crate::interval::Interval;
 use crate::stamp::{Reading, Stamp};
@@ -22,11 +22,10 @@ const TICK: Span = Span::from_secs(1);
 /// The course of a clock by chronyd's word, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
-    stretches: Vec<Stretch>,
+    pieces: Vec<Vec<Knot>>,
     knots: Vec<Knot>,
     /// When the last line was written, and how wrong the clock was since the one before it.
     last: Option<Update>,
-    contradictions: Vec<Contradiction>,
 }
 
 /// A line of the log.
@@ -49,10 +48,11 @@ impl Tracking {
         }
     }
 
-    /// The course, and where chronyd contradicts itself: there the clock was set, and it did not say so.
-    pub fn course(mut self) -> (Course, Vec<Contradiction>) {
+    /// The course, with what the journal tells of the clock, and where chronyd contradicts itself: there the clock was set, and neither
+    /// says so.
+    pub fn course(mut self, triples: Triples) -> (Course, Vec<Contradiction>) {
         self.end_stretch();
-        (Course::of(self.stretches), self.contradictions)
+        Course::laid(self.pieces, triples)
     }
 
     /// From the line before to this one the clock was right to within what this one says. In the second of the line before it may
@@ -78,11 +78,7 @@ impl Tracking {
 
     fn end_stretch(&mut self) {
         self.last = None;
-        let knots = std::mem::take(&mut self.knots);
-        match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(stretch),
-            Err(contradiction) => self.contradictions.push(contradiction),
-        }
+        self.pieces.push(std::mem::take(&mut self.knots));
     }
 }
 
@@ -135,7 +131,7 @@ mod tests {
     fn course(text: &str) -> Course {
         let mut tracking = Tracking::default();
         text.lines().for_each(|line| tracking.take_in(line.as_bytes()));
-        let (course, contradictions) = tracking.course();
+        let (course, contradictions) = tracking.course(Triples::default());
         assert_eq!(contradictions, []);
         course
     }

@@ -20,7 +20,7 @@ fn host(name: &str, ahead: f64) -> Host {
         Knot { reading, truth, rates, held: None, aside: Span::ZERO, evidence: Evidence::History }
     };
     let stretch = Stretch::of(vec![knot("2026-11-01T00:00:00Z"), knot("2026-12-01T00:00:00Z")]);
-    let habits = Habits { zone: Some(TimeZone::UTC), labels: None };
+    let habits = Habits { zone: Some(TimeZone::UTC), ..Habits::default() };
     Host { name: name.into(), course: Course::of(stretch), habits, assumed: None }
 }
 
@@ -170,4 +170,35 @@ fn a_listener_that_fails_ends_the_story() {
     let mut logs = [Log::of(&b"2026-11-23T08:00:00Z x\n"[..], Whose::Only(0), Hints::default())];
     let ended = tell(&mut hosts, &mut logs, |_, _| Err(io::ErrorKind::BrokenPipe.into()));
     assert!(matches!(ended, Err(StoryError::Listener(_))));
+}
+
+#[test]
+fn stamps_since_a_boot_are_told_where_the_boot_is_known() {
+    let id = BootId::parse(b"0123456789abcdef0123456789abcdef");
+    let mut triples = crate::course::Triples::default();
+    let begun = seconds("2026-11-23T08:00:00Z");
+    for since in [Span::from_secs(5), Span::from_secs(3600)] {
+        triples.take_in(id.expect("an id"), Time::from_epoch(since), Time::from_epoch(begun + since));
+    }
+    let known = host("one", 0.0).course.stretches()[0].knots().to_vec();
+    let truth = Interval::within(
+        LeapTable::COMPILED.tai_of_utc(Time::from_epoch(begun + Span::from_secs(60))),
+        Span::from_millis(1),
+    );
+    let knot =
+        Knot { reading: Time::from_epoch(begun + Span::from_secs(60)), truth, rates: Rates::ANY, ..known[0] };
+    let (course, _) = Course::laid(vec![vec![knot]], triples);
+    let line = "[   10.000000] eth0: link up";
+    let when = |boot| {
+        let habits = Habits { boot, ..Habits::default() };
+        let host = Host { name: "one".into(), course: course.clone(), habits, assumed: None };
+        host.when(&Linguist::default().read(line.as_bytes()).expect("a stamp"), Hints::default())
+    };
+    assert_eq!((when(None).truth, when(None).shown.doubt), (None, Some(Doubt::Boot)));
+    let told = when(id);
+    assert_eq!(told.shown.doubt, None);
+    let truth = told.truth.expect("it is known").interval;
+    assert!(truth.is_bounded() && truth.bound() < Span::from_millis(1200), "{truth:?}");
+    let expected = LeapTable::COMPILED.tai_of_utc(Time::from_epoch(begun + Span::from_secs(10)));
+    assert!((truth.best - expected).abs() < Span::from_millis(1));
 }

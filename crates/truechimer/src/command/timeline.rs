@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use truechimer_sys::clock;
 use truechimer_time::{Span, Time};
+use truechimer_timeline::dialect::BootId;
 use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, Look, Scale, Words, Writer};
 use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
@@ -18,7 +19,8 @@ use crate::cli::{self, ColourWhen};
 use crate::command::Outcome;
 use crate::config::Spelled;
 use crate::timeline::evidence;
-use crate::timeline::inputs::{self, Input, Kind};
+use crate::timeline::inputs::{self, Input};
+use crate::timeline::journal::Journals;
 use crate::ui::colour::Colours;
 use crate::ui::units;
 
@@ -40,6 +42,9 @@ pub struct Timeline {
     /// How TAI64 labels are made, by one host or by all
     #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = labels)]
     pub labels: Vec<For<Labels>>,
+    /// Stamps that tell only the time since a boot are of this one, as the host's journal calls it (journalctl --list-boots)
+    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = boot)]
+    pub boots: Vec<For<BootId>>,
     /// The year of the first stamp in logs whose stamps have none
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,
@@ -107,6 +112,11 @@ fn labels(text: &str) -> Result<For<Labels>, String> {
     })
 }
 
+fn boot(text: &str) -> Result<For<BootId>, String> {
+    let id = |text: &str| BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned());
+    for_host(text, id)
+}
+
 fn assumed(text: &str) -> Result<For<Span>, String> {
     for_host(text, |bound| match Span::read(bound).map_err(|error| error.to_string())? {
         bound if bound > Span::ZERO => Ok(bound),
@@ -125,7 +135,7 @@ fn named_path(text: &str) -> Result<(String, PathBuf), String> {
 pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let mut hosts = hosts(arguments, &inputs)?;
-    let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
+    let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind.is_log()).collect();
     let names: Vec<String> = of_logs.iter().map(|input| input.path.display().to_string()).collect();
     let mut logs: Vec<Log<Box<dyn Read>>> =
         of_logs.iter().map(|input| log(arguments, &hosts, input)).collect::<anyhow::Result<_>>()?;
@@ -175,15 +185,23 @@ fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
             names.push(&input.host);
         }
     }
+    let journals = Journals::of(inputs, |input| is_named(arguments, input))?;
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
-        let mut host = Host { name: name.to_owned(), course: evidence::of(&of_host)?, ..Host::default() };
+        let course = evidence::of(&of_host, journals.of_host(name))?;
+        let mut host = Host { name: name.to_owned(), course, ..Host::default() };
         host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
+        host.habits.boot = said(&arguments.boots, name).copied();
         host.habits.labels = said(&arguments.labels, name).copied();
         host.assumed = said(&arguments.assumed, name).copied();
         Ok(host)
     };
     Ok(Hosts::of(names.into_iter().map(host).collect::<anyhow::Result<_>>()?))
+}
+
+/// Did somebody say whose all lines of it are?
+fn is_named(arguments: &Timeline, input: &Input) -> bool {
+    arguments.hosts.iter().any(|(_, path)| input.path.starts_with(path))
 }
 
 /// What is said of this host; else what is said of all.
@@ -195,8 +213,7 @@ fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
 fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log<Box<dyn Read>>> {
     let number = hosts.all().iter().position(|host| host.name == input.host);
     let number = number.context("each file has a host")?;
-    let is_named = arguments.hosts.iter().any(|(_, path)| input.path.starts_with(path));
-    let whose = if is_named { Whose::Only(number) } else { Whose::Mostly(number) };
+    let whose = if is_named(arguments, input) { Whose::Only(number) } else { Whose::Mostly(number) };
     let found = hints(input).with_context(|| format!("cannot read {}", input.path.display()))?;
     let hints = Hints { year: arguments.year.or(found.year), ..found };
     Ok(Log::of(inputs::open(&input.path)?, whose, hints))
@@ -268,7 +285,7 @@ impl Tally {
         let Some(when) = told.when else { return };
         if let Some(doubt) = when.shown.doubt {
             *self.doubts.entry((told.host, doubt)).or_default() += 1;
-        } else if when.truth.is_none() {
+        } else if !told.interval().is_bounded() {
             *self.without_evidence.entry(told.host).or_default() += 1;
         }
     }
@@ -302,7 +319,10 @@ fn advice(doubt: Doubt) -> (&'static str, &'static str) {
             "have labels that are TAI or the clock and ten seconds",
             "say --labels HOST=tai or HOST=clock+10",
         ),
-        Doubt::Boot => ("have only the time since a boot", "journalctl -o json has more"),
+        Doubt::Boot => (
+            "have only the time since a boot",
+            "journalctl -o export has more, or say --boot HOST=ID beside the journal of that boot",
+        ),
         Doubt::SummerTime => {
             ("are of an hour that clocks showed twice, or never", "stamps in UTC have no such hour")
         }

@@ -19,7 +19,7 @@ use anyhow::Context;
 use truechimer_core::discipline::model::Model;
 use truechimer_model::page::SLEEP_MIN;
 use truechimer_time::{Civil, Rate, Span, Time};
-use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Rates, Stretch};
+use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Rates, Triples};
 use truechimer_timeline::evidence::chrony::Tracking;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
@@ -36,11 +36,11 @@ const READING_WIDTH: Span = Span::from_micros(20);
 /// What is computed of rates is rounded to this, outwards.
 const ROUNDING: f64 = 1e-12;
 
-/// The course of a host's clock, by the strongest evidence among its files.
+/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells.
 ///
 /// # Errors
 /// A file cannot be read, with its name.
-pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
+pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
     let of_kind = |kind| inputs.iter().filter(move |input| input.kind == kind);
     let mut histories: Vec<_> = of_kind(Kind::History).collect();
     // The oldest has the highest number; the newest has none.
@@ -60,8 +60,8 @@ pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
         }
     }
     let (course, contradictions) = match history.entries.is_empty() {
-        false => course(&history.entries),
-        true => tracking.course(),
+        false => course(&history.entries, triples),
+        true => tracking.course(triples),
     };
     for Contradiction { before, after } in contradictions {
         let [before, after] =
@@ -78,19 +78,22 @@ fn number(path: &Path) -> u32 {
     path.extension().and_then(|end| end.to_str()).and_then(|end| end.parse().ok()).unwrap_or(0)
 }
 
-/// The course of a clock, from the lines of its history, the oldest first; and where the history contradicts itself.
-pub fn course(entries: &[Entry]) -> (Course, Vec<Contradiction>) {
+/// The course of a clock, from the lines of its history, the oldest first, and what its journal tells; and where that contradicts
+/// itself.
+pub fn course(entries: &[Entry], triples: Triples) -> (Course, Vec<Contradiction>) {
     let mut making = Making::default();
     for entry in entries {
         making.take_in(entry);
     }
     making.end_stretch();
-    (Course::of(making.stretches), making.contradictions)
+    let (course, mut contradictions) = Course::laid(making.pieces, triples);
+    contradictions.extend(making.contradictions);
+    (course, contradictions)
 }
 
 #[derive(Default)]
 struct Making {
-    stretches: Vec<Stretch>,
+    pieces: Vec<Vec<Knot>>,
     contradictions: Vec<Contradiction>,
     knots: Vec<Knot>,
     /// The clocks at the last line.
@@ -172,11 +175,7 @@ impl Making {
     }
 
     fn end_stretch(&mut self) {
-        let knots = std::mem::take(&mut self.knots);
-        match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(stretch),
-            Err(contradiction) => self.contradictions.push(contradiction),
-        }
+        self.pieces.push(std::mem::take(&mut self.knots));
     }
 }
 
@@ -224,7 +223,7 @@ mod tests {
             entry(10, What::Runs(Rate::ZERO)),
             entry(600, known(600)),
         ];
-        let (course, contradictions) = course(&entries);
+        let (course, contradictions) = course(&entries, Triples::default());
         assert_eq!(contradictions, []);
         assert_eq!(course.stretches().len(), 1);
         // 500 µs by the model, a tenth of that beside the way, and what two readings cost.
@@ -249,7 +248,7 @@ mod tests {
             set(101, What::Runs(Rate::ZERO)),
             set(400, known(400)),
         ];
-        let (course, _) = course(&entries);
+        let (course, _) = course(&entries, Triples::default());
         assert_eq!(course.stretches().len(), 2);
         let minute = Span::from_secs(60);
         assert!(bound(&course, 300, minute).is_some_and(|bound| bound < 1000));
@@ -265,7 +264,7 @@ mod tests {
             entry(10, known(10)),
             entry(20, known(20)),
         ];
-        let (course, _) = course(&entries);
+        let (course, _) = course(&entries, Triples::default());
         assert_eq!(course.stretches().len(), 2);
     }
 }

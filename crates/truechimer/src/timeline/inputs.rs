@@ -49,10 +49,22 @@ pub struct Input {
 pub enum Kind {
     /// Lines of a log.
     Log,
+    /// A log of which each entry tells what the monotonic clock showed, and in which boot.
+    Journal,
     /// What our daemon knew of the clock.
     History,
     /// What chronyd knew of it.
     Tracking,
+}
+
+impl Kind {
+    /// Is it told, line by line?
+    pub fn is_log(self) -> bool {
+        match self {
+            Self::Log | Self::Journal => true,
+            Self::History | Self::Tracking => false,
+        }
+    }
 }
 
 /// All files that are meant, in the order in which they were named; below a folder by their paths.
@@ -117,6 +129,8 @@ fn kind(head: &[u8]) -> Kind {
         Kind::History
     } else if has("Date (UTC) Time     IP Address   St   Freq ppm") {
         Kind::Tracking
+    } else if has("__MONOTONIC_TIMESTAMP") && has("_BOOT_ID") {
+        Kind::Journal
     } else {
         Kind::Log
     }
