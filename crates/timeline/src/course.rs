@@ -184,12 +184,22 @@ impl Stretch {
         })
     }
 
+    /// When the clock showed a reading, by these knots.
+    pub(crate) fn truth_of(&self, reading: Time<Local>) -> Option<Interval> {
+        self.truth(reading).map(|(interval, _)| interval)
+    }
+
     fn ends(&self) -> Option<[&Knot; 2]> {
         Some([self.knots.first()?, self.knots.last()?])
     }
 }
 
 impl Knot {
+    /// Can the clock have run on from here to there?
+    pub(crate) fn leads_to(&self, later: &Self) -> bool {
+        self.reading <= later.reading && self.forwards(later.reading).meet(&later.truth).is_some()
+    }
+
     /// When the clock will show a later reading.
     fn forwards(&self, reading: Time<Local>) -> Interval {
         let gone = reading - self.reading;

@@ -301,7 +301,9 @@ impl Tally {
         }
         for (host, count) in &self.without_evidence {
             let name = &hosts.host(*host).name;
-            let help = format!("its history or chronyd's tracking.log tells, or --assume {name}=1s");
+            let help = format!(
+                "its history, chronyd's tracking.log or ntpd's rawstats tells, or --assume {name}=1s"
+            );
             let _ = writeln!(
                 stderr,
                 "truechimer: {name}: {count} lines by a clock of which nothing is known; {help}"

@@ -21,6 +21,7 @@ use truechimer_model::page::SLEEP_MIN;
 use truechimer_time::{Civil, Rate, Span, Time};
 use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Rates, Triples};
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::ntpd::Rawstats;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
 
@@ -50,28 +51,50 @@ pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
         let file = BufReader::new(inputs::open(&input.path)?);
         history.take_in(file).with_context(|| format!("cannot read {}", input.path.display()))?;
     }
-    let mut logs: Vec<_> = of_kind(Kind::Tracking).collect();
-    logs.sort_by_key(|input| input.written);
     let mut tracking = Tracking::default();
-    for input in logs {
-        let mut lines = Lines::of(inputs::open(&input.path)?);
-        while lines.advance().with_context(|| format!("cannot read {}", input.path.display()))? {
-            tracking.take_in(lines.line().bytes);
-        }
+    let tracked = each_line(inputs, Kind::Tracking, |line| tracking.take_in(line))?;
+    let mut rawstats = Rawstats::default();
+    if history.entries.is_empty() && !tracked {
+        each_line(inputs, Kind::Rawstats, |line| rawstats.take_in(line))?;
     }
-    let (course, contradictions) = match history.entries.is_empty() {
-        false => course(&history.entries, triples),
-        true => tracking.course(triples),
+    let left_out = rawstats.left_out();
+    if left_out > 0 {
+        eprintln!(
+            "truechimer: {}: {left_out} exchanges in rawstats are too many, and left out",
+            host(inputs)
+        );
+    }
+    let (course, contradictions) = match (history.entries.is_empty(), rawstats.is_empty()) {
+        (false, _) => course(&history.entries, triples),
+        (true, false) => rawstats.course(triples),
+        (true, true) => tracking.course(triples),
     };
     for Contradiction { before, after } in contradictions {
         let [before, after] =
             [before, after].map(|reading| Civil::of(Time::from_epoch(reading.since_epoch())));
-        let host = inputs.first().map_or("", |input| &input.host);
+        let host = host(inputs);
         eprintln!(
             "truechimer: {host}: what is known of its clock at {before} and at {after} cannot both be true; it was set between, or the evidence is false: the time around is not told"
         );
     }
     Ok(course)
+}
+
+fn host<'a>(inputs: &[&'a Input]) -> &'a str {
+    inputs.first().map_or("", |input| &input.host)
+}
+
+/// All lines of the files of a kind, those first that were written first. Were there any files?
+fn each_line(inputs: &[&Input], kind: Kind, mut take_in: impl FnMut(&[u8])) -> anyhow::Result<bool> {
+    let mut logs: Vec<_> = inputs.iter().filter(|input| input.kind == kind).collect();
+    logs.sort_by_key(|input| input.written);
+    for input in &logs {
+        let mut lines = Lines::of(inputs::open(&input.path)?);
+        while lines.advance().with_context(|| format!("cannot read {}", input.path.display()))? {
+            take_in(lines.line().bytes);
+        }
+    }
+    Ok(!logs.is_empty())
 }
 
 fn number(path: &Path) -> u32 {
