@@ -13,6 +13,7 @@ pub mod evidence;
 pub mod interval;
 pub mod journal;
 pub mod lines;
+pub mod packets;
 pub mod records;
 pub mod render;
 mod scan;

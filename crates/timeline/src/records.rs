@@ -5,6 +5,7 @@ use std::io::{self, Chain, Cursor, Read};
 use crate::dialect::{Found, Linguist};
 use crate::journal::{self, Entries};
 use crate::lines::{Line, Lines};
+use crate::packets::{self, Packets};
 
 /// A stream, after its first bytes were looked at.
 type Seen<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -23,6 +24,8 @@ enum Kind<R> {
     Text(Lines<Seen<R>>, Linguist),
     /// Entries of the journal.
     Journal(Box<Entries<Seen<R>>>),
+    /// Packets.
+    Packets(Box<Packets<Seen<R>>>),
     /// The first bytes could not be read.
     Failed,
 }
@@ -41,6 +44,7 @@ impl<R: Read> Records<R> {
         match &mut self.kind {
             Kind::Text(lines, _) => lines.advance(),
             Kind::Journal(entries) => entries.advance(),
+            Kind::Packets(packets) => packets.advance(),
             Kind::Failed => Ok(false),
             Kind::Unseen(_) => {
                 self.look()?;
@@ -54,6 +58,7 @@ impl<R: Read> Records<R> {
         match &self.kind {
             Kind::Text(lines, _) => lines.line(),
             Kind::Journal(entries) => entries.line(),
+            Kind::Packets(packets) => packets.line(),
             Kind::Unseen(_) | Kind::Failed => Line { bytes: b"", cut: 0 },
         }
     }
@@ -63,6 +68,7 @@ impl<R: Read> Records<R> {
         match &mut self.kind {
             Kind::Text(lines, linguist) => linguist.read(lines.line().bytes),
             Kind::Journal(entries) => entries.found(),
+            Kind::Packets(packets) => packets.found(),
             Kind::Unseen(_) | Kind::Failed => None,
         }
     }
@@ -72,11 +78,12 @@ impl<R: Read> Records<R> {
         let Kind::Unseen(mut input) = std::mem::replace(&mut self.kind, Kind::Failed) else { return Ok(()) };
         let mut head = Vec::with_capacity(journal::HEAD);
         input.by_ref().take(journal::HEAD as u64).read_to_end(&mut head)?;
-        let is_journal = journal::is_head(&head);
+        let is = (journal::is_head(&head), packets::is_head(&head));
         let seen = Cursor::new(head).chain(input);
-        self.kind = match is_journal {
-            true => Kind::Journal(Box::new(Entries::of(seen))),
-            false => Kind::Text(Lines::of(seen), Linguist::default()),
+        self.kind = match is {
+            (true, _) => Kind::Journal(Box::new(Entries::of(seen))),
+            (false, true) => Kind::Packets(Box::new(Packets::of(seen))),
+            (false, false) => Kind::Text(Lines::of(seen), Linguist::default()),
         };
         Ok(())
     }

@@ -104,7 +104,7 @@ fn who_is_not_known_to_be_right_is_no_evidence() {
         good.replace("4004426", "0000000"),
         String::new(),
     ] {
-        assert_eq!(course(&[none.clone()]), Course::default(), "{none}");
+        assert_eq!(course(std::slice::from_ref(&none)), Course::default(), "{none}");
     }
     for other in
         ["", "61367 45851.330 10.9.0.11 b014 0.000011856 0.000054669 7.937500060 0.000000000", "2026-11-23 x"]
