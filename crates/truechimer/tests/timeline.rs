@@ -187,3 +187,39 @@ fn bad_input_160_a_step_that_the_journal_saw_parts_what_is_known() {
     let wrong = timeline(folder.path(), &["--boot", "web=12", "web"]);
     assert_eq!(wrong.status.code(), Some(100));
 }
+
+#[test]
+fn packets_and_the_exchanges_of_ntpd_are_read() {
+    let folder = fleet();
+    let packet = b"\x01\x01\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02\x08\x00\x45\x00\x00\x21\x00\x00\x40\x00\x40\x11\x00\x00\xc0\x00\x02\x01\
+                   \xc6\x33\x64\x07\x00\x35\x0b\xb8\x00\x0d\x00\x00hello";
+    let numbers =
+        |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let length = packet.len() as u32;
+    let head = numbers(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1, 1_795_437_851, 900_000, length, length]);
+    let capture = [&head[..], packet].concat();
+    fs::create_dir(folder.path().join("ntp")).expect("made");
+    fs::write(folder.path().join("ntp/eth0.pcap"), &capture).expect("written");
+    let exchange = |second: u32| {
+        let at = 4_004_426_651 + second;
+        format!(
+            "61367 {}.330 203.0.113.15 192.0.2.1 {at}.330515622 {at}.330554812 {at}.330646303 {at}.330661782 0 4 4 2 6 -24 0.000732 0.000015 198.51.100.7 0 0 0\n",
+            45_851 + second
+        )
+    };
+    fs::write(folder.path().join("ntp/rawstats"), exchange(0) + &exchange(1)).expect("written");
+    let told = timeline(folder.path(), &["--form", "json", "ntp"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let row: serde_json::Value = serde_json::from_slice(&told.stdout).expect("one line");
+    assert_eq!(row["line"], "47 bytes 192.0.2.1:53 > 198.51.100.7:3000 UDP");
+    assert_eq!(row["evidence"], "ntpd");
+    assert!(row["bound"].as_f64().is_some_and(|bound| bound < 0.002), "{row}");
+    fs::write(folder.path().join("ntp/eth0.pcap"), &capture[..capture.len() - 1]).expect("written");
+    let torn = timeline(folder.path(), &["ntp"]);
+    assert_eq!(torn.status.code(), Some(111));
+    assert!(
+        text(&torn.stderr).contains("the capture ends in the midst of a packet"),
+        "{}",
+        text(&torn.stderr)
+    );
+}
