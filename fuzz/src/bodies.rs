@@ -34,6 +34,7 @@ mod monitor;
 mod node;
 mod nts;
 mod survey;
+mod timeline;
 
 pub use desk::desk;
 pub use key_server::key_server;
@@ -41,6 +42,7 @@ pub use monitor::monitor;
 pub use node::node;
 pub use nts::{cookie, key_exchange, protected, sealed};
 pub use survey::survey;
+pub use timeline::timeline;
 
 /// 2026-11-01, about: where the pivot and the server's clock stand.
 const NOW: Time<Utc> = Time::from_epoch(Span::from_secs(1_793_491_200));

@@ -19,11 +19,19 @@
 //! **Assumed:** between two stretches the clock was set once; it ran on from the one until then, and towards the other from then on. A
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
+mod boots;
+mod laid;
 mod narrow;
 pub(crate) mod turns;
 
+use std::collections::BTreeMap;
+
 use truechimer_time::{Local, Rate, Span, Time};
 
+pub use boots::Triples;
+pub use laid::Piece;
+
+use crate::dialect::BootId;
 use crate::interval::Interval;
 use crate::shown::Shown;
 
@@ -112,6 +120,8 @@ pub struct Stretch {
     may_be_set: bool,
     /// All readings that the clock can have shown then are after the first knot, and before the last one.
     closed: [bool; 2],
+    /// Of which run of the journal.
+    run: Option<boots::RunId>,
 }
 
 /// What a host's clock was worth.
@@ -125,6 +135,10 @@ pub struct Course {
     comes_from_before: bool,
     /// Nothing else is known than that it was not set.
     is_bare: bool,
+    /// What the journal tells of each boot, in the order of its monotonic clock.
+    boots: BTreeMap<BootId, Vec<boots::Run>>,
+    /// What its clock can have shown in runs of which nothing is known, in order; no two of them touch.
+    unknown: Vec<[Time<Local>; 2]>,
 }
 
 /// The truth of a reading, and where it comes from.
@@ -180,11 +194,6 @@ impl Stretch {
         Self { closed: [before, after], ..self }
     }
 
-    /// The same, known to be in a boot.
-    pub fn in_boot(self, boot: &str) -> Self {
-        Self { boot: Some(boot.to_owned()), ..self }
-    }
-
     /// Is nothing certain of it but what was held all the way?
     pub(crate) fn is_held(&self) -> bool {
         self.is_held
@@ -217,12 +226,22 @@ impl Stretch {
         })
     }
 
+    /// When the clock showed a reading, by these knots.
+    pub(crate) fn truth_of(&self, reading: Time<Local>) -> Option<Interval> {
+        self.truth(reading).map(|(interval, _)| interval)
+    }
+
     fn ends(&self) -> Option<[&Knot; 2]> {
         Some([self.knots.first()?, self.knots.last()?])
     }
 }
 
 impl Knot {
+    /// Can the clock have run on from here to there?
+    pub(crate) fn leads_to(&self, later: &Self) -> bool {
+        self.reading <= later.reading && self.forwards(later.reading).meet(&later.truth).is_some()
+    }
+
     /// When the clock will show a later reading.
     fn forwards(&self, reading: Time<Local>) -> Interval {
         let gone = reading - self.reading;
@@ -292,7 +311,7 @@ impl Course {
 
     /// When the clock showed what it showed, as far as anything is known of it: all that it can have meant.
     pub fn truth(&self, shown: &Shown) -> Option<Truth> {
-        if !shown.is_known() {
+        if !shown.is_known() || self.may_be_of_an_unknown_run(shown) {
             return None;
         }
         let meant = (0..self.stretches.len()).filter_map(|at| self.meant(at, shown));
@@ -303,16 +322,38 @@ impl Course {
         })
     }
 
-    /// When it was, if the clock was in this stretch.
+    /// When it was, if the clock was in this stretch. A run of the journal reaches as far as the journal tells. Before the first stretch and
+    /// after the last one half is known: the clock may have been set then.
     fn meant(&self, at: usize, shown: &Shown) -> Option<Truth> {
         let stretch = &self.stretches[at];
         let [first, last] = stretch.ends()?;
-        let is_before = at == 0 && shown.from < first.reading && !self.comes_from_before;
-        let is_after = at + 1 == self.stretches.len() && last.reading < shown.to && !self.goes_on;
+        let is_last = at + 1 == self.stretches.len();
+        if let Some([from, to]) = self.reach_of(stretch) {
+            let is_after = to < shown.from && !(is_last && self.goes_on);
+            return (from <= shown.to && !is_after).then(|| self.by_stretch(at, shown))?;
+        }
+        let truth = self.by_stretch(at, shown)?;
+        let mut interval = truth.interval.meet(&self.reach(at))?;
+        if at == 0 && shown.from < first.reading && !self.comes_from_before {
+            interval.earliest = Interval::EVER.earliest;
+            interval.latest = interval.latest.max(first.truth.latest);
+        }
+        if is_last && last.reading < shown.to && !self.goes_on {
+            interval.earliest = interval.earliest.min(last.truth.earliest);
+            interval.latest = Interval::EVER.latest;
+        }
+        let stretch = truth.stretch.filter(|_| interval.is_bounded());
+        Some(Truth { interval, stretch, ..truth })
+    }
+
+    /// When it was by the knots of a stretch.
+    fn by_stretch(&self, at: usize, shown: &Shown) -> Option<Truth> {
+        let stretch = &self.stretches[at];
+        let [first, last] = stretch.ends()?;
         let [is_closed_before, is_closed_after] = stretch.closed;
         let from = if is_closed_before { shown.from.max(first.reading) } else { shown.from };
         let to = if is_closed_after { shown.to.min(last.reading) } else { shown.to };
-        if is_before || is_after || to < from {
+        if to < from {
             return None;
         }
         let (begin, evidence) = stretch.truth(from)?;
@@ -322,7 +363,6 @@ impl Course {
             best: begin.best + (end.best - begin.best) / 2,
             latest: end.latest,
         };
-        let interval = interval.meet(&self.reach(at))?;
         let is_whole = from == shown.from && to == shown.to;
         let stretch = Some(at).filter(|_| is_whole && !stretch.may_be_set);
         Some(Truth { interval, evidence: evidence.max(weaker), stretch })
@@ -431,14 +471,16 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_ends_nothing_is_known() {
+    fn beyond_the_ends_half_is_known() {
         let closed = course([&[knot(0.0, 0.0, 0.001)], &[knot(50.0, 40.0, 0.001)]]);
-        assert_eq!(closed.truth(&at(-1.0)), None);
-        assert_eq!(closed.truth(&at(51.0)), None);
-        let watched = closed.going_on();
+        let ends = |reading| closed.truth(&at(reading)).map(|truth| truth.interval);
+        let (before, after) = (ends(-1.0).expect("half"), ends(51.0).expect("half"));
+        assert_eq!((before.earliest, before.latest), (Interval::EVER.earliest, tai(0.001)));
+        assert_eq!((after.earliest, after.latest), (tai(39.999), Interval::EVER.latest));
+        let watched = closed.clone().going_on();
         let bound = watched.truth(&at(1050.0)).expect("it is known").interval.bound().as_seconds();
         assert!((bound - 1.001).abs() < 1e-9, "{bound}");
-        assert_eq!(watched.truth(&at(-1.0)), None);
+        assert!(watched.truth(&at(-1.0)).is_some_and(|truth| !truth.interval.is_bounded()));
         assert_eq!(Course::default().truth(&at(0.0)), None);
     }
 

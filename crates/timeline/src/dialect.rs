@@ -44,8 +44,8 @@ pub enum Dialect {
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// By which dialect.
-    pub dialect: Dialect,
+    /// By which dialect, if it is read from a line.
+    pub dialect: Option<Dialect>,
     /// When.
     pub stamp: Stamp,
     /// Where, if the line tells.
@@ -121,7 +121,7 @@ impl Dialect {
 
     /// A stamp alone.
     const fn found<'a>(self, stamp: Stamp) -> Found<'a> {
-        Found { dialect: self, stamp, host: None, boot: None, mono: None, claim: None }
+        Found { dialect: Some(self), stamp, host: None, boot: None, mono: None, claim: None }
     }
 }
 
@@ -136,7 +136,7 @@ impl Linguist {
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Option<Found<'a>> {
         let last = self.last.and_then(|dialect| dialect.read(line));
         let found = last.or_else(|| Dialect::ALL.into_iter().find_map(|dialect| dialect.read(line)))?;
-        self.last = Some(found.dialect);
+        self.last = found.dialect;
         Some(found)
     }
 }

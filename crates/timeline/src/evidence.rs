@@ -1,3 +1,4 @@
 //! What other programs wrote down of a clock, as a course of it.
 
 pub mod chrony;
+pub mod ntpd;

@@ -45,6 +45,11 @@ impl Interval {
         -FAR < self.earliest.since_epoch() && self.latest.since_epoch() < FAR
     }
 
+    /// Is anything known on one side at least?
+    pub fn is_half_known(&self) -> bool {
+        -FAR < self.earliest.since_epoch() || self.latest.since_epoch() < FAR
+    }
+
     /// The most likely moment is at most so wrong.
     pub fn bound(&self) -> Span {
         (self.latest - self.best).max(self.best - self.earliest)

@@ -72,6 +72,29 @@ impl<R: Read> Lines<R> {
         Line { bytes: &self.buffer[self.line.clone()], cut: self.cut }
     }
 
+    /// Hands the next bytes out, whatever they are, in as many pieces as they come; no line is at hand afterwards. How many there
+    /// were: fewer only at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`Lines::advance`].
+    pub(crate) fn pass(&mut self, count: u64, mut piece: impl FnMut(&[u8])) -> io::Result<u64> {
+        (self.line, self.cut) = (0..0, 0);
+        let mut passed = 0;
+        while passed < count {
+            if self.start == self.end {
+                if self.is_over {
+                    break;
+                }
+                self.read_on()?;
+            }
+            let here = (self.end - self.start).min(usize::try_from(count - passed).unwrap_or(usize::MAX));
+            piece(&self.buffer[self.start..self.start + here]);
+            self.start += here;
+            passed += here as u64;
+        }
+        Ok(passed)
+    }
+
     /// So many bytes are a line, and so many end it.
     fn found(&mut self, length: usize, end: usize) {
         let from = self.start;

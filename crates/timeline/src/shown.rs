@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use truechimer_time::{LeapTable, Local, Span, Tai, Time};
 
+use crate::dialect::BootId;
 use crate::stamp::{Reading, Wall};
 
 /// No place is further ahead of UTC (Kiribati).
@@ -73,6 +74,8 @@ pub struct Habits {
     pub zone: Option<TimeZone>,
     /// Its labels.
     pub labels: Option<Labels>,
+    /// Of which boot stamps are that tell only the time since one.
+    pub boot: Option<BootId>,
 }
 
 impl Habits {
@@ -245,7 +248,7 @@ mod tests {
     }
 
     fn in_zone(name: &str) -> Habits {
-        Habits { zone: Some(TimeZone::get(name).expect("a zone of this machine")), labels: None }
+        Habits { zone: Some(TimeZone::get(name).expect("a zone of this machine")), ..Habits::default() }
     }
 
     fn local(text: &str) -> Time<Local> {
@@ -324,8 +327,9 @@ mod tests {
         assert_eq!(labels_of(ten, clock + Span::from_millis(3)), Some(Labels::ClockAndTen));
         assert_eq!(labels_of(tai, clock + Span::from_millis(3)), Some(Labels::Tai));
         assert_eq!(labels_of(tai, clock + Span::from_secs(3600)), None);
-        let shown =
-            |labels| Habits { zone: None, labels }.shown(Reading::Label(tai), Span::ZERO, Hints::default());
+        let shown = |labels| {
+            Habits { labels, ..Habits::default() }.shown(Reading::Label(tai), Span::ZERO, Hints::default())
+        };
         assert_eq!(shown(Some(Labels::Tai)), Shown { from: clock, to: clock, doubt: None });
         let doubtful = shown(None);
         assert_eq!((doubtful.to - doubtful.from, doubtful.doubt), (Span::from_secs(27), Some(Doubt::Label)));

@@ -9,12 +9,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io::{self, Read};
 
-use truechimer_time::{LeapTable, Local, Span, Tai, Time};
+use truechimer_time::{LeapTable, Local, Mono, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{Claim, Dialect, Found, Linguist};
+use crate::dialect::{BootId, Claim, Dialect, Found};
 use crate::interval::{Interval, Order};
-use crate::lines::{Line, Lines};
+use crate::lines::Line;
+use crate::records::Records;
 use crate::shown::{Doubt, Habits, Hints, Shown, Years};
 use crate::stamp::{Reading, Stamp};
 
@@ -177,16 +178,34 @@ impl Host {
         let shown = self.habits.shown(reading, resolution, hints);
         let claimed = claimed(&shown, found.claim);
         // A label with a bound is true time as the host knew it when it wrote, and no reading of the clock that it steers.
-        let is_true = found.dialect == Dialect::Label;
+        let is_true = found.dialect == Some(Dialect::Label);
         // Who has left something better is not taken at its word where that ends: it may be known to be false elsewhere.
         let is_all = self.course.stretches().is_empty() || self.course.is_bare();
         let said = || claimed.filter(|_| is_all).or_else(|| self.believed(&shown));
-        let truth = match claimed.filter(|_| is_true).or_else(|| self.course.truth(&shown)) {
+        let (shown, known) = match (reading, found.boot, found.mono) {
+            (Reading::SinceBoot(since), boot, _) => self.since_boot(boot, since, found.stamp, shown),
+            (_, Some(boot), Some(mono)) => (shown, self.course.truth_under(boot, mono, &shown)),
+            (_, _, _) => (shown, self.course.truth(&shown)),
+        };
+        let truth = match claimed.filter(|_| is_true).or(known) {
             Some(truth) if self.course.is_bare() => Some(said().map_or(truth, |said| both(truth, said))),
             Some(truth) => Some(truth),
             None => said(),
         };
         When { stamp: found.stamp, shown, truth }
+    }
+
+    /// When a line was written that tells only the time since a boot; the doubt is gone where that boot is known.
+    fn since_boot(
+        &self,
+        boot: Option<BootId>,
+        since: Time<Mono>,
+        stamp: Stamp,
+        shown: Shown,
+    ) -> (Shown, Option<Truth>) {
+        let boot = boot.or(self.habits.boot);
+        let truth = boot.and_then(|boot| self.course.since_boot(boot, since, stamp.resolution));
+        (Shown { doubt: shown.doubt.filter(|_| truth.is_none()), ..shown }, truth)
     }
 
     fn believed(&self, shown: &Shown) -> Option<Truth> {
@@ -225,8 +244,7 @@ pub enum Whose {
 
 /// A log that is read.
 pub struct Log<R> {
-    lines: Lines<R>,
-    linguist: Linguist,
+    records: Records<R>,
     whose: Whose,
     hints: Hints,
     years: Option<Years>,
@@ -251,8 +269,7 @@ impl<R: Read> Log<R> {
     /// A log. The year of the hints is that of its first stamp.
     pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
         let years = hints.year.map(Years::from);
-        let (lines, linguist) = (Lines::of(input), Linguist::default());
-        Self { lines, linguist, whose, hints, years, known: BTreeMap::new(), read: 0, next: None }
+        Self { records: Records::of(input), whose, hints, years, known: BTreeMap::new(), read: 0, next: None }
     }
 
     /// The same log with more known of single lines, which are counted from 1.
@@ -262,14 +279,16 @@ impl<R: Read> Log<R> {
     }
 
     fn advance(&mut self, hosts: &mut Hosts) -> io::Result<()> {
-        if !self.lines.advance()? {
+        if !self.records.advance()? {
             self.next = None;
             return Ok(());
         }
         self.read += 1;
-        let found = self.linguist.read(self.lines.line().bytes);
+        let found = self.records.found();
+        let above = self.next.map(|next| next.host).filter(|_| found.is_none());
         let (own, host) = match (self.whose, found.and_then(|found| found.host)) {
-            (Whose::Only(own), _) | (Whose::Mostly(own), None) => (own, own),
+            (Whose::Only(own), _) => (own, own),
+            (Whose::Mostly(own), None) => (own, above.unwrap_or(own)),
             (Whose::Mostly(own), Some(name)) => (own, hosts.named(name)),
         };
         let when = found.map(|found| {
@@ -333,7 +352,7 @@ pub fn tell<R: Read>(
             && (here, number) <= limit
         {
             let Next { host, when, .. } = next;
-            let told = Told { log: number, host, line: log.lines.line(), when };
+            let told = Told { log: number, host, line: log.records.line(), when };
             listener(hosts, &told).map_err(StoryError::Listener)?;
             log.advance(hosts).map_err(|error| LogError { log: number, error })?;
             here = log.next.map_or(here, |next| place(&next, here));

@@ -5,4 +5,5 @@
 pub mod cause;
 pub mod evidence;
 pub mod inputs;
+pub mod journal;
 pub mod question;

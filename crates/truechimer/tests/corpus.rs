@@ -112,3 +112,8 @@ fn questions_of_chronyc() {
 fn answers_to_a_survey() {
     replay("survey", bodies::survey);
 }
+
+#[test]
+fn logs_of_anybody() {
+    replay("timeline", bodies::timeline);
+}

@@ -197,7 +197,7 @@ fn a_history_is_exported_as_a_table() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     let first = table.lines().nth(1).expect("a row");
-    assert!(first.starts_with("db,0b9a-f2,1795421010000000000,1795421100000000000,1000000,"), "{table}");
+    assert!(first.starts_with("db,0b9a-f2,1795421000000000000,1795421010000000000,1000000,"), "{table}");
     assert!(first.ends_with(",history"), "{table}");
     fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
     assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
@@ -322,4 +322,92 @@ fn the_page_orders_lines_of_one_clock_and_no_others_within_their_bounds() {
     assert!(two_clocks.starts_with("Nobody can tell whether it was before or after db"), "{two_clocks}");
     let far = compared(3, 2).expect("there was a browser");
     assert!(far.starts_with("Surely after web") && far.contains(" by 94"), "{far}");
+}
+
+#[test]
+fn the_journal_is_told_entry_by_entry() {
+    let folder = fleet();
+    let entry = |micros: u64, rest: &str| {
+        format!(
+            "__CURSOR=s=1\n__REALTIME_TIMESTAMP={}\n_HOSTNAME=web\n_COMM=sshd\n_PID=7\n{rest}\n",
+            1_795_420_830_000_000 + micros
+        )
+    };
+    let message = ["MESSAGE\n\u{b}\0\0\0\0\0\0\0first\nsecon\n", "MESSAGE=third\n"];
+    let export = [entry(200_000, message[0]), entry(300_000, message[1])].concat();
+    fs::write(folder.path().join("journal"), export).expect("written");
+    let told = timeline(folder.path(), &["web/chrony", "journal", "--host", "web=web/chrony/tracking.log"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let told = text(&told.stdout);
+    let words: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(words, ["first", "secon", "third"], "{told}");
+    assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 560"), "{told}");
+}
+
+/// An entry as `journalctl -o export` writes it, so many seconds after the boot, when the clock showed so many more than at 08:00:00.
+fn journaled(since_boot: u64, seconds: u64, message: &str) -> String {
+    format!(
+        "__CURSOR=s=1\n__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={}\n_BOOT_ID=0123456789abcdef0123456789abcdef\n\
+         _HOSTNAME=web\nMESSAGE={message}\n\n",
+        (1_795_420_800 + seconds) * 1_000_000,
+        since_boot * 1_000_000
+    )
+}
+
+#[test]
+fn bad_input_160_what_a_clock_showed_before_it_was_set_is_not_known() {
+    let folder = fleet();
+    // Chronyd's log knows the clock from 07:59:00 to 08:01:08. The clock was set forward by an hour before, and back again.
+    let journal = [(40, 3600, "wrong"), (50, 10, "right"), (60, 20, "still"), (70, 30, "right")]
+        .map(|(since, seconds, message)| journaled(since, seconds, message));
+    fs::write(folder.path().join("web/journal"), journal.concat()).expect("written");
+    let told = timeline(folder.path(), &["--form", "json", "web"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let rows: Vec<serde_json::Value> =
+        text(&told.stdout).lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let of = |message: &str| {
+        rows.iter()
+            .find(|row| row["line"].as_str().is_some_and(|line| line.ends_with(message)))
+            .expect("it is told")
+    };
+    assert_eq!(of("wrong")["bound"], serde_json::Value::Null, "{rows:?}");
+    assert!(of("still")["bound"].as_f64().is_some_and(|bound| bound < 0.06), "{rows:?}");
+    let wrong = timeline(folder.path(), &["--boot", "web=12", "web"]);
+    assert_eq!(wrong.status.code(), Some(100));
+}
+
+#[test]
+fn packets_and_the_exchanges_of_ntpd_are_read() {
+    let folder = fleet();
+    let packet = b"\x01\x01\x01\x01\x01\x01\x02\x02\x02\x02\x02\x02\x08\x00\x45\x00\x00\x21\x00\x00\x40\x00\x40\x11\x00\x00\xc0\x00\x02\x01\
+                   \xc6\x33\x64\x07\x00\x35\x0b\xb8\x00\x0d\x00\x00hello";
+    let numbers =
+        |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let length = packet.len() as u32;
+    let head = numbers(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1, 1_795_437_851, 900_000, length, length]);
+    let capture = [&head[..], packet].concat();
+    fs::create_dir(folder.path().join("ntp")).expect("made");
+    fs::write(folder.path().join("ntp/eth0.pcap"), &capture).expect("written");
+    let exchange = |second: u32| {
+        let at = 4_004_426_651 + second;
+        format!(
+            "61367 {}.330 203.0.113.15 192.0.2.1 {at}.330515622 {at}.330554812 {at}.330646303 {at}.330661782 0 4 4 2 6 -24 0.000732 0.000015 198.51.100.7 0 0 0\n",
+            45_851 + second
+        )
+    };
+    fs::write(folder.path().join("ntp/rawstats"), exchange(0) + &exchange(1)).expect("written");
+    let told = timeline(folder.path(), &["--form", "json", "ntp"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    let row: serde_json::Value = serde_json::from_slice(&told.stdout).expect("one line");
+    assert_eq!(row["line"], "47 bytes 192.0.2.1:53 > 198.51.100.7:3000 UDP");
+    assert_eq!(row["evidence"], "ntpd");
+    assert!(row["bound"].as_f64().is_some_and(|bound| bound < 0.002), "{row}");
+    fs::write(folder.path().join("ntp/eth0.pcap"), &capture[..capture.len() - 1]).expect("written");
+    let torn = timeline(folder.path(), &["ntp"]);
+    assert_eq!(torn.status.code(), Some(111));
+    assert!(
+        text(&torn.stderr).contains("the capture ends in the midst of a packet"),
+        "{}",
+        text(&torn.stderr)
+    );
 }

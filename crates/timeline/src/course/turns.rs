@@ -17,6 +17,11 @@ impl Course {
         for at in 0..self.stretches.len() {
             edges.extend(self.ends(at).into_iter().flatten());
         }
+        // Where nothing was measured before, or is later, only half is known.
+        let ends = self.stretches.iter().filter_map(Stretch::ends);
+        edges.extend(ends.flat_map(|[first, last]| [after(first.reading), next(last.reading)]));
+        // What a run of which nothing is known can have shown is known neither before nor after.
+        edges.extend(self.unknown.iter().flat_map(|[from, to]| [nanosecond(*from), after(*to)]));
         edges.sort_unstable();
         edges.dedup();
         edges
@@ -46,6 +51,9 @@ impl Course {
     /// No reading before the first or after the second can be meant of this stretch.
     fn far_ends(&self, at: usize) -> [Time<Local>; 2] {
         let Some([first, last]) = self.stretches[at].ends() else { return [Time::from_epoch(Span::ZERO); 2] };
+        if let Some([from, to]) = self.reach_of(&self.stretches[at]) {
+            return [nanosecond(from) - Span::from_nanos(1), after(to) + Span::from_nanos(1)];
+        }
         let reach = self.reach(at);
         let longer = |span: Span| span.max(Span::ZERO) + span.max(Span::ZERO) / 100 + MARGIN;
         let [is_closed_before, is_closed_after] = self.stretches[at].closed;
@@ -155,6 +163,11 @@ pub(crate) fn first_where(
 pub(crate) fn nanosecond(reading: Time<Local>) -> Time<Local> {
     const NANOSECOND: i128 = 1_000_000_000;
     Time::from_epoch(Span::from_attos(reading.since_epoch().as_attos().div_euclid(NANOSECOND) * NANOSECOND))
+}
+
+/// The first whole nanosecond after a reading.
+fn next(reading: Time<Local>) -> Time<Local> {
+    nanosecond(reading) + Span::from_nanos(1)
 }
 
 /// The whole nanosecond at or after a reading.

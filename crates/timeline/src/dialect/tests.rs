@@ -12,13 +12,17 @@ fn read(line: &str) -> Found<'_> {
 fn clock(line: &str) -> (Dialect, String, Span) {
     let Found { dialect, stamp, .. } = read(line);
     let Reading::Clock(time) = stamp.reading else { panic!("{line}: {stamp:?}") };
-    (dialect, Civil::of(Time::from_epoch(time.since_epoch())).to_string(), stamp.resolution)
+    (
+        dialect.expect("it is a line"),
+        Civil::of(Time::from_epoch(time.since_epoch())).to_string(),
+        stamp.resolution,
+    )
 }
 
 fn wall(line: &str) -> (Dialect, Wall, Span) {
     let Found { dialect, stamp, .. } = read(line);
     let Reading::Wall(wall) = stamp.reading else { panic!("{line}: {stamp:?}") };
-    (dialect, wall, stamp.resolution)
+    (dialect.expect("it is a line"), wall, stamp.resolution)
 }
 
 fn host(line: &str) -> Option<&str> {
@@ -120,7 +124,7 @@ fn labels_and_boot_times_are_what_they_are() {
     let found = read("@4000000037c219bf2ef02e94 x");
     let label =
         Reading::Label(Time::from_epoch(Span::from_secs(935_467_455) + Span::from_nanos(787_492_500)));
-    assert_eq!((found.dialect, found.stamp.reading), (Dialect::Label, label));
+    assert_eq!((found.dialect, found.stamp.reading), (Some(Dialect::Label), label));
     let since = |line| match read(line).stamp.reading {
         Reading::SinceBoot(time) => time.since_epoch().to_string(),
         other => panic!("{other:?}"),
@@ -201,7 +205,7 @@ fn lines_that_only_look_like_it_have_no_stamp() {
 #[test]
 fn a_file_may_change_its_dialect() {
     let mut linguist = Linguist::default();
-    let mut dialect = |line: &[u8]| linguist.read(line).map(|found| found.dialect);
+    let mut dialect = |line: &[u8]| linguist.read(line).and_then(|found| found.dialect);
     assert_eq!(dialect(b"Nov 23 08:31:23 h x"), Some(Dialect::Bsd));
     assert_eq!(dialect(b"   and so on"), None);
     assert_eq!(dialect(b"2026-11-23T08:31:23Z x"), Some(Dialect::Plain));

@@ -344,7 +344,7 @@ mod tests {
         for (number, evidence) in EVIDENCE.into_iter().enumerate() {
             assert_eq!(evidence_number(evidence), number as i8);
             let word = evidence_word(evidence);
-            assert!(include_str!("page/list.js").contains(&format!("  {word}: '")), "{word}");
+            assert!(include_str!("page/list.js").contains(&format!("  {word}: ")), "{word}");
         }
         for (number, doubt) in DOUBTS.into_iter().enumerate() {
             assert_eq!(doubt_number(doubt), number as i8);

@@ -15,8 +15,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use truechimer_time::Span;
 
-use super::rows::quoted;
 use super::evidence_word;
+use super::rows::quoted;
 use crate::corrections::Correction;
 
 /// In which form a table is written.

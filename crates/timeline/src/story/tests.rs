@@ -1,5 +1,6 @@
 use super::*;
 use crate::course::{Knot, Rates, Stretch};
+use crate::dialect::Linguist;
 use jiff::tz::TimeZone;
 use truechimer_time::Civil;
 
@@ -19,7 +20,7 @@ fn host(name: &str, ahead: f64) -> Host {
         Knot { reading, truth, rates, held: None, aside: Span::ZERO, evidence: Evidence::History }
     };
     let stretch = Stretch::of(vec![knot("2026-11-01T00:00:00Z"), knot("2026-12-01T00:00:00Z")]);
-    let habits = Habits { zone: Some(TimeZone::UTC), labels: None };
+    let habits = Habits { zone: Some(TimeZone::UTC), ..Habits::default() };
     Host { name: name.into(), course: Course::of(stretch), habits, assumed: None }
 }
 
@@ -125,6 +126,13 @@ fn hosts_that_lines_tell_are_known_by_name() {
 }
 
 #[test]
+fn what_belongs_to_a_line_is_of_the_host_of_that_line() {
+    let hosts = [host("one", 0.0), host("other", 0.0)];
+    let told = story(&hosts, &["<34>1 2026-11-23T08:00:00Z other su - - - x\n  and so on\n"]);
+    assert!(told[0].starts_with("other ") && told[1].starts_with("other "), "{told:?}");
+}
+
+#[test]
 fn who_is_not_known_has_no_clock_but_its_own() {
     let hosts = [host("one", 0.0)];
     let line = |name: &str, time: &str| format!("<34>1 2026-11-23T{time}Z {name} su - - - x\n");
@@ -183,4 +191,35 @@ fn a_label_with_a_bound_is_true_time_whatever_the_clock_was() {
     let read = truth(&format!("{label} ±? text"));
     assert_eq!(read.evidence, Evidence::History);
     assert!((said - read.interval.best - Span::from_secs(281)).abs() < Span::from_millis(1), "{read:?}");
+}
+
+#[test]
+fn stamps_since_a_boot_are_told_where_the_boot_is_known() {
+    let id = BootId::parse(b"0123456789abcdef0123456789abcdef");
+    let mut triples = crate::course::Triples::default();
+    let begun = seconds("2026-11-23T08:00:00Z");
+    for since in [Span::from_secs(5), Span::from_secs(3600)] {
+        triples.take_in(id.expect("an id"), Time::from_epoch(since), Time::from_epoch(begun + since));
+    }
+    let known = host("one", 0.0).course.stretches()[0].knots().to_vec();
+    let truth = Interval::within(
+        LeapTable::COMPILED.tai_of_utc(Time::from_epoch(begun + Span::from_secs(60))),
+        Span::from_millis(1),
+    );
+    let knot =
+        Knot { reading: Time::from_epoch(begun + Span::from_secs(60)), truth, rates: Rates::ANY, ..known[0] };
+    let (course, _) = Course::laid(vec![vec![knot]], triples);
+    let line = "[   10.000000] eth0: link up";
+    let when = |boot| {
+        let habits = Habits { boot, ..Habits::default() };
+        let host = Host { name: "one".into(), course: course.clone(), habits, assumed: None };
+        host.when(&Linguist::default().read(line.as_bytes()).expect("a stamp"), Hints::default())
+    };
+    assert_eq!((when(None).truth, when(None).shown.doubt), (None, Some(Doubt::Boot)));
+    let told = when(id);
+    assert_eq!(told.shown.doubt, None);
+    let truth = told.truth.expect("it is known").interval;
+    assert!(truth.is_bounded() && truth.bound() < Span::from_millis(1200), "{truth:?}");
+    let expected = LeapTable::COMPILED.tai_of_utc(Time::from_epoch(begun + Span::from_secs(10)));
+    assert!((truth.best - expected).abs() < Span::from_millis(1));
 }

@@ -10,8 +10,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_sys::clock;
 use truechimer_time::{Civil, LeapTable, Span, Tai, Time, tai64};
-use truechimer_timeline::dialect::Linguist;
-use truechimer_timeline::lines::Lines;
+use truechimer_timeline::dialect::BootId;
+use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, LeftOut, Look, Scale, Words, Writer};
 use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
 use truechimer_timeline::stamp::{Reading, Wall};
@@ -21,7 +21,8 @@ use truechimer_timeline::window::Window;
 use crate::cli::{self, ColourWhen};
 use crate::command::Outcome;
 use crate::config::Spelled;
-use crate::timeline::inputs::{self, Input, Kind};
+use crate::timeline::inputs::{self, Input};
+use crate::timeline::journal::Journals;
 use crate::timeline::question::{self, Looks};
 use crate::timeline::{cause, evidence};
 use crate::ui::colour::Colours;
@@ -51,6 +52,9 @@ pub struct Timeline {
     /// How TAI64 labels are made, by one host or by all
     #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = labels)]
     pub labels: Vec<For<Labels>>,
+    /// Stamps that tell only the time since a boot are of this one, as the host's journal calls it (journalctl --list-boots)
+    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = boot)]
+    pub boots: Vec<For<BootId>>,
     /// The year of the first stamp in logs whose stamps have none
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,
@@ -140,6 +144,11 @@ fn labels(text: &str) -> Result<For<Labels>, String> {
     })
 }
 
+fn boot(text: &str) -> Result<For<BootId>, String> {
+    let id = |text: &str| BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned());
+    for_host(text, id)
+}
+
 fn assumed(text: &str) -> Result<For<Span>, String> {
     for_host(text, |bound| match Span::read(bound).map_err(|error| error.to_string())? {
         bound if bound > Span::ZERO => Ok(bound),
@@ -203,7 +212,7 @@ fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
     }
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let mut hosts = hosts(arguments, &inputs)?;
-    let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind == Kind::Log).collect();
+    let of_logs: Vec<&Input> = inputs.iter().filter(|input| input.kind.is_log()).collect();
     let names: Vec<String> = of_logs.iter().map(|input| input.path.display().to_string()).collect();
     let wanted = arguments.order.wanted(&of_logs)?;
     let open = |hosts: &Hosts, number: usize| log(arguments, hosts, of_logs[number]);
@@ -298,10 +307,13 @@ fn look(arguments: &Timeline, colours: Colours) -> Look {
 
 /// All hosts that have files, with what is known of their clocks.
 fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
+    let journals = Journals::of(inputs, |input| is_named(&arguments.hosts, input))?;
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
-        let mut host = Host { name: name.to_owned(), course: evidence::of(&of_host)?, ..Host::default() };
+        let course = evidence::of(&of_host, journals.of_host(name))?;
+        let mut host = Host { name: name.to_owned(), course, ..Host::default() };
         host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
+        host.habits.boot = said(&arguments.boots, name).copied();
         host.habits.labels = said(&arguments.labels, name).copied();
         host.assumed = said(&arguments.assumed, name).copied();
         Ok(host)
@@ -320,6 +332,11 @@ fn names(inputs: &[Input]) -> Vec<&str> {
     names
 }
 
+/// Did somebody say whose all lines of it are?
+fn is_named(hosts: &[(String, PathBuf)], input: &Input) -> bool {
+    hosts.iter().any(|(_, path)| input.path.starts_with(path))
+}
+
 /// What is said of this host; else what is said of all.
 fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
     let of = |wanted: Option<&str>| all.iter().rev().find(|one| one.host.as_deref() == wanted);
@@ -329,8 +346,7 @@ fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
 fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log<Box<dyn Read>>> {
     let number = hosts.all().iter().position(|host| host.name == input.host);
     let number = number.context("each file has a host")?;
-    let is_named = arguments.hosts.iter().any(|(_, path)| input.path.starts_with(path));
-    let whose = if is_named { Whose::Only(number) } else { Whose::Mostly(number) };
+    let whose = if is_named(&arguments.hosts, input) { Whose::Only(number) } else { Whose::Mostly(number) };
     let found = hints(input).with_context(|| format!("cannot read {}", input.path.display()))?;
     let hints = Hints { year: arguments.year.or(found.year), ..found };
     Ok(Log::of(inputs::open(&input.path)?, whose, hints))
@@ -342,12 +358,11 @@ fn hints(input: &Input) -> anyhow::Result<Hints> {
         (Some(written), false) => written,
         (_, true) | (None, false) => return Ok(Hints { year: Some(this_year()), labels: None }),
     };
-    let mut lines = Lines::of(inputs::open(&input.path)?);
-    let mut linguist = Linguist::default();
+    let mut records = Records::of(inputs::open(&input.path)?);
     let mut failed = None;
     let mut readings = std::iter::from_fn(|| {
         loop {
-            match lines.advance() {
+            match records.advance() {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
@@ -355,7 +370,7 @@ fn hints(input: &Input) -> anyhow::Result<Hints> {
                     return None;
                 }
             }
-            if let Some(found) = linguist.read(lines.line().bytes) {
+            if let Some(found) = records.found() {
                 return Some(found.stamp.reading);
             }
         }
@@ -419,7 +434,9 @@ impl Tally {
         }
         for (host, count) in &self.without_evidence {
             let name = &hosts.host(*host).name;
-            let help = format!("its history or chronyd's tracking.log tells, or --assume {name}=1s");
+            let help = format!(
+                "its history, chronyd's tracking.log or ntpd's rawstats tells, or --assume {name}=1s"
+            );
             let _ = writeln!(
                 stderr,
                 "truechimer: {name}: {count} lines by a clock of which nothing is known; {help}"
@@ -437,7 +454,10 @@ fn advice(doubt: Doubt) -> (&'static str, &'static str) {
             "have labels that are TAI or the clock and ten seconds",
             "say --labels HOST=tai or HOST=clock+10",
         ),
-        Doubt::Boot => ("have only the time since a boot", "journalctl -o json has more"),
+        Doubt::Boot => (
+            "have only the time since a boot",
+            "journalctl -o export has more, or say --boot HOST=ID beside the journal of that boot",
+        ),
         Doubt::SummerTime => {
             ("are of an hour that clocks showed twice, or never", "stamps in UTC have no such hour")
         }

@@ -19,8 +19,10 @@ use anyhow::Context;
 use truechimer_core::discipline::model::Model;
 use truechimer_model::page::SLEEP_MIN;
 use truechimer_time::{Civil, Rate, Span, Time};
-use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Rates, Stretch};
+use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Piece, Rates, Triples};
+use truechimer_timeline::dialect::BootId;
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::ntpd::Rawstats;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
 
@@ -36,11 +38,11 @@ const READING_WIDTH: Span = Span::from_micros(20);
 /// What is computed of rates is rounded to this, outwards.
 const ROUNDING: f64 = 1e-12;
 
-/// The course of a host's clock, by the strongest evidence among its files.
+/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells.
 ///
 /// # Errors
 /// A file cannot be read, with its name.
-pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
+pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
     let of_kind = |kind| inputs.iter().filter(move |input| input.kind == kind);
     let mut histories: Vec<_> = of_kind(Kind::History).collect();
     // The oldest has the highest number; the newest has none.
@@ -50,26 +52,31 @@ pub fn of(inputs: &[&Input]) -> anyhow::Result<Course> {
         let file = BufReader::new(inputs::open(&input.path)?);
         history.take_in(file).with_context(|| format!("cannot read {}", input.path.display()))?;
     }
-    let mut logs: Vec<_> = of_kind(Kind::Tracking).collect();
-    logs.sort_by_key(|input| input.written);
     let mut tracking = Tracking::default();
-    for input in logs {
-        let mut lines = Lines::of(inputs::open(&input.path)?);
-        while lines.advance().with_context(|| format!("cannot read {}", input.path.display()))? {
-            tracking.take_in(lines.line().bytes);
-        }
+    let tracked = each_line(inputs, Kind::Tracking, |line| tracking.take_in(line))?;
+    let mut rawstats = Rawstats::default();
+    if history.entries.is_empty() && !tracked {
+        each_line(inputs, Kind::Rawstats, |line| rawstats.take_in(line))?;
     }
-    let (course, contradictions) = match history.entries.is_empty() {
-        false => course(&history.entries),
-        true => (tracking.course(), Vec::new()),
+    let left_out = rawstats.left_out();
+    if left_out > 0 {
+        eprintln!(
+            "truechimer: {}: {left_out} exchanges in rawstats are too many, and left out",
+            host(inputs)
+        );
+    }
+    let (course, contradictions) = match (history.entries.is_empty(), rawstats.is_empty()) {
+        (false, _) => course(&history.entries, triples),
+        (true, false) => rawstats.course(triples),
+        (true, true) => (tracking.course(), Vec::new()),
     };
-    tell(inputs.first().map_or("", |input| &input.host), &contradictions);
+    tell(host(inputs), &contradictions);
     Ok(course)
 }
 
 /// The course of a clock whose daemon has left this.
 pub fn of_history(host: &str, history: &History) -> Course {
-    let (course, contradictions) = course(&history.entries);
+    let (course, contradictions) = course(&history.entries, Triples::default());
     tell(host, &contradictions);
     course
 }
@@ -84,18 +91,38 @@ fn tell(host: &str, contradictions: &[Contradiction]) {
     }
 }
 
+fn host<'a>(inputs: &[&'a Input]) -> &'a str {
+    inputs.first().map_or("", |input| &input.host)
+}
+
+/// All lines of the files of a kind, those first that were written first. Were there any files?
+fn each_line(inputs: &[&Input], kind: Kind, mut take_in: impl FnMut(&[u8])) -> anyhow::Result<bool> {
+    let mut logs: Vec<_> = inputs.iter().filter(|input| input.kind == kind).collect();
+    logs.sort_by_key(|input| input.written);
+    for input in &logs {
+        let mut lines = Lines::of(inputs::open(&input.path)?);
+        while lines.advance().with_context(|| format!("cannot read {}", input.path.display()))? {
+            take_in(lines.line().bytes);
+        }
+    }
+    Ok(!logs.is_empty())
+}
+
 fn number(path: &Path) -> u32 {
     path.extension().and_then(|end| end.to_str()).and_then(|end| end.parse().ok()).unwrap_or(0)
 }
 
-/// The course of a clock, from the lines of its history, the oldest first; and where the history contradicts itself.
-pub fn course(entries: &[Entry]) -> (Course, Vec<Contradiction>) {
+/// The course of a clock, from the lines of its history, the oldest first, and what its journal tells; and where that contradicts
+/// itself.
+pub fn course(entries: &[Entry], triples: Triples) -> (Course, Vec<Contradiction>) {
     let mut making = Making::default();
     for (entry, foretold) in entries.iter().zip(first_models(entries)) {
         making.take_in(entry, foretold);
     }
     making.end_stretch();
-    (Course::of(making.stretches), making.contradictions)
+    let (course, mut contradictions) = Course::laid(making.pieces, triples);
+    contradictions.extend(making.contradictions);
+    (course, contradictions)
 }
 
 /// For each line the first model that was known from it on, of the same counter: what it says of earlier readings of that
@@ -129,7 +156,7 @@ fn is_other(last: &At, at: &At) -> bool {
 
 #[derive(Default)]
 struct Making {
-    stretches: Vec<Stretch>,
+    pieces: Vec<Piece>,
     contradictions: Vec<Contradiction>,
     knots: Vec<Knot>,
     /// As the kernel calls it.
@@ -160,7 +187,7 @@ impl Making {
         self.last = Some(at);
         match &entry.what {
             What::Told(_) | What::Known { model: None, .. } => {}
-            What::Born { boot, .. } => self.boot = Some(boot.clone()).filter(|boot| boot != "unknown"),
+            What::Born { boot, .. } => self.boot = as_journald_writes(boot),
             What::Runs(rate) => self.rate = Some(*rate),
             What::Known { model: Some(model), .. } => {
                 self.model = Some(*model);
@@ -211,14 +238,14 @@ impl Making {
 
     fn end_stretch(&mut self) {
         let knots = std::mem::take(&mut self.knots);
-        match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(match &self.boot {
-                Some(boot) => stretch.in_boot(boot),
-                None => stretch,
-            }),
-            Err(contradiction) => self.contradictions.push(contradiction),
-        }
+        self.pieces.push(Piece { knots, boot: self.boot.clone() });
     }
+}
+
+/// The kernel writes the name of a boot with hyphens, journald without.
+fn as_journald_writes(boot: &str) -> Option<String> {
+    let named = BootId::parse(boot.as_bytes()).map_or_else(|| boot.to_owned(), |boot| boot.to_string());
+    Some(named).filter(|named| named != "unknown")
 }
 
 /// How fast true time went by the clock, from what is certain of the counter and from where the clock came to.
@@ -258,7 +285,7 @@ mod tests {
     fn bound(course: &Course, seconds: i64, ahead: Span) -> Option<i64> {
         let reading: Time<Local> = at(seconds).local + ahead;
         let truth = course.truth(&Shown { from: reading, to: reading, doubt: None })?;
-        Some(truth.interval.bound().as_micros())
+        Some(truth.interval).filter(Interval::is_bounded).map(|interval| interval.bound().as_micros())
     }
 
     #[test]
@@ -269,7 +296,7 @@ mod tests {
             entry(10, What::Runs(Rate::ZERO)),
             entry(600, known(600)),
         ];
-        let (course, contradictions) = course(&entries);
+        let (course, contradictions) = course(&entries, Triples::default());
         assert_eq!(contradictions, []);
         assert_eq!(course.stretches().len(), 1);
         // 500 µs by the model, a tenth of that beside the way, and what two readings cost.
@@ -297,7 +324,7 @@ mod tests {
             set(101, What::Runs(Rate::ZERO)),
             set(400, known(400)),
         ];
-        let (course, _) = course(&entries);
+        let (course, _) = course(&entries, Triples::default());
         assert_eq!(course.stretches().len(), 2);
         let minute = Span::from_secs(60);
         assert!(bound(&course, 300, minute).is_some_and(|bound| bound < 1000));
@@ -313,7 +340,7 @@ mod tests {
             entry(10, known(10)),
             entry(20, known(20)),
         ];
-        let (course, _) = course(&entries);
+        let (course, _) = course(&entries, Triples::default());
         assert_eq!(course.stretches().len(), 2);
     }
 }

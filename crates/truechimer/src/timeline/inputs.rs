@@ -3,7 +3,8 @@
 //! A folder is a host: all files below it are of the host that is called as it is. A file is of the host that it is named after:
 //! `web.log`, `web.log.1` and `web.log.2.gz` are of `web`. Who knows better says so.
 //!
-//! What a file is, its first bytes tell. A history of our daemon and a `tracking.log` of chronyd are evidence; all else is a log.
+//! What a file is, its first bytes tell. A history of our daemon, a `tracking.log` of chronyd and ntpd's `rawstats`
+//! are evidence; all else is a log.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use anyhow::{Context, bail};
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use truechimer_time::{Local, Span, Time};
+use truechimer_timeline::evidence::ntpd::is_rawstats;
 
 use crate::history;
 
@@ -49,10 +51,24 @@ pub struct Input {
 pub enum Kind {
     /// Lines of a log.
     Log,
+    /// A log of which each entry tells what the monotonic clock showed, and in which boot.
+    Journal,
     /// What our daemon knew of the clock.
     History,
     /// What chronyd knew of it.
     Tracking,
+    /// The exchanges of ntpd.
+    Rawstats,
+}
+
+impl Kind {
+    /// Is it told, line by line?
+    pub fn is_log(self) -> bool {
+        match self {
+            Self::Log | Self::Journal => true,
+            Self::History | Self::Tracking | Self::Rawstats => false,
+        }
+    }
 }
 
 /// All files that are meant, in the order in which they were named; below a folder by their paths.
@@ -117,6 +133,10 @@ fn kind(head: &[u8]) -> Kind {
         Kind::History
     } else if has("Date (UTC) Time     IP Address   St   Freq ppm") {
         Kind::Tracking
+    } else if is_rawstats(head) {
+        Kind::Rawstats
+    } else if has("__MONOTONIC_TIMESTAMP") && has("_BOOT_ID") {
+        Kind::Journal
     } else {
         Kind::Log
     }
@@ -221,9 +241,15 @@ mod tests {
             "db/chrony/tracking.log",
             "=====\n   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm\n",
         );
+        write(
+            "db/ntpstats/rawstats.20261123",
+            "61367 45851.330 10.9.0.11 10.9.0.1 4004426651.330515622 4004426651.330554812 4004426651.330646303 4004426651.330661782\n",
+        );
         let found = found(&[&web, &folder.path().join("db")]);
         let found: Vec<(&str, Kind)> = found.iter().map(|(host, kind)| (host.as_str(), *kind)).collect();
-        let expected = [("web", Kind::Log), ("db", Kind::Tracking), ("db", Kind::History), ("db", Kind::Log)];
+        let kinds = [Kind::Tracking, Kind::Rawstats, Kind::History, Kind::Log];
+        let mut expected = vec![("web", Kind::Log)];
+        expected.extend(kinds.map(|kind| ("db", kind)));
         assert_eq!(found, expected);
     }
 

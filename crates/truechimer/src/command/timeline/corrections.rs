@@ -13,6 +13,7 @@ use truechimer_timeline::render::table::{self, Form};
 
 use crate::command::Outcome;
 use crate::history::History;
+use crate::timeline::journal::Journals;
 use crate::timeline::{evidence, inputs};
 
 /// Of which hosts, how and where to.
@@ -66,10 +67,11 @@ pub enum TableForm {
 /// Writes the table of all hosts. The answer is yes if anything is known of any.
 pub(super) fn of_files(arguments: &Corrections) -> anyhow::Result<Outcome> {
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
+    let journals = Journals::of(&inputs, |input| super::is_named(&arguments.hosts, input))?;
     let mut hosts: Vec<(&str, Course)> = Vec::new();
     for host in super::names(&inputs) {
         let of_host: Vec<_> = inputs.iter().filter(|input| input.host == host).collect();
-        hosts.push((host, evidence::of(&of_host)?));
+        hosts.push((host, evidence::of(&of_host, journals.of_host(host))?));
     }
     write(&arguments.table, &hosts)
 }
