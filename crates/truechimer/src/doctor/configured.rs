@@ -76,7 +76,9 @@ fn whose(file: &Path) -> Program {
     match config::import(file, None).map(|imported| imported.origin) {
         Ok(Origin::Chrony) => Program::Chronyd,
         Ok(Origin::Ntp) => Program::Ntpd,
-        Ok(Origin::NtpdRs) => Program::NtpdRs,
+        // Its sources have a mode, each; ours have none, and may have a mistake.
+        Ok(Origin::NtpdRs) if has_modes(file) => Program::NtpdRs,
+        Ok(Origin::NtpdRs) => Program::Truechimer,
         Ok(Origin::Timesyncd) => Program::Timesyncd,
         Ok(Origin::Clockspeed) => Program::Truechimer,
         // Nothing but servers, which several programs name in the same words.
@@ -85,6 +87,11 @@ fn whose(file: &Path) -> Program {
             false => Program::Chronyd,
         },
     }
+}
+
+fn has_modes(file: &Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().any(|line| line.trim_start().starts_with("mode"))
 }
 
 fn read(program: Program, file: &Path) -> Result<Vec<Configured>, Hidden> {
@@ -191,6 +198,16 @@ mod tests {
         assert_eq!(names(&machine), ["a.example.org", "b.example.net"]);
         let (_root, machine) = machine_with(&[chrony, ntp, ("/proc/7/comm", "ntpd\n")]);
         assert_eq!(names(&machine), ["c.example.org"]);
+    }
+
+    #[test]
+    fn a_configuration_of_ours_with_a_mistake_is_not_taken_for_anybody_elses() {
+        let (root, mut machine) = machine_with(&[]);
+        let file = root.path().join("t.toml");
+        fs::write(&file, "rundir = \"/run\"\n[[source]]\naddress = \"a.example.org\"\n").unwrap();
+        machine.config = Some(file);
+        let Err(Hidden::Because(why)) = machine.configured() else { panic!("it has a mistake") };
+        assert!(why.contains("rundir"), "{why}");
     }
 
     #[test]

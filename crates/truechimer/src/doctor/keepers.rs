@@ -3,6 +3,7 @@
 use truechimer_time::Rate;
 
 use super::machine::Machine;
+use crate::page;
 
 /// The bit of the right to set the clock in a set of capabilities (linux/capability.h).
 const CAP_SYS_TIME: u32 = 25;
@@ -79,8 +80,17 @@ pub struct Keeper {
     pub may_set: bool,
     /// Was it told not to (`-x` of chronyd)?
     pub only_looks: bool,
+    /// Does it keep a clock of its own right, and not the kernel's (`target = "user"` of ours)?
+    pub keeps_own: bool,
     /// Was it stopped by a signal or a debugger?
     pub is_stopped: bool,
+}
+
+impl Keeper {
+    /// Is it to keep the kernel's clock right?
+    pub fn is_to_keep_the_clock(&self) -> bool {
+        !self.only_looks && !self.keeps_own
+    }
 }
 
 /// Those that run now, by their numbers. A daemon of several processes is there once.
@@ -109,7 +119,7 @@ fn keeper(machine: &Machine, pid: u32) -> Option<(Keeper, u32)> {
     let comm = read("comm")?.trim_end().to_owned();
     let (_, program) = PROCESSES.into_iter().find(|(name, _)| *name == comm)?;
     let arguments: Vec<String> = read("cmdline").unwrap_or_default().split('\0').map(str::to_owned).collect();
-    if program == Program::Truechimer && !arguments.iter().any(|word| word == "run") {
+    if program == Program::Truechimer && arguments.get(1).is_none_or(|verb| verb != "run") {
         return None;
     }
     let status = read("status").unwrap_or_default();
@@ -118,9 +128,11 @@ fn keeper(machine: &Machine, pid: u32) -> Option<(Keeper, u32)> {
     let bits = |name: &str| u64::from_str_radix(&field(name), 16).unwrap_or(0);
     let may_set = bits("CapPrm:") >> CAP_SYS_TIME & 1 == 1;
     let only_looks = program == Program::Chronyd && arguments.iter().any(|word| word == "-x");
+    let has_own = || page::read(&machine.run_dir).is_ok_and(|(page, _)| page.clock.is_some());
+    let keeps_own = program == Program::Truechimer && has_own();
     let is_stopped = field("State:").starts_with(['T', 't']);
     let parent = field("PPid:").parse().unwrap_or(0);
-    Some((Keeper { pid, comm, program, may_set, only_looks, is_stopped }, parent))
+    Some((Keeper { pid, comm, program, may_set, only_looks, keeps_own, is_stopped }, parent))
 }
 
 #[cfg(test)]
@@ -155,6 +167,7 @@ pub(crate) mod tests {
             &MIGHTY.replace("S (sleeping)", "T (stopped)"),
         );
         process(root.path(), 10, "/usr/bin/truechimer status", MIGHTY);
+        process(root.path(), 12, "/usr/bin/truechimer doctor --run-dir run", MIGHTY);
         process(root.path(), 11, "/usr/sbin/chronyd -x", "State:\tS\nPPid:\t1\nCapPrm:\t0\n");
         let found = running(&Machine::at(root.path()));
         let short: Vec<_> =

@@ -3,7 +3,7 @@
 use truechimer_sys::adjust::{KernelClock, Leap};
 use truechimer_time::{LeapTable, Local, Span, Time};
 
-use crate::doctor::keepers;
+use crate::doctor::keepers::{self, Keeper};
 use crate::doctor::{Area, Check, Finding, Hidden, Machine};
 use crate::ui::units;
 
@@ -43,7 +43,7 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     let (_, kernel) = trace
         .kernel
         .map_err(|error| Hidden::Because(format!("cannot ask the kernel about its clock: {error}")))?;
-    let has_daemon = keepers::running(machine).iter().any(|keeper| !keeper.only_looks);
+    let has_daemon = keepers::running(machine).iter().any(Keeper::is_to_keep_the_clock);
     Ok(judge(&kernel, trace.last.realtime, has_daemon))
 }
 

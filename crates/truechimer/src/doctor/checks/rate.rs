@@ -172,7 +172,7 @@ fn by_sources(machine: &Machine, keepers: &[Keeper], trace: &Trace) -> Option<Fi
 }
 
 fn by_witness(lost: Rate, error: Rate, keepers: &[Keeper]) -> Finding {
-    let keeper = keepers.iter().find(|keeper| !keeper.only_looks);
+    let keeper = keepers.iter().find(|keeper| keeper.is_to_keep_the_clock());
     let slews = keeper.map_or(SLEW_RATE, |keeper| keeper.program.slews());
     let certain = Rate::from_ppm((lost.abs().as_ppm() - error.as_ppm()).max(0.0));
     let verb = if lost < Rate::ZERO { "gaining" } else { "losing" };
@@ -216,7 +216,15 @@ mod tests {
     use crate::doctor::trace::tests::trace;
 
     fn keeper(program: Program) -> Keeper {
-        Keeper { pid: 7, comm: "x".to_owned(), program, may_set: true, only_looks: false, is_stopped: false }
+        Keeper {
+            pid: 7,
+            comm: "x".to_owned(),
+            program,
+            may_set: true,
+            only_looks: false,
+            keeps_own: false,
+            is_stopped: false,
+        }
     }
 
     #[test]

@@ -60,9 +60,9 @@ fn is_own_namespace(map: &str) -> bool {
 }
 
 fn powerless(keeper: &Keeper, is_own: bool) -> Option<Finding> {
-    let Keeper { pid, comm, may_set, only_looks, .. } = keeper;
+    let Keeper { pid, comm, may_set, .. } = keeper;
     let why = match (may_set, is_own) {
-        _ if *only_looks => return None,
+        _ if !keeper.is_to_keep_the_clock() => return None,
         (true, false) => return None,
         (true, true) => "this user namespace is not that of the machine",
         (false, _) => "it lacks CAP_SYS_TIME",

@@ -2,7 +2,7 @@
 
 use truechimer_time::Span;
 
-use crate::doctor::keepers;
+use crate::doctor::keepers::{self, Keeper};
 use crate::doctor::{Area, Check, Finding, Hidden, Machine};
 use crate::ui::units;
 
@@ -36,7 +36,7 @@ const NOTHING: Span = Span::from_millis(10);
 fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     let trace = machine.trace()?;
     let has_rtc = machine.path("/sys/class/rtc/rtc0").exists();
-    let has_daemon = keepers::running(machine).iter().any(|keeper| !keeper.only_looks);
+    let has_daemon = keepers::running(machine).iter().any(Keeper::is_to_keep_the_clock);
     let during = trace.last.asleep - trace.first.asleep;
     Ok(vec![judge(trace.last.asleep, during, has_rtc, has_daemon)])
 }

@@ -78,7 +78,7 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
 }
 
 fn sets(keeper: &Keeper) -> bool {
-    keeper.may_set && !keeper.only_looks
+    keeper.may_set && keeper.is_to_keep_the_clock()
 }
 
 fn at_once(keepers: &[Keeper]) -> Option<Finding> {
