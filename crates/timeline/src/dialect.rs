@@ -10,10 +10,15 @@ mod json;
 mod kernel;
 mod klog;
 mod label;
+mod own;
 mod plain;
 mod syslog;
 
+use std::sync::Arc;
+
 use truechimer_time::{Mono, Span, Time};
+
+pub use own::{Own, OwnError};
 
 use crate::stamp::Stamp;
 
@@ -126,14 +131,24 @@ impl Dialect {
 }
 
 /// Reads the lines of one file.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Linguist {
     last: Option<Dialect>,
+    /// Patterns of the user's own, which count before all others.
+    own: Arc<[Own]>,
 }
 
 impl Linguist {
+    /// One who knows patterns of the user's own as well, and asks them first.
+    pub fn with(own: Arc<[Own]>) -> Self {
+        Self { last: None, own }
+    }
+
     /// What the next line says, if it has a stamp that we can read.
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Option<Found<'a>> {
+        if let Some(found) = self.own.iter().find_map(|own| own.read(line)) {
+            return Some(found);
+        }
         let last = self.last.and_then(|dialect| dialect.read(line));
         let found = last.or_else(|| Dialect::ALL.into_iter().find_map(|dialect| dialect.read(line)))?;
         self.last = found.dialect;

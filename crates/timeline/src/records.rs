@@ -1,8 +1,9 @@
 //! A stream of bytes as what happened, a line each, whatever the stream is made of: its first bytes tell.
 
 use std::io::{self, Chain, Cursor, Read};
+use std::sync::Arc;
 
-use crate::dialect::{Found, Linguist};
+use crate::dialect::{Found, Linguist, Own};
 use crate::journal::{self, Entries};
 use crate::lines::{Line, Lines};
 use crate::packets::{self, Packets};
@@ -14,6 +15,8 @@ type Seen<R> = Chain<Cursor<Vec<u8>>, R>;
 #[derive(Debug)]
 pub struct Records<R> {
     kind: Kind<R>,
+    /// Patterns of the user's own.
+    own: Arc<[Own]>,
 }
 
 #[derive(Debug)]
@@ -33,7 +36,13 @@ enum Kind<R> {
 impl<R: Read> Records<R> {
     /// What a stream tells.
     pub fn of(input: R) -> Self {
-        Self { kind: Kind::Unseen(input) }
+        Self { kind: Kind::Unseen(input), own: Arc::default() }
+    }
+
+    /// The same, if lines may have stamps of the user's own kind.
+    #[must_use]
+    pub fn with(self, own: Arc<[Own]>) -> Self {
+        Self { own, ..self }
     }
 
     /// Goes on to the next line, if there is one.
@@ -83,7 +92,7 @@ impl<R: Read> Records<R> {
         self.kind = match is {
             (true, _) => Kind::Journal(Box::new(Entries::of(seen))),
             (false, true) => Kind::Packets(Box::new(Packets::of(seen))),
-            (false, false) => Kind::Text(Lines::of(seen), Linguist::default()),
+            (false, false) => Kind::Text(Lines::of(seen), Linguist::with(self.own.clone())),
         };
         Ok(())
     }

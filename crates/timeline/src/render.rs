@@ -25,6 +25,8 @@ use crate::story::{Hosts, Told};
 pub enum Form {
     /// A line each for people.
     Text,
+    /// The lines as they were, and nothing else.
+    Lines,
     /// A JSON object a line.
     Json,
     /// Comma-separated values with a head (RFC 4180).
@@ -71,6 +73,7 @@ pub struct Writer<'a, W> {
 /// The writers of the forms.
 enum Kind {
     Text(Box<text::Text>),
+    Lines,
     Json(rows::Rows),
     Csv(rows::Rows),
     Syslog(syslog::Syslog),
@@ -113,6 +116,7 @@ impl<'a, W: Write> Writer<'a, W> {
     pub fn begin(mut out: W, look: &Look, hosts: &Hosts, logs: &'a [String]) -> io::Result<Self> {
         let kind = match look.form {
             Form::Text => Kind::Text(Box::new(text::Text::new(look, hosts))),
+            Form::Lines => Kind::Lines,
             Form::Json => Kind::Json(rows::Rows::new(look.scale)),
             Form::Csv => {
                 rows::head(&mut out)?;
@@ -130,6 +134,7 @@ impl<'a, W: Write> Writer<'a, W> {
         let named = Named { told, host: &hosts.host(told.host).name, log: &self.logs[told.log] };
         match &mut self.kind {
             Kind::Text(text) => text.tell(&mut self.out, &named),
+            Kind::Lines => text::alone(&mut self.out, &told.line),
             Kind::Json(rows) => rows.json(&mut self.out, &named),
             Kind::Csv(rows) => rows.csv(&mut self.out, &named),
             Kind::Syslog(syslog) => syslog.tell(&mut self.out, &named),
@@ -141,7 +146,9 @@ impl<'a, W: Write> Writer<'a, W> {
     /// What was told and not written, because the form cannot hold more.
     pub fn left_out(&self) -> Option<LeftOut> {
         match &self.kind {
-            Kind::Text(_) | Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) | Kind::Trace(_) => None,
+            Kind::Text(_) | Kind::Lines | Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) | Kind::Trace(_) => {
+                None
+            }
             Kind::Html(page) => page.left_out(),
         }
     }
@@ -150,7 +157,7 @@ impl<'a, W: Write> Writer<'a, W> {
     pub fn end(mut self) -> io::Result<()> {
         match self.kind {
             Kind::Text(text) => text.end(&mut self.out)?,
-            Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) => {}
+            Kind::Lines | Kind::Json(_) | Kind::Csv(_) | Kind::Syslog(_) => {}
             Kind::Trace(trace) => trace.end(&mut self.out)?,
             Kind::Html(page) => page.end(&mut self.out)?,
         }

@@ -8,11 +8,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use truechimer_time::{LeapTable, Local, Mono, Span, Tai, Time};
 
 use crate::course::{Course, Evidence, Truth};
-use crate::dialect::{BootId, Claim, Dialect, Found};
+use crate::dialect::{BootId, Claim, Dialect, Found, Own};
 use crate::interval::{Interval, Order};
 use crate::lines::Line;
 use crate::records::Records;
@@ -270,6 +271,12 @@ impl<R: Read> Log<R> {
     pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
         let years = hints.year.map(Years::from);
         Self { records: Records::of(input), whose, hints, years, known: BTreeMap::new(), read: 0, next: None }
+    }
+
+    /// The same log, if lines may have stamps of the user's own kind.
+    #[must_use]
+    pub fn with(self, own: Arc<[Own]>) -> Self {
+        Self { records: self.records.with(own), ..self }
     }
 
     /// The same log with more known of single lines, which are counted from 1.

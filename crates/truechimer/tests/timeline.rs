@@ -89,6 +89,19 @@ fn what_is_not_known_is_said_with_what_helps() {
 }
 
 #[test]
+fn stamps_of_ones_own_kind_are_read_by_a_pattern() {
+    let folder = fleet();
+    fs::write(folder.path().join("web/own"), "at 23.11.2026 08:00:30,250 begin\n").expect("written");
+    let pattern = r"^at (?<day>\d\d)\.(?<month>\d\d)\.(?<year>\d{4}) (?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d),(?<fraction>\d+)";
+    let told = timeline(folder.path(), &["--zone", "UTC", "--pattern", pattern, "web"]);
+    let told = text(&told.stdout);
+    assert!(told.lines().any(|line| line.contains("08:00:30.250") && line.ends_with("begin")), "{told}");
+    let wrong = timeline(folder.path(), &["--pattern", "(?<hours>.)", "web"]);
+    assert_eq!(wrong.status.code(), Some(100));
+    assert!(text(&wrong.stderr).contains("no group `hours`"), "{}", text(&wrong.stderr));
+}
+
+#[test]
 fn every_form_is_written() {
     let folder = fleet();
     let form = |name: &str| {
@@ -99,6 +112,7 @@ fn every_form_is_written() {
     let rows: Vec<serde_json::Value> =
         form("json").lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     assert_eq!((rows.len(), &rows[0]["evidence"]), (3, &"chrony".into()));
+    assert_eq!(form("lines"), fs::read_to_string(folder.path().join("web/syslog")).expect("it is there"));
     assert!(form("csv").starts_with("time,earliest,latest,bound,"));
     assert!(form("syslog").starts_with("<13>1 2026-11-23T08:00:30.123456Z web - - - [timeQuality "));
     let trace: serde_json::Value = serde_json::from_str(&form("trace")).expect("a document");

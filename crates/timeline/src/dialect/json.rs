@@ -109,7 +109,7 @@ fn stamp(value: &str) -> Option<Stamp> {
 }
 
 /// A number of seconds, or of smaller units, since 1970.
-fn number(mut scan: Scan<'_>) -> Option<Stamp> {
+pub(super) fn number(mut scan: Scan<'_>) -> Option<Stamp> {
     let before = scan.take_while(|byte| byte.is_ascii_digit());
     let unit = match before.len() {
         9..=11 => Span::from_secs(1),

@@ -18,6 +18,7 @@ use truechimer_time::{Span, Tai, Time};
 use super::face::Face;
 use super::{Look, Named, Words};
 use crate::interval::Order;
+use crate::lines::Line;
 use crate::story::{Hosts, Told};
 
 pub(super) struct Text {
@@ -146,6 +147,15 @@ const TIME_WIDTH: usize = 28;
 
 /// `± 999.9 ms`.
 const BOUND_WIDTH: usize = 10;
+
+/// A line as it was, in its place.
+pub(super) fn alone(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
+    out.write_all(line.bytes)?;
+    match line.cut {
+        0 => out.write_all(b"\n"),
+        cut => writeln!(out, " [... {cut} bytes more]"),
+    }
+}
 
 fn note_cut(line: &mut Vec<u8>, cut: u64) {
     if cut > 0 {

@@ -5,12 +5,13 @@ mod corrections;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use truechimer_sys::clock;
 use truechimer_time::{Civil, LeapTable, Span, Tai, Time, tai64};
-use truechimer_timeline::dialect::BootId;
+use truechimer_timeline::dialect::{BootId, Own};
 use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, LeftOut, Look, Scale, Words, Writer};
 use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
@@ -55,6 +56,10 @@ pub struct Timeline {
     /// Stamps that tell only the time since a boot are of this one, as the host's journal calls it (journalctl --list-boots)
     #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = boot)]
     pub boots: Vec<For<BootId>>,
+    /// How stamps are written that are of no known kind: a regular expression with groups year, month, day, hour, minute, second,
+    /// fraction, zone, or epoch, and host; can be given several times
+    #[arg(long = "pattern", value_name = "REGEX", value_parser = pattern)]
+    pub patterns: Vec<Pattern>,
     /// The year of the first stamp in logs whose stamps have none
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,
@@ -100,6 +105,8 @@ pub enum Verb {
 pub enum FormName {
     /// A line each, for people
     Text,
+    /// The lines as they were, in order, and nothing else
+    Lines,
     /// A JSON object a line
     Json,
     /// Comma-separated values with a head
@@ -124,6 +131,24 @@ pub struct For<T> {
 /// A zone, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(jiff::tz::TimeZone);
+
+/// A pattern of the user's own.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    own: Own,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let own = Own::of(text).map_err(|error| error.to_string())?;
+    Ok(Pattern { text: text.to_owned(), own })
+}
 
 fn for_host<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<For<T>, String> {
     match text.split_once('=') {
@@ -183,6 +208,12 @@ fn named_path(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
         _ => Err("it must be NAME=PATH".to_owned()),
+    }
+}
+
+impl Timeline {
+    fn own(&self) -> Arc<[Own]> {
+        self.patterns.iter().map(|pattern| pattern.own.clone()).collect()
     }
 }
 
@@ -290,6 +321,7 @@ fn tell_left_out(left_out: &LeftOut) {
 fn look(arguments: &Timeline, colours: Colours) -> Look {
     let form = match arguments.form {
         FormName::Text => Form::Text,
+        FormName::Lines => Form::Lines,
         FormName::Json => Form::Json,
         FormName::Csv => Form::Csv,
         FormName::Syslog => Form::Syslog,
@@ -347,18 +379,18 @@ fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log
     let number = hosts.all().iter().position(|host| host.name == input.host);
     let number = number.context("each file has a host")?;
     let whose = if is_named(&arguments.hosts, input) { Whose::Only(number) } else { Whose::Mostly(number) };
-    let found = hints(input).with_context(|| format!("cannot read {}", input.path.display()))?;
+    let found = hints(arguments, input).with_context(|| format!("cannot read {}", input.path.display()))?;
     let hints = Hints { year: arguments.year.or(found.year), ..found };
-    Ok(Log::of(inputs::open(&input.path)?, whose, hints))
+    Ok(Log::of(inputs::open(&input.path)?, whose, hints).with(arguments.own()))
 }
 
 /// What the log as a whole tells of its stamps: for a year or labels all of it is read.
-fn hints(input: &Input) -> anyhow::Result<Hints> {
+fn hints(arguments: &Timeline, input: &Input) -> anyhow::Result<Hints> {
     let written = match (input.written, input.path.as_os_str() == inputs::STDIN) {
         (Some(written), false) => written,
         (_, true) | (None, false) => return Ok(Hints { year: Some(this_year()), labels: None }),
     };
-    let mut records = Records::of(inputs::open(&input.path)?);
+    let mut records = Records::of(inputs::open(&input.path)?).with(arguments.own());
     let mut failed = None;
     let mut readings = std::iter::from_fn(|| {
         loop {
