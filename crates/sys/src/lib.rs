@@ -18,6 +18,7 @@ pub mod generation;
 pub mod handed;
 pub mod inlet;
 pub mod interface;
+pub mod kmsg;
 pub mod limits;
 pub mod memory;
 pub mod network;

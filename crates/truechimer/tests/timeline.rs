@@ -61,7 +61,7 @@ fn three_hosts_are_one_story() {
     assert_eq!(text(&told.stdout), expected);
     let said = text(&told.stderr);
     assert!(
-        said.contains("old: 1 lines by a clock of which nothing is known") && said.lines().count() == 1,
+        said.contains("old: 1 line by a clock of which nothing is known") && said.lines().count() == 1,
         "{said}"
     );
 }

@@ -310,11 +310,11 @@ fn tell_left_out(left_out: &LeftOut) {
         [Some(from), Some(to)] => format!(", of {from} to {to}"),
         [_, _] => String::new(),
     };
-    let count = left_out.lines;
     let help = "--from and --to choose a time, --form json or text has all";
     let _ = writeln!(
         io::stderr(),
-        "truechimer: the page is full: {count} lines more are not in it{which}; {help}"
+        "truechimer: the page is full: {} more not in it{which}; {help}",
+        units::counted(left_out.lines, "line is", "lines are")
     );
 }
 
@@ -462,17 +462,17 @@ impl Tally {
             let name = &hosts.host(*host).name;
             let (what, help) = advice(*doubt);
             let help = help.replace("HOST", name);
-            let _ = writeln!(stderr, "truechimer: {name}: {count} lines {what}; {help}");
+            let lines = units::counted(*count, "line", "lines");
+            let _ = writeln!(stderr, "truechimer: {name}: {what} in {lines}; {help}");
         }
         for (host, count) in &self.without_evidence {
             let name = &hosts.host(*host).name;
             let help = format!(
                 "its history, chronyd's tracking.log or ntpd's rawstats tells, or --assume {name}=1s"
             );
-            let _ = writeln!(
-                stderr,
-                "truechimer: {name}: {count} lines by a clock of which nothing is known; {help}"
-            );
+            let lines = units::counted(*count, "line", "lines");
+            let _ =
+                writeln!(stderr, "truechimer: {name}: {lines} by a clock of which nothing is known; {help}");
         }
     }
 }
@@ -480,19 +480,18 @@ impl Tally {
 /// What lines lack, and what helps.
 fn advice(doubt: Doubt) -> (&'static str, &'static str) {
     match doubt {
-        Doubt::Zone => ("have no zone", "say --zone HOST=Europe/Berlin"),
-        Doubt::Year => ("have no year, and their file was not written about then", "say --year 2026"),
-        Doubt::Label => (
-            "have labels that are TAI or the clock and ten seconds",
-            "say --labels HOST=tai or HOST=clock+10",
-        ),
+        Doubt::Zone => ("no zone", "say --zone HOST=Europe/Berlin"),
+        Doubt::Year => ("no year, nor was the file written about then,", "say --year 2026"),
+        Doubt::Label => {
+            ("labels that are TAI, or the clock and ten seconds,", "say --labels HOST=tai or HOST=clock+10")
+        }
         Doubt::Boot => (
-            "have only the time since a boot",
+            "only the time since a boot",
             "journalctl -o export has more, or say --boot HOST=ID beside the journal of that boot",
         ),
         Doubt::SummerTime => {
-            ("are of an hour that clocks showed twice, or never", "stamps in UTC have no such hour")
+            ("an hour that clocks showed twice, or never,", "stamps in UTC have no such hour")
         }
-        Doubt::LeapSecond => ("are of a leap second", "both seconds beside it are meant"),
+        Doubt::LeapSecond => ("a leap second", "both seconds beside it are meant"),
     }
 }

@@ -313,7 +313,7 @@ impl Told {
 
 fn tallied(tally: &Tally) -> String {
     let Tally { pairs, not_received, not_sent, sent_twice, too_long, without_stamp, too_many } = *tally;
-    let mut text = format!("{pairs} pairs");
+    let mut text = units::counted(pairs, "pair", "pairs");
     let parts = [
         (not_received, "keys were sent and never received".to_owned()),
         (not_sent, "keys were received and never sent".to_owned()),

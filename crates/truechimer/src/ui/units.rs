@@ -125,6 +125,11 @@ fn figures_to(sign: &str, attos: i128, (scale, name): Unit, decimals: u32) -> St
     }
 }
 
+/// `1 line`, `2 lines`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

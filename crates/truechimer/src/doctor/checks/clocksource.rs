@@ -1,6 +1,12 @@
 //! Which counter the kernel tells time by.
 
+use std::io::ErrorKind;
+
+use truechimer_sys::kmsg;
+use truechimer_time::Span;
+
 use crate::doctor::{Area, Check, Finding, Hidden, Machine};
+use crate::ui::units;
 
 /// See [`PAGE`].
 pub const CHECK: Check = Check {
@@ -23,7 +29,8 @@ live outside of the processor: each reading takes about a microsecond instead
 of 20 ns, and nothing that was learned of the rate of the other is of use.
 
 risky   The kernel counts by a slow counter, though a better one is there or
-        was there.
+        was there; or its log says that it does not trust one any more.
+unseen  The kernel's log is for root only (sysctl kernel.dmesg_restrict).
 fine    It counts by the best one that it offers.
 
 What to do: look into the kernel's log for the reason. Usually the firmware
@@ -43,7 +50,31 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     else {
         return Err(Hidden::Because(format!("the kernel does not tell its clocksource ({FOLDER})")));
     };
-    Ok(vec![judge(current.trim(), &available)])
+    let mut findings = vec![judge(current.trim(), &available)];
+    let device = machine.path(kmsg::DEVICE);
+    match kmsg::records(&device) {
+        Ok(records) => findings.extend(unstable(&String::from_utf8_lossy(&records))),
+        // There is none in a container.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => findings.push(Finding::unseen(&Hidden::of(device, &error))),
+    }
+    Ok(findings)
+}
+
+/// What the kernel said of a counter that it does not trust any more, the last time.
+fn unstable(log: &str) -> Option<Finding> {
+    let messages = log.lines().filter_map(|record| record.split_once(';'));
+    let (about, words) = messages
+        .filter(|(_, words)| words.contains("clocksource") && words.to_lowercase().contains("unstable"))
+        .last()?;
+    let since_boot = about.split(',').nth(2).and_then(|micros| micros.parse().ok()).map(Span::from_micros);
+    let when =
+        since_boot.map_or_else(String::new, |since| format!(" {} after it was started", units::span(since)));
+    Some(
+        Finding::risky(format!("the kernel has said{when}: {}", words.trim()))
+            .told("what was learned of that counter's rate is of no use any more; look for the reason in the firmware, or in a host that moved this guest")
+            .run("sudo dmesg | grep -i -e tsc -e clocksource"),
+    )
 }
 
 fn judge(current: &str, available: &str) -> Finding {
@@ -65,6 +96,31 @@ fn judge(current: &str, available: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::Verdict;
+
+    #[test]
+    fn a_counter_that_the_kernel_has_given_up_is_a_risk() {
+        let log = "6,90,1000,-;clocksource: tsc: mask: 0xffffffffffffffff max_cycles: 0x2b3e459bf4c\n\
+                   4,812,73000000,-;clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as unstable because the skew is too large:\n \
+                   SUBSYSTEM=cpu\n6,813,73000100,-;clocksource: Switched to clocksource hpet\n";
+        let found = unstable(log).expect("it says so");
+        assert_eq!(found.verdict, Verdict::Risky);
+        assert!(
+            found.words.contains("73.00 s after") && found.words.contains("'tsc' as unstable"),
+            "{found:?}"
+        );
+        assert_eq!(unstable("6,90,1000,-;clocksource: Switched to clocksource tsc\n"), None);
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n"),
+            ("sys/devices/system/clocksource/clocksource0/available_clocksource", "hpet acpi_pm \n"),
+            ("dev/kmsg", log),
+        ] {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        assert_eq!(probe(&Machine::at(root.path())).unwrap().len(), 2);
+    }
 
     #[test]
     fn a_counter_outside_of_the_processor_is_a_risk() {
