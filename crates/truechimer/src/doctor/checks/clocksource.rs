@@ -63,10 +63,9 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
 
 /// What the kernel said of a counter that it does not trust any more, the last time.
 fn unstable(log: &str) -> Option<Finding> {
-    let messages = log.lines().filter_map(|record| record.split_once(';'));
+    let mut messages = log.lines().filter_map(|record| record.split_once(';'));
     let (about, words) = messages
-        .filter(|(_, words)| words.contains("clocksource") && words.to_lowercase().contains("unstable"))
-        .last()?;
+        .rfind(|(_, words)| words.contains("clocksource") && words.to_lowercase().contains("unstable"))?;
     let since_boot = about.split(',').nth(2).and_then(|micros| micros.parse().ok()).map(Span::from_micros);
     let when =
         since_boot.map_or_else(String::new, |since| format!(" {} after it was started", units::span(since)));
