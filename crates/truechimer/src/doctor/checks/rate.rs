@@ -1,5 +1,7 @@
 //! How fast the clock runs: against the raw counter, against the sources, and against what can be made up by slewing.
 
+mod learned;
+
 use std::thread;
 
 use truechimer_sys::adjust::SLEW_RATE;
@@ -27,7 +29,9 @@ Looks at the clock for as long as --for says, against three others: the raw
 counter (CLOCK_MONOTONIC_RAW), which nobody adjusts; the sources that are
 configured here, asked at the beginning and at the end; and what the kernel
 was told to correct. Files in which chronyd and ntpd keep what they learned of
-the oscillator (\"drift\") tell about the days before.
+the oscillator (\"drift\") tell about the days before, and so does the history
+of our daemon: how fast the raw counter ran in the last seven days of it, and
+who else moved the clock in the last of them.
 
 A clock is corrected by making it run faster or slower, and most programs do
 that by 500 ppm at most, which is 43.2 s a day. One that loses 620 ppm loses
@@ -39,7 +43,8 @@ wrong   The clock departs from its sources faster than it can be corrected, or
         it departs and no program corrects it. Or it departs from the raw
         counter by more than the kernel was told: somebody sets it over and
         over, or this process is shown another clock.
-risky   More than half of what can be corrected is used up already.
+risky   More than half of what can be corrected is used up already. Or somebody
+        else moved the clock, or its rate, in the last day of the history.
 fine    It runs as the kernel was told, and that is little.
 unseen  The sources are too far away to tell a rate in so short a time.
 
@@ -47,14 +52,6 @@ What to do: chronyd slews faster than others. Have the kernel measure the
 counter anew by a restart; in a virtual machine take kvm-clock, tsc or
 hyperv_clocksource_tsc_page as the clocksource.
 ";
-
-/// What programs keep of the oscillator: a number of ppm comes first.
-const DRIFT_FILES: [(&str, &str); 4] = [
-    ("/var/lib/chrony/drift", "chronyd"),
-    ("/var/lib/chrony/chrony.drift", "chronyd"),
-    ("/var/lib/ntpsec/ntp.drift", "ntpd"),
-    ("/var/lib/ntp/ntp.drift", "ntpd"),
-];
 
 /// Of what can be corrected, so much used up is a risk.
 const USED_UP: f64 = 0.5;
@@ -70,10 +67,7 @@ const WITNESSES_MAX: usize = 3;
 
 fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     let keepers = keepers::running(machine);
-    let mut findings: Vec<Finding> = DRIFT_FILES
-        .iter()
-        .filter_map(|(path, whose)| drift(path, whose, &machine.text(path).ok()??))
-        .collect();
+    let mut findings = learned::findings(machine);
     // The sources are asked at the beginning, while the clock is watched, and again at the end. Who cannot be asked tells no rate.
     let trace = thread::scope(|scope| {
         scope.spawn(|| machine.survey().is_ok());
@@ -82,29 +76,6 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     findings.push(by_counter(trace));
     findings.extend(by_sources(machine, &keepers, trace));
     Ok(findings)
-}
-
-/// What a program has learned of the oscillator.
-fn drift(path: &str, whose: &str, text: &str) -> Option<Finding> {
-    let ppm: f64 = text.split_whitespace().next()?.parse().ok()?;
-    let limit = SLEW_RATE.as_ppm();
-    let finding = if limit <= ppm.abs() && whose != "chronyd" {
-        let days = (ppm.abs() - limit) * 0.0864;
-        Finding::wrong(format!(
-            "{whose} has learned that the clock needs {ppm:+.0} ppm; slewed by 500 at most, it departs by {days:.1} s a day \
-             and will never catch up ({path})"
-        ))
-        .run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource")
-    } else if limit * USED_UP < ppm.abs() {
-        Finding::risky(format!(
-            "{whose} has learned that the clock needs {ppm:+.0} ppm, and most programs slew by 500 at most ({path})"
-        ))
-    } else {
-        return None;
-    };
-    Some(finding.number("learned_ppm", ppm).told(
-        "restart the machine, so that the kernel measures its counter anew; if it stays, use another clocksource",
-    ))
 }
 
 /// Against the raw counter more than the kernel was told is only a slew, and that has a limit.
@@ -254,16 +225,5 @@ mod tests {
         assert_eq!(by_counter(&trace(Rate::from_ppm(620.0), Rate::from_ppm(610.0))).verdict, Verdict::Fine);
         let slewed = by_counter(&trace(Rate::from_ppm(-480.0), Rate::from_ppm(12.0)));
         assert!(slewed.words.contains("a slew that will end"), "{slewed:?}");
-    }
-
-    #[test]
-    fn what_was_learned_tells_of_the_days_before() {
-        let file = |text: &str| drift("/var/lib/ntp/ntp.drift", "ntpd", text).map(|finding| finding.verdict);
-        assert_eq!(file("500.000\n"), Some(Verdict::Wrong));
-        let of_chronyd = drift("/var/lib/chrony/drift", "chronyd", "620.0 0.1\n");
-        assert_eq!(of_chronyd.map(|finding| finding.verdict), Some(Verdict::Risky), "it can slew that");
-        assert_eq!(file("-310.5 0.2\n"), Some(Verdict::Risky));
-        assert_eq!(file("-12.1\n"), None);
-        assert_eq!(file(""), None);
     }
 }
