@@ -112,6 +112,9 @@ impl Civil {
 
 /// The instant so many seconds and attoseconds after the origin, if it can be held.
 fn instant(seconds: i128, attos: u64) -> Option<Time<Utc>> {
+    if let Ok(seconds) = i64::try_from(seconds) {
+        return Some(Time::from_epoch(Span::from_secs(seconds) + Span::from_attos(attos.into())));
+    }
     // A negative time is counted from the second above it, which can be held where the one below cannot.
     let (seconds, attos) = match seconds {
         ..0 => (seconds + 1, i128::from(attos) - ATTOS_PER_SECOND),
@@ -130,13 +133,15 @@ pub(crate) const fn month_begins(year: i64, month: u8) -> i64 {
 
 /// Days from 1970-01-01 to the first of a month. No year overflows.
 const fn days_before(year: i64, month: u8) -> i128 {
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
     // Years that begin in March have their leap day at the end, and months of 31 30 31 30 31 days in every five.
     let (year, month) = match month {
-        1 | 2 => (year as i128 - 1, month as i128 + 9),
-        _ => (year as i128, month as i128 - 3),
+        1 | 2 => (year - 1, month as i64 + 9),
+        _ => (year, month as i64 - 3),
     };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    year * 365 + leap_days + (153 * month + 2) / 5 - MARCH_0_TO_EPOCH as i128
+    let rest = year * 365 + leap_days + (153 * month + 2) / 5 - MARCH_0_TO_EPOCH;
+    era as i128 * DAYS_OF_400_YEARS as i128 + rest as i128
 }
 
 /// Days from the first of March of year 0 to 1970-01-01.

@@ -66,9 +66,24 @@ impl Rate {
     pub fn over(self, span: Span) -> Span {
         let rate = i128::from(self.attos_per_second);
         let (seconds, rest) = span.split_to_zero();
-        Span::from_attos(seconds.saturating_mul(rate))
-            + Span::from_attos(i128::from(rest) * rate / ATTOS_PER_SECOND)
+        Span::from_attos(seconds.saturating_mul(rate)) + Span::from_attos(per_second(i128::from(rest) * rate))
     }
+}
+
+/// A product of a rate and less than a second, divided by 10¹⁸ and truncated: by words, which is several times as quick.
+fn per_second(product: i128) -> i128 {
+    // 10¹⁸ is an odd number of 42 bits with zeros behind it. What is divided has 63 bits and two times 21 then.
+    const ZEROS: u32 = ATTOS_PER_SECOND.trailing_zeros();
+    const ODD: u64 = (ATTOS_PER_SECOND >> ZEROS) as u64;
+    const DIGIT: u32 = 21;
+    let short = product.unsigned_abs() >> ZEROS;
+    let digit = |shift: u32| (short >> shift) as u64 & ((1 << DIGIT) - 1);
+    let high = (short >> (2 * DIGIT)) as u64;
+    let middle = (high % ODD) << DIGIT | digit(DIGIT);
+    let low = (middle % ODD) << DIGIT | digit(0);
+    let quotient =
+        (u128::from(high / ODD) << (2 * DIGIT)) + (u128::from(middle / ODD) << DIGIT) + u128::from(low / ODD);
+    if product < 0 { -(quotient as i128) } else { quotient as i128 }
 }
 
 impl Add for Rate {
@@ -118,6 +133,13 @@ mod tests {
         #[test]
         fn what_is_gained_never_overflows(attos in any::<i128>(), rate in any::<i64>()) {
             let _ = Rate::from_attos_per_second(rate).over(Span::from_attos(attos));
+        }
+
+        #[test]
+        fn dividing_by_words_is_exact(rest in -(ATTOS_PER_SECOND - 1)..ATTOS_PER_SECOND, rate in any::<i64>(), shift in 0u32..63) {
+            for product in [rest * i128::from(rate >> shift), rest * i128::from(i64::MIN)] {
+                prop_assert_eq!(per_second(product), product / ATTOS_PER_SECOND);
+            }
         }
 
         #[test]

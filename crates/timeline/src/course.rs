@@ -171,7 +171,7 @@ impl Stretch {
         knots.sort_by_key(|knot| knot.reading);
         for at in 1..knots.len() {
             let [before, after] = [knots[at - 1], knots[at]];
-            let foretold = before.forwards(after.reading);
+            let foretold = before.forwards(after.reading, before.rates);
             knots[at].truth = foretold.meet(&after.truth).ok_or_else(|| contradiction(&before, &after))?;
         }
         for at in (1..knots.len()).rev() {
@@ -212,15 +212,32 @@ impl Stretch {
     /// When the clock showed a reading, if it was in this stretch. Before the first knot and after the last one it is the clock's word,
     /// which gets worse at [`Rates::ANY`].
     fn truth(&self, reading: Time<Local>) -> Option<(Interval, Evidence)> {
-        let after = self.knots.partition_point(|knot| knot.reading <= reading);
+        self.truth_before(self.after(reading), reading)
+    }
+
+    /// Both ends of what the clock showed, which mostly is between the same two knots.
+    fn truths(&self, from: Time<Local>, to: Time<Local>) -> Option<[(Interval, Evidence); 2]> {
+        let after = self.after(from);
+        let is_next = self.knots.get(after).is_none_or(|next| to < next.reading);
+        let after_to = if is_next { after } else { self.after(to) };
+        Some([self.truth_before(after, from)?, self.truth_before(after_to, to)?])
+    }
+
+    /// Which knot is the first after a reading.
+    fn after(&self, reading: Time<Local>) -> usize {
+        self.knots.partition_point(|knot| knot.reading <= reading)
+    }
+
+    /// When the clock showed a reading, if this knot is the first after it.
+    fn truth_before(&self, after: usize, reading: Time<Local>) -> Option<(Interval, Evidence)> {
         let next = self.knots.get(after);
-        let last = after.checked_sub(1).map(|before| self.knots[before]);
+        let last = after.checked_sub(1).map(|before| &self.knots[before]);
         Some(match (last, next) {
             (Some(Knot { held: Some(held), aside, evidence, .. }), Some(_)) if self.is_held => {
-                (held.interval(reading).widened(aside), evidence)
+                (held.interval(reading).widened(*aside), *evidence)
             }
-            (Some(last), Some(next)) => (between(&last, next, reading), last.evidence.max(next.evidence)),
-            (Some(last), None) => (Knot { rates: Rates::ANY, ..last }.forwards(reading), last.evidence),
+            (Some(last), Some(next)) => (between(last, next, reading), last.evidence.max(next.evidence)),
+            (Some(last), None) => (last.forwards(reading, Rates::ANY), last.evidence),
             (None, Some(next)) => (next.backwards(reading, Rates::ANY), next.evidence),
             (None, None) => return None,
         })
@@ -239,18 +256,18 @@ impl Stretch {
 impl Knot {
     /// Can the clock have run on from here to there?
     pub(crate) fn leads_to(&self, later: &Self) -> bool {
-        self.reading <= later.reading && self.forwards(later.reading).meet(&later.truth).is_some()
+        self.reading <= later.reading && self.forwards(later.reading, self.rates).meet(&later.truth).is_some()
     }
 
     /// When the clock will show a later reading.
-    fn forwards(&self, reading: Time<Local>) -> Interval {
+    fn forwards(&self, reading: Time<Local>, rates: Rates) -> Interval {
         let gone = reading - self.reading;
         let Interval { earliest, best, latest } = self.truth;
-        let likely = middle(self.rates.min.over(gone), self.rates.max.over(gone));
+        let [least, most] = [rates.min.over(gone), rates.max.over(gone)];
         Interval {
-            earliest: earliest + gone + self.rates.min.over(gone),
-            best: best + gone + likely,
-            latest: latest + gone + self.rates.max.over(gone),
+            earliest: earliest + gone + least,
+            best: best + gone + middle(least, most),
+            latest: latest + gone + most,
         }
     }
 
@@ -258,18 +275,18 @@ impl Knot {
     fn backwards(&self, reading: Time<Local>, rates: Rates) -> Interval {
         let gone = self.reading - reading;
         let Interval { earliest, best, latest } = self.truth;
-        let likely = middle(rates.min.over(gone), rates.max.over(gone));
+        let [least, most] = [rates.min.over(gone), rates.max.over(gone)];
         Interval {
-            earliest: earliest - gone - rates.max.over(gone),
-            best: best - gone - likely,
-            latest: latest - gone - rates.min.over(gone),
+            earliest: earliest - gone - most,
+            best: best - gone - middle(least, most),
+            latest: latest - gone - least,
         }
     }
 }
 
 /// When the clock showed a reading between two knots: what both allow. The likeliest moment is on the line between theirs.
 fn between(last: &Knot, next: &Knot, reading: Time<Local>) -> Interval {
-    let (forwards, backwards) = (last.forwards(reading), next.backwards(reading, last.rates));
+    let (forwards, backwards) = (last.forwards(reading, last.rates), next.backwards(reading, last.rates));
     // Knots that do not contradict each other leave something in between; what rounding takes away is less than an attosecond.
     let met = forwards.meet(&backwards).unwrap_or(forwards);
     let held = last.held.and_then(|held| met.meet(&held.interval(reading)));
@@ -356,8 +373,7 @@ impl Course {
         if to < from {
             return None;
         }
-        let (begin, evidence) = stretch.truth(from)?;
-        let (end, weaker) = stretch.truth(to)?;
+        let [(begin, evidence), (end, weaker)] = stretch.truths(from, to)?;
         let interval = Interval {
             earliest: begin.earliest,
             best: begin.best + (end.best - begin.best) / 2,

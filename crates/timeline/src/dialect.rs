@@ -20,6 +20,7 @@ use truechimer_time::{Mono, Span, Time};
 
 pub use own::{Own, OwnError};
 
+use self::date::Second;
 use crate::stamp::Stamp;
 
 /// How far into a line a stamp is looked for; and no host has a longer name.
@@ -111,16 +112,21 @@ impl Dialect {
     ];
 
     /// What a line says by this dialect, if it is of it.
-    pub fn read<'a>(self, line: &'a [u8]) -> Option<Found<'a>> {
+    pub fn read(self, line: &[u8]) -> Option<Found<'_>> {
+        self.read_after(line, &mut Second::default())
+    }
+
+    /// The same, after a date that was read last.
+    fn read_after<'a>(self, line: &'a [u8], last: &mut Second) -> Option<Found<'a>> {
         match self {
-            Self::Syslog => syslog::read(line),
+            Self::Syslog => syslog::read(line, last),
             Self::Bsd => bsd::read(line),
             Self::Label => label::read(line),
             Self::Json => json::read(line),
             Self::Kernel => kernel::read(line),
             Self::Access => access::read(line),
             Self::Klog => klog::read(line),
-            Self::Plain => plain::read(line),
+            Self::Plain => plain::read(line, last),
         }
     }
 
@@ -134,6 +140,7 @@ impl Dialect {
 #[derive(Clone, Debug, Default)]
 pub struct Linguist {
     last: Option<Dialect>,
+    second: Second,
     /// Patterns of the user's own, which count before all others.
     own: Arc<[Own]>,
 }
@@ -141,7 +148,7 @@ pub struct Linguist {
 impl Linguist {
     /// One who knows patterns of the user's own as well, and asks them first.
     pub fn with(own: Arc<[Own]>) -> Self {
-        Self { last: None, own }
+        Self { own, ..Self::default() }
     }
 
     /// What the next line says, if it has a stamp that we can read.
@@ -149,8 +156,12 @@ impl Linguist {
         if let Some(found) = self.own.iter().find_map(|own| own.read(line)) {
             return Some(found);
         }
-        let last = self.last.and_then(|dialect| dialect.read(line));
-        let found = last.or_else(|| Dialect::ALL.into_iter().find_map(|dialect| dialect.read(line)))?;
+        if let Some(dialect) = self.last
+            && let found @ Some(_) = dialect.read_after(line, &mut self.second)
+        {
+            return found;
+        }
+        let found = Dialect::ALL.into_iter().find_map(|dialect| dialect.read(line))?;
         self.last = found.dialect;
         Some(found)
     }

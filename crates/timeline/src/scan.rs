@@ -48,7 +48,9 @@ impl<'a> Scan<'a> {
 
     /// Two digits come next.
     pub(crate) fn two(&mut self) -> Option<u8> {
-        self.digits(2).map(|number| number as u8)
+        let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = self.rest else { return None };
+        self.rest = rest;
+        Some((tens - b'0') * 10 + (ones - b'0'))
     }
 
     /// One to so many digits come next, at most 19, and no digit after them.
@@ -60,16 +62,21 @@ impl<'a> Scan<'a> {
     /// A point or a comma with digits after it comes next, or nothing of the kind: the fraction in attoseconds, and
     /// what its last digit counts.
     pub(crate) fn fraction(&mut self) -> Option<(u64, Span)> {
-        let mut ahead = *self;
-        if ahead.any(b".,").is_none() || ahead.count_digits() == 0 {
+        let [b'.' | b',', digits @ ..] = self.rest else { return Some((0, Span::from_secs(1))) };
+        let mut number = 0;
+        let mut count = 0;
+        while let Some(digit @ b'0'..=b'9') = digits.get(count) {
+            // Finer than any clock is what comes after them.
+            if count < FRACTION_DIGITS {
+                number = number * 10 + u64::from(digit - b'0');
+            }
+            count += 1;
+        }
+        if count == 0 {
             return Some((0, Span::from_secs(1)));
         }
-        let count = ahead.count_digits();
-        let counting = count.min(FRACTION_DIGITS);
-        let number = ahead.digits(counting)?;
-        let _finer_than_any_clock = ahead.take_while(|byte| byte.is_ascii_digit());
-        *self = ahead;
-        let unit = 10u64.pow((FRACTION_DIGITS - counting) as u32);
+        self.rest = &digits[count..];
+        let unit = 10u64.pow((FRACTION_DIGITS - count.min(FRACTION_DIGITS)) as u32);
         Some((number * unit, Span::from_attos(unit.into())))
     }
 

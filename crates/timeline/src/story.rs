@@ -6,6 +6,7 @@
 //! A line that has no stamp is told right after the one above it.
 
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -118,12 +119,13 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// When it was; at any time, if nothing is known.
     pub fn interval(&self) -> Interval {
-        self.when.and_then(|when| when.truth).map_or(Interval::EVER, |truth| truth.interval)
+        let truth = self.when.as_ref().and_then(|when| when.truth.as_ref());
+        truth.map_or(Interval::EVER, |truth| truth.interval)
     }
 
     /// Where the line is read: at the likeliest moment, or at what the clock says if that is all there is. `None` if it says nothing.
     pub fn place(&self) -> Option<Time<Tai>> {
-        self.when.and_then(|when| when.place())
+        self.when.as_ref().and_then(When::place)
     }
 
     /// Which of two lines was certainly written first. Lines of one host between which its clock was not set are ordered by that
@@ -158,7 +160,7 @@ impl When {
     /// Where the line is read: at the likeliest moment, or at what the clock says if nothing is known that makes it impossible.
     fn place(&self) -> Option<Time<Tai>> {
         let at_its_word = || at_its_word(self.shown.from, self.shown.to);
-        match self.truth.map(|truth| truth.interval) {
+        match self.truth.as_ref().map(|truth| &truth.interval) {
             Some(known) if known.is_bounded() => Some(known.best),
             Some(known) => self.shown.is_known().then(|| at_its_word().clamp(known.earliest, known.latest)),
             None => self.shown.is_known().then(at_its_word),
@@ -255,6 +257,8 @@ pub struct Log<R> {
     read: u64,
     /// The line that comes next, unless the log is at its end.
     next: Option<Next>,
+    /// The host that a line named last, and its number: most lines name the same one.
+    named: (Vec<u8>, usize),
 }
 
 /// A line that was read and not told.
@@ -270,7 +274,16 @@ impl<R: Read> Log<R> {
     /// A log. The year of the hints is that of its first stamp.
     pub fn of(input: R, whose: Whose, hints: Hints) -> Self {
         let years = hints.year.map(Years::from);
-        Self { records: Records::of(input), whose, hints, years, known: BTreeMap::new(), read: 0, next: None }
+        Self {
+            records: Records::of(input),
+            whose,
+            hints,
+            years,
+            known: BTreeMap::new(),
+            read: 0,
+            next: None,
+            named: (Vec::new(), 0),
+        }
     }
 
     /// The same log, if lines may have stamps of the user's own kind.
@@ -292,11 +305,18 @@ impl<R: Read> Log<R> {
         }
         self.read += 1;
         let found = self.records.found();
+        let found = found.as_ref();
         let above = self.next.map(|next| next.host).filter(|_| found.is_none());
         let (own, host) = match (self.whose, found.and_then(|found| found.host)) {
             (Whose::Only(own), _) => (own, own),
             (Whose::Mostly(own), None) => (own, above.unwrap_or(own)),
-            (Whose::Mostly(own), Some(name)) => (own, hosts.named(name)),
+            (Whose::Mostly(own), Some(name)) => {
+                if self.named.0 != name || name.is_empty() {
+                    self.named.1 = hosts.named(name);
+                    name.clone_into(&mut self.named.0);
+                }
+                (own, self.named.1)
+            }
         };
         let when = found.map(|found| {
             let year = match found.stamp.reading {
@@ -307,8 +327,11 @@ impl<R: Read> Log<R> {
                     None
                 }
             };
-            let when = hosts.host(host).when(&found, Hints { year, ..self.hints });
-            When { truth: self.known.get(&self.read).copied().or(when.truth), ..when }
+            let mut when = hosts.host(host).when(found, Hints { year, ..self.hints });
+            if let Some(known) = self.known.get(&self.read) {
+                when.truth = Some(*known);
+            }
+            when
         });
         self.next = Some(Next { host, when, is_strange: host != own });
         Ok(())
@@ -351,20 +374,18 @@ pub fn tell<R: Read>(
         log.advance(hosts).map_err(|error| LogError { log: number, error })?;
         waiting.extend(log.next.map(|next| Reverse((place(&next, Span::MIN), number))));
     }
-    while let Some(Reverse((at, number))) = waiting.pop() {
+    while let Some(mut first) = waiting.peek_mut() {
+        let Reverse((at, number)) = *first;
         let log = &mut logs[number];
-        let limit = waiting.peek().map_or((Span::MAX, usize::MAX), |Reverse(first)| *first);
-        let mut here = at;
-        while let Some(next) = log.next
-            && (here, number) <= limit
-        {
-            let Next { host, when, .. } = next;
+        if let Some(Next { host, when, .. }) = log.next {
             let told = Told { log: number, host, line: log.records.line(), when };
             listener(hosts, &told).map_err(StoryError::Listener)?;
             log.advance(hosts).map_err(|error| LogError { log: number, error })?;
-            here = log.next.map_or(here, |next| place(&next, here));
         }
-        waiting.extend(log.next.map(|_| Reverse((here, number))));
+        match &log.next {
+            Some(next) => *first = Reverse((place(next, at), number)),
+            None => drop(PeekMut::pop(first)),
+        }
     }
     Ok(())
 }
@@ -372,8 +393,8 @@ pub fn tell<R: Read>(
 /// Where a line is read, after the one above it. Whoever is strange and has no evidence is believed to have come then: to go by its
 /// word would move all that come after it.
 fn place(next: &Next, above: Span) -> Span {
-    let is_known = |when: &When| when.truth.is_some() || !next.is_strange || above == Span::MIN;
-    let own = next.when.filter(is_known).and_then(|when| when.place()).map(Time::since_epoch);
+    let is_known = |when: &&When| when.truth.is_some() || !next.is_strange || above == Span::MIN;
+    let own = next.when.as_ref().filter(is_known).and_then(|when| when.place()).map(Time::since_epoch);
     own.map_or(above, |own| own.max(above))
 }
 

@@ -1,7 +1,5 @@
 //! Of all lines those that can have been written within a stretch of time.
 
-use std::collections::HashMap;
-
 use truechimer_time::{Tai, Time};
 
 use crate::story::Told;
@@ -11,19 +9,25 @@ use crate::story::Told;
 pub struct Window {
     from: Option<Time<Tai>>,
     to: Option<Time<Tai>>,
-    above: HashMap<usize, bool>,
+    above: Vec<bool>,
 }
 
 impl Window {
     /// Between two instants; without one, from the beginning or to the end.
     pub fn of(from: Option<Time<Tai>>, to: Option<Time<Tai>>) -> Self {
-        Self { from, to, above: HashMap::new() }
+        Self { from, to, above: Vec::new() }
     }
 
     /// Can the line have been written within? Without evidence its clock's word counts. A line that says nothing goes with the one
     /// above it in its log.
     pub fn takes(&mut self, told: &Told<'_>) -> bool {
-        let above = self.above.entry(told.log).or_insert(true);
+        if self.from.is_none() && self.to.is_none() {
+            return true;
+        }
+        if self.above.len() <= told.log {
+            self.above.resize(told.log + 1, true);
+        }
+        let above = &mut self.above[told.log];
         if let Some(reach) = told.when.and_then(|when| when.reach()) {
             let is_late = self.to.is_some_and(|to| to < reach.earliest);
             let is_early = self.from.is_some_and(|from| reach.latest < from);

@@ -19,7 +19,7 @@ impl Stretch {
             (Some(last), Some(next)) => {
                 between(&Knot { held: None, aside: Span::ZERO, ..last }, &next, reading)
             }
-            (Some(last), None) => Knot { rates: Rates::ANY, ..last }.forwards(reading),
+            (Some(last), None) => last.forwards(reading, Rates::ANY),
             (None, Some(next)) => next.backwards(reading, Rates::ANY),
             (None, None) => Interval::EVER,
         }

@@ -2,7 +2,7 @@
 
 use truechimer_time::{Local, Span, Time};
 
-use super::{Course, Knot, Rates, Stretch};
+use super::{Course, Rates, Stretch};
 use crate::interval::Interval;
 
 /// A stretch is looked for so much further than it can reach, so that nothing is lost by rounding.
@@ -123,7 +123,7 @@ impl Stretch {
             (Some(_) | None, _) => (Rates::ANY, Span::ZERO),
         };
         if let Some(before) = before {
-            intervals.push([from, last].map(|reading| Knot { rates, ..before }.forwards(reading)));
+            intervals.push([from, last].map(|reading| before.forwards(reading, rates)));
             intervals.extend(before.held.map(|held| [from, last].map(|reading| held.interval(reading))));
         }
         if let Some(next) = next {

@@ -3,7 +3,7 @@
 use truechimer_time::Span;
 
 use crate::scan::Scan;
-use crate::stamp::{Stamp, Written};
+use crate::stamp::{Reading, Stamp, Written};
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -41,7 +41,51 @@ pub(crate) fn zone(scan: &mut Scan<'_>) -> Option<Span> {
 
 /// `2026-11-23T08:31:23.5+01:00` and what people make of it: a space or an underscore for the `T`, slashes for the hyphens, a
 /// comma for the point, a blank before the zone, or no zone at all.
-pub(crate) fn iso(scan: &mut Scan<'_>) -> Option<Stamp> {
+pub(crate) fn iso(scan: &mut Scan<'_>, last: &mut Second) -> Option<Stamp> {
+    last.read(scan)?;
+    let (attos, resolution) = scan.fraction()?;
+    let reading = last.reading(attos, zone_after_blank(scan))?;
+    Some(Stamp { reading, resolution })
+}
+
+/// `2026-11-23T08:31:23`.
+const TO_THE_SECOND: usize = 19;
+
+/// A date and a time of day to the second, and how they were written: most lines are of the same second as the one before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Second {
+    text: [u8; TO_THE_SECOND],
+    written: Option<Written>,
+    /// What a clock showed then that is not ahead of UTC, if there was such a second.
+    in_greenwich: Option<Reading>,
+}
+
+impl Second {
+    fn read(&mut self, scan: &mut Scan<'_>) -> Option<()> {
+        let text = *scan.rest().first_chunk()?;
+        if self.written.is_some() && self.text == text {
+            return scan.text(&text);
+        }
+        let written = to_the_second(scan)?;
+        *self = Self { text, written: Some(written), in_greenwich: written.reading(Some(Span::ZERO)) };
+        Some(())
+    }
+
+    /// What a clock that is so far ahead of UTC showed so long after the second began.
+    fn reading(&self, attos: u64, ahead: Option<Span>) -> Option<Reading> {
+        let Some(ahead) = ahead else {
+            return Written { attos, ..self.written? }.reading(None);
+        };
+        let later = Span::from_attos(attos.into()) - ahead;
+        Some(match self.in_greenwich? {
+            Reading::Clock(time) => Reading::Clock(time + later),
+            Reading::LeapSecond(time) => Reading::LeapSecond(time + later),
+            other @ (Reading::Label(_) | Reading::Wall(_) | Reading::SinceBoot(_)) => other,
+        })
+    }
+}
+
+fn to_the_second(scan: &mut Scan<'_>) -> Option<Written> {
     let year = scan.digits(4)? as i16;
     let between = scan.any(b"-/")?;
     let month = scan.two()?;
@@ -49,10 +93,7 @@ pub(crate) fn iso(scan: &mut Scan<'_>) -> Option<Stamp> {
     let day = scan.two()?;
     scan.any(b"Tt _")?;
     let [hour, minute, second] = time_of_day(scan)?;
-    let (attos, resolution) = scan.fraction()?;
-    let written = Written { year: Some(year), month, day, hour, minute, second, attos };
-    let reading = written.reading(zone_after_blank(scan))?;
-    Some(Stamp { reading, resolution })
+    Some(Written { year: Some(year), month, day, hour, minute, second, attos: 0 })
 }
 
 /// A zone, or a blank and a zone in digits, as `date -R` and journalctl write it. ` UTC` is one, too.

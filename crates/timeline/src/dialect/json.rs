@@ -18,7 +18,7 @@ use serde_json::Deserializer;
 use serde_json::value::RawValue;
 use truechimer_time::{Span, Time};
 
-use crate::dialect::date::iso;
+use crate::dialect::date::{Second, iso};
 use crate::dialect::{BootId, Dialect, Found, Name};
 use crate::scan::Scan;
 use crate::stamp::{Reading, Stamp};
@@ -101,7 +101,7 @@ fn stamp(value: &str) -> Option<Stamp> {
     let mut scan = Scan::new(digits);
     match scan.rest().iter().position(|byte| !byte.is_ascii_digit()) {
         Some(4) => {
-            let stamp = iso(&mut scan)?;
+            let stamp = iso(&mut scan, &mut Second::default())?;
             scan.rest().is_empty().then_some(stamp)
         }
         _ => number(scan),

@@ -7,7 +7,7 @@
 //! [Mon Nov 23 08:31:23.123456 2026] [core:error] text      Apache's errors, dmesg -T
 //! ```
 
-use crate::dialect::date::{iso, month, time_of_day};
+use crate::dialect::date::{Second, iso, month, time_of_day};
 use crate::dialect::{Dialect, Found, Name, head};
 use crate::scan::Scan;
 use crate::stamp::{Reading, Stamp, Written};
@@ -30,12 +30,12 @@ const LEVELS: [&[u8]; 14] = [
     b"panic",
 ];
 
-pub(super) fn read(line: &[u8]) -> Option<Found<'_>> {
+pub(super) fn read<'a>(line: &'a [u8], last: &mut Second) -> Option<Found<'a>> {
     let mut scan = Scan::new(head(line));
     let bracket = scan.byte(b'[').is_some();
     match scan.rest().first()? {
         b'0'..=b'9' => {
-            let stamp = iso(&mut scan)?;
+            let stamp = iso(&mut scan, last)?;
             let host = if bracket { None } else { host(&mut scan, &stamp) };
             Some(Found { host, ..Dialect::Plain.found(stamp) })
         }

@@ -2,15 +2,15 @@
 
 use truechimer_time::Span;
 
-use crate::dialect::date::iso;
+use crate::dialect::date::{Second, iso};
 use crate::dialect::{Claim, Dialect, Found, Name, head};
 use crate::scan::Scan;
 
-pub(super) fn read(line: &[u8]) -> Option<Found<'_>> {
+pub(super) fn read<'a>(line: &'a [u8], last: &mut Second) -> Option<Found<'a>> {
     let mut scan = Scan::new(head(line));
     priority(&mut scan)?;
     scan.text(b"1 ")?;
-    let stamp = iso(&mut scan)?;
+    let stamp = iso(&mut scan, last)?;
     scan.byte(b' ')?;
     let host = name(scan.until(b" "));
     for _app_process_message in 0..3 {

@@ -236,3 +236,24 @@ proptest! {
         prop_assert_eq!(found.stamp.reading, Reading::Clock(Time::from_epoch(time.since_epoch())));
     }
 }
+
+/// A date of the same second is not read again; what comes after it is.
+#[test]
+fn a_second_that_was_read_before_changes_nothing() {
+    let lines: [&[u8]; 9] = [
+        b"2026-11-23T08:31:23.123456Z a",
+        b"2026-11-23T08:31:23.5+01:00 b",
+        b"2026-11-23T08:31:23 c",
+        b"2026-11-23 08:31:23,7 d",
+        b"2026-12-31T23:59:60.25Z e",
+        b"2026-12-31T23:59:60-05:00 f",
+        b"2026-02-31T00:00:00Z g",
+        b"2026-02-31T00:00:00 h",
+        b"<34>1 2026-11-23T08:31:23.5Z host app 12 - - i",
+    ];
+    let mut linguist = Linguist::default();
+    for line in lines.iter().chain(lines.iter().rev()).chain([&lines[0], &lines[0], &lines[6], &lines[6]]) {
+        let alone = Linguist::default().read(line);
+        assert_eq!(linguist.read(line), alone, "{}", String::from_utf8_lossy(line));
+    }
+}

@@ -447,7 +447,7 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, told: &Told<'_>) {
-        let Some(when) = told.when else { return };
+        let Some(when) = &told.when else { return };
         if let Some(doubt) = when.shown.doubt {
             *self.doubts.entry((told.host, doubt)).or_default() += 1;
         } else if !told.interval().is_bounded() {
