@@ -120,7 +120,7 @@ fn asking(places: &[SocketAddr]) -> TempDir {
 }
 
 /// The findings of a run: verdict and words.
-fn examine(mut command: Command, only: &str) -> Vec<(String, String)> {
+pub(crate) fn examine(mut command: Command, only: &str) -> Vec<(String, String)> {
     let output = command.args(["doctor", "--json", "--for", "3s", "--only", only]).output().unwrap();
     let report: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -157,7 +157,7 @@ fn asks(folder: &TempDir) -> Command {
 }
 
 #[track_caller]
-fn is_told(findings: &[(String, String)], verdict: &str, words: &str) {
+pub(crate) fn is_told(findings: &[(String, String)], verdict: &str, words: &str) {
     let found = findings.iter().any(|(is, said)| is == verdict && said.contains(words));
     assert!(found, "no {verdict} {words:?} in {findings:#?}");
 }

@@ -48,16 +48,22 @@ fn judge(seen: &[Seen]) -> Result<Vec<Finding>, Hidden> {
         ));
     }
     let lost: Vec<String> =
-        tried.iter().filter(|seen| seen.long == Some(false)).map(|seen| seen.name()).collect();
+        tried.iter().filter(|seen| seen.long == Some(false)).filter_map(|seen| asked(seen)).collect();
     Ok(vec![match lost.is_empty() {
         true => Finding::fine(format!("questions of {LENGTH_OF_NTS} bytes are answered")),
         false => Finding::wrong(format!(
-            "{} answers 48 bytes and not {LENGTH_OF_NTS}: long datagrams of UDP port 123 are dropped, and NTS with them",
-            lost.join(", ")
+            "{} {} 48 bytes and not {LENGTH_OF_NTS}: long datagrams of UDP port 123 are dropped, and NTS with them",
+            lost.join(", "),
+            if lost.len() == 1 { "answers" } else { "answer" }
         ))
         .told("name a server that answers NTS at another port, or have the provider let long datagrams pass")
         .run("truechimer query nts.netnod.se"),
     }])
+}
+
+/// Where it was asked for the time, which is another place than where it gives keys.
+fn asked(seen: &Seen) -> Option<String> {
+    seen.place.map(|place| place.to_string())
 }
 
 #[cfg(test)]

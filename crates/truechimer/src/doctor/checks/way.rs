@@ -1,5 +1,7 @@
 //! Whether the sources answer, and why not.
 
+use truechimer_sys::udp::SocketError;
+
 use crate::doctor::survey::Seen;
 use crate::doctor::{Area, Check, Finding, Hidden, Machine};
 use crate::measuring::Trouble;
@@ -14,7 +16,8 @@ one that is written). Those whose names are not found are the matter of the
 check `names`.
 
 wrong   None answers. If the network says nothing at all, a firewall drops UDP
-        port 123: on this machine, at its router, or at the provider.
+        port 123: at the router, at the provider, or before the sources. One
+        of this machine itself says that it is not permitted.
 risky   Some do not answer, refuse (kiss codes such as RATE and DENY), or send
         what cannot be used, such as a server that is not synchronised.
 fine    All answer.
@@ -46,11 +49,24 @@ fn judge(seen: &[Seen]) -> Result<Vec<Finding>, Hidden> {
         return Ok(vec![filtered(&found)]);
     }
     let is_all = mute.len() == found.len();
+    if is_all && found.iter().all(|seen| is_forbidden(seen)) {
+        return Ok(vec![
+            Finding::wrong(
+                "this machine does not let questions by UDP port 123 out: its own firewall, or a sandbox",
+            )
+            .run("sudo nft list ruleset; sudo iptables -S")
+            .told("let UDP port 123 out"),
+        ]);
+    }
     Ok(mute.into_iter().map(|seen| single(seen, is_all)).collect())
 }
 
 fn is_silent(seen: &Seen) -> bool {
     matches!(seen.outcome, Err(Trouble::Silent(_)))
+}
+
+fn is_forbidden(seen: &Seen) -> bool {
+    matches!(seen.outcome, Err(Trouble::Network(SocketError::Forbidden)))
 }
 
 fn filtered(found: &[&Seen]) -> Finding {
@@ -97,7 +113,6 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
     use crate::doctor::survey::tests::{reading, seen};
-    use truechimer_sys::udp::SocketError;
     use truechimer_time::Span;
 
     fn silent() -> Result<crate::measuring::Reading, Trouble> {
