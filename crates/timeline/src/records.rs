@@ -24,7 +24,7 @@ enum Kind<R> {
     /// Nothing was read.
     Unseen(R),
     /// Lines of text.
-    Text(Lines<Seen<R>>, Linguist),
+    Text(Box<(Lines<Seen<R>>, Linguist)>),
     /// Entries of the journal.
     Journal(Box<Entries<Seen<R>>>),
     /// Packets.
@@ -51,7 +51,7 @@ impl<R: Read> Records<R> {
     /// Those of the stream, or it is torn. It is not to be read further then.
     pub fn advance(&mut self) -> io::Result<bool> {
         match &mut self.kind {
-            Kind::Text(lines, _) => lines.advance(),
+            Kind::Text(text) => text.0.advance(),
             Kind::Journal(entries) => entries.advance(),
             Kind::Packets(packets) => packets.advance(),
             Kind::Failed => Ok(false),
@@ -65,7 +65,7 @@ impl<R: Read> Records<R> {
     /// The line that was read last; an empty one before the first and after the last.
     pub fn line(&self) -> Line<'_> {
         match &self.kind {
-            Kind::Text(lines, _) => lines.line(),
+            Kind::Text(text) => text.0.line(),
             Kind::Journal(entries) => entries.line(),
             Kind::Packets(packets) => packets.line(),
             Kind::Unseen(_) | Kind::Failed => Line { bytes: b"", cut: 0 },
@@ -75,7 +75,10 @@ impl<R: Read> Records<R> {
     /// What the line that was read last says of when and where, if it has a stamp that we can read.
     pub fn found(&mut self) -> Option<Found<'_>> {
         match &mut self.kind {
-            Kind::Text(lines, linguist) => linguist.read(lines.line().bytes),
+            Kind::Text(text) => {
+                let (lines, linguist) = &mut **text;
+                linguist.read(lines.line().bytes)
+            }
             Kind::Journal(entries) => entries.found(),
             Kind::Packets(packets) => packets.found(),
             Kind::Unseen(_) | Kind::Failed => None,
@@ -92,7 +95,7 @@ impl<R: Read> Records<R> {
         self.kind = match is {
             (true, _) => Kind::Journal(Box::new(Entries::of(seen))),
             (false, true) => Kind::Packets(Box::new(Packets::of(seen))),
-            (false, false) => Kind::Text(Lines::of(seen), Linguist::with(self.own.clone())),
+            (false, false) => Kind::Text(Box::new((Lines::of(seen), Linguist::with(self.own.clone())))),
         };
         Ok(())
     }

@@ -43,8 +43,8 @@ wrong   The clock departs from its sources faster than it can be corrected, or
         it departs and no program corrects it. Or it departs from the raw
         counter by more than the kernel was told: somebody sets it over and
         over, or this process is shown another clock.
-risky   More than half of what can be corrected is used up already. Or somebody
-        else moved the clock, or its rate, in the last day of the history.
+risky   More than half of what can be corrected is used up already. Or another
+        program changed the clock in the last day of the history.
 fine    It runs as the kernel was told, and that is little.
 unseen  The sources are too far away to tell a rate in so short a time.
 
