@@ -18,7 +18,7 @@ const DRIFT_FILES: [(&str, &str); 4] = [
 ];
 
 /// Where our daemon keeps its history.
-const HISTORY: &str = "/var/lib/truechimer";
+const HISTORY: &str = "/var/lib/truechimer/node";
 
 /// The newest file of the history and so many older ones: more than a week, unless much happened.
 const OLDER_FILES: u32 = 2;
@@ -127,6 +127,8 @@ fn by_others(count: usize) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::doctor::Verdict;
+    use crate::history::{self, Entry, What};
+    use truechimer_core::status::Status;
 
     #[test]
     fn what_was_learned_tells_of_the_days_before() {
@@ -170,6 +172,23 @@ mod tests {
             (Verdict::Wrong, Verdict::Risky, Verdict::Fine)
         );
         assert_eq!(of_history(&Course::default()), []);
+    }
+
+    #[test]
+    fn the_history_is_found_where_the_daemon_keeps_it() {
+        let machine = tempfile::tempdir().expect("a folder");
+        let folder = machine.path().join("var/lib/truechimer").join(crate::command::run::NODE_FOLDER);
+        std::fs::create_dir_all(&folder).expect("folders can be made");
+        let known = |seconds| {
+            let at = history::tests::at(seconds);
+            let model = Some(history::tests::model(at.raw));
+            Entry { at, what: What::Known { status: Status::Synchronised, model } }
+        };
+        let text = format!("{}\n{}\n{}\n", history::FORMAT, known(100), known(4000));
+        std::fs::write(folder.join(history::FILE_NAME), text).expect("it can be written");
+        let found = findings(&Machine::at(machine.path()));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].words.contains("the raw counter ran +12.345 ppm"), "{found:?}");
     }
 
     #[test]
