@@ -52,11 +52,11 @@ fn three_hosts_are_one_story() {
     );
     assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
     let expected =
-        " 2026-11-23T08:00:30.123456Z ± 560.5 µs web ┌ 2026-11-23T08:00:30.123456Z web nginx[1]: accepted
+        " 2026-11-23T08:00:30.123456Z ± 562.1 µs web ┌ 2026-11-23T08:00:30.123456Z web nginx[1]: accepted
                                                 and so on
  2026-11-23T08:00:30.500000Z ± 505.0 ms db  │ Nov 23 09:00:30 db postgres[12]: begin
 ~2026-11-23T08:00:30.550000Z ± ?        old │ {\"time\":1795420830.5,\"msg\":\"x\"}
- 2026-11-23T08:00:31.000000Z ± 560.5 µs web └ 2026-11-23T08:00:31.000000Z web nginx[1]: sent
+ 2026-11-23T08:00:31.000000Z ± 562.1 µs web └ 2026-11-23T08:00:31.000000Z web nginx[1]: sent
 ";
     assert_eq!(text(&told.stdout), expected);
     let said = text(&told.stderr);
@@ -136,7 +136,7 @@ fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
         &timeline(folder.path(), &["web/chrony", "all.log", "--host", "web=web/chrony/tracking.log"]).stdout,
     );
     let has = |words: &[&str]| told.lines().any(|line| words.iter().all(|word| line.contains(word)));
-    assert!(has(&["± 560", "web"]) && has(&["± ?", "stranger"]), "{told}");
+    assert!(has(&["± 562", "web"]) && has(&["± ?", "stranger"]), "{told}");
     let named = text(
         &timeline(folder.path(), &["--host", "web=all.log", "--host", "web=web/chrony/tracking.log"]).stdout,
     );
@@ -166,8 +166,8 @@ fn corrections_say_of_readings_what_the_story_says_of_lines() {
     });
     let row = row.expect("a row for 08:00:30");
     assert_eq!((row[0], row[1], row[7]), ("web", "", "chrony"));
-    // As the story has it: right to 560.5 µs.
-    assert!((500_000.0..=562_000.0).contains(&number(row, 6)), "{row:?}");
+    // As the story has it: right to 562.1 µs.
+    assert!((500_000.0..=563_000.0).contains(&number(row, 6)), "{row:?}");
     assert!(number(row, 4).abs() < 100_000.0, "{row:?}");
     let file = folder.path().join("table.json");
     let file = file.to_str().expect("UTF-8");
@@ -330,7 +330,7 @@ fn the_page_orders_lines_of_one_clock_and_no_others_within_their_bounds() {
         Some(words.split("</p>").next().unwrap_or_default().to_owned())
     };
     let Some(one_clock) = compared(0, 2) else { return };
-    // 99 µs of its clock, whose stamps count microseconds, though the truth is known to 560 µs only.
+    // 99 µs of its clock, whose stamps count microseconds, though the truth is known to 562 µs only.
     assert!(one_clock.starts_with("Surely before web 2026-11-23T08:00:30.123556"), "{one_clock}");
     let two_clocks = compared(0, 1).expect("there was a browser");
     assert!(two_clocks.starts_with("Nobody can tell whether it was before or after db"), "{two_clocks}");
@@ -355,7 +355,7 @@ fn the_journal_is_told_entry_by_entry() {
     let told = text(&told.stdout);
     let words: Vec<&str> = told.lines().filter_map(|line| line.split_whitespace().last()).collect();
     assert_eq!(words, ["first", "secon", "third"], "{told}");
-    assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 560"), "{told}");
+    assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 562"), "{told}");
 }
 
 /// An entry as `journalctl -o export` writes it, so many seconds after the boot, when the clock showed so many more than at 08:00:00.

@@ -5,9 +5,10 @@
 //! date       time     source        St  freq   skew   offset    L  Co offset sd  rem.    delay   disp.   max. error
 //! ```
 //!
-//! The last column is how wrong the clock was at most, by chronyd's own reckoning, *since the line before*. Below version 4 it is not there, and
-//! then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the one
-//! after it nothing is said.
+//! The last column is how wrong the clock was at most, by what chronyd reckoned with, *since the line before*: what was left to correct, and the
+//! distance to its reference. What it found out only at this line is the offset, and comes on top of that. Below version 4 the last column is not
+//! there, and then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the
+//! one after it nothing is said.
 
 use std::collections::BinaryHeap;
 
@@ -20,6 +21,9 @@ use crate::stamp::{Reading, Stamp};
 
 /// The stamps count seconds.
 const TICK: Span = Span::from_secs(1);
+
+/// Numbers are written with four digits: by so much more they can have been.
+const ROUNDING: f64 = 1.000_6;
 
 /// The course of a clock by chronyd's word, in the making.
 #[derive(Clone, Debug, Default)]
@@ -168,12 +172,13 @@ fn update(line: &[u8]) -> Option<Update> {
     };
     let text = str::from_utf8(line.get(19..)?).ok()?;
     let columns: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [_source, _stratum, _freq, _skew, _offset, leap, _, _, _, _, _, error] = columns[..] else {
+    let [_source, _stratum, _freq, _skew, offset, leap, _, _, _, _, _, error] = columns[..] else {
         return None;
     };
-    let error: f64 = error.parse().ok()?;
-    (leap != "?" && error.is_finite() && 0.0 <= error)
-        .then(|| Update { at, error: Span::from_seconds(error) })
+    let [offset, error]: [f64; 2] = [offset.parse().ok()?, error.parse().ok()?];
+    let worst = (error + offset.abs()) * ROUNDING;
+    (leap != "?" && worst.is_finite() && 0.0 <= error)
+        .then(|| Update { at, error: Span::from_seconds(worst) })
 }
 
 #[cfg(test)]
@@ -189,8 +194,13 @@ mod tests {
 ";
 
     fn line(time: &str, leap: char, error: &str) -> String {
+        found(time, leap, "1.000e-06", error)
+    }
+
+    /// A line at which chronyd found out that the clock was so far off.
+    fn found(time: &str, leap: char, offset: &str, error: &str) -> String {
         format!(
-            "{time} 203.0.113.15     2     -3.340      0.006  1.192e-06 {leap}  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  {error}\n"
+            "{time} 203.0.113.15     2     -3.340      0.006  {offset} {leap}  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  {error}\n"
         )
     }
 
@@ -218,11 +228,11 @@ mod tests {
         ]
         .concat();
         let course = course(&text);
-        assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), Some(600));
-        assert_eq!(bound(&course, "2026-11-23T08:00:30Z"), Some(500));
+        assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), Some(601));
+        assert_eq!(bound(&course, "2026-11-23T08:00:30Z"), Some(501));
         assert_eq!(
             bound(&course, "2026-11-23T08:00:01Z"),
-            Some(10_000),
+            Some(10_007),
             "the first line was written in the second before, and the clock was set"
         );
         assert_eq!(bound(&course, "2026-11-23T07:59:59Z"), None);
@@ -241,10 +251,24 @@ mod tests {
         let course = course(&text);
         assert_eq!(
             bound(&course, "2026-11-23T08:02:01Z"),
-            Some(1_500_000),
+            Some(1_500_901),
             "it was shown at 08:01:59.5 as well"
         );
-        assert_eq!(bound(&course, "2026-11-23T08:02:30Z"), Some(1000));
+        assert_eq!(bound(&course, "2026-11-23T08:02:30Z"), Some(1001));
+    }
+
+    #[test]
+    fn what_chronyd_found_out_only_at_a_line_was_true_before_it() {
+        // Somebody set the clock three seconds ahead after 08:01:00, and chronyd had not thought that possible.
+        let text = [
+            line("2026-11-23 08:00:00", 'N', "5.000e-04"),
+            line("2026-11-23 08:01:00", 'N', "5.000e-04"),
+            found("2026-11-23 08:02:00", 'N', "3.000e+00", "5.000e-04"),
+        ]
+        .concat();
+        let course = course(&text);
+        assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), Some(3_002_300));
+        assert_eq!(bound(&course, "2026-11-23T08:00:30Z"), Some(501));
     }
 
     #[test]
@@ -256,7 +280,7 @@ mod tests {
         ]
         .concat();
         let course = course(&text);
-        assert_eq!(bound(&course, "2026-11-23T08:00:59Z"), Some(1000));
+        assert_eq!(bound(&course, "2026-11-23T08:00:59Z"), Some(1001));
         assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), None);
     }
 
@@ -278,7 +302,7 @@ mod tests {
         ]
         .concat();
         let course = course(&text);
-        assert_eq!(bound(&course, "2016-12-31T23:58:30Z"), Some(1000));
-        assert_eq!(bound(&course, "2017-01-01T00:01:30Z"), Some(1000));
+        assert_eq!(bound(&course, "2016-12-31T23:58:30Z"), Some(1001));
+        assert_eq!(bound(&course, "2017-01-01T00:01:30Z"), Some(1001));
     }
 }
