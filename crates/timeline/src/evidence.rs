@@ -2,3 +2,4 @@
 
 pub mod chrony;
 pub mod ntpd;
+mod servers;
