@@ -3,6 +3,7 @@
 use truechimer_time::Span;
 use truechimer_timeline::course::{Course, Triples};
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::measured::Measurements;
 use truechimer_timeline::evidence::ntpd::Rawstats;
 use truechimer_timeline::interval::Order;
 use truechimer_timeline::lines::LINE_MAX;
@@ -44,10 +45,11 @@ fn parts(data: &[u8]) -> Vec<&[u8]> {
 
 /// The course of a clock by what chronyd or ntpd wrote of it, and by what the journals among the logs tell.
 fn course(evidence: &[u8], logs: &[&[u8]]) -> Course {
-    let (mut tracking, mut rawstats, mut triples) =
-        (Tracking::default(), Rawstats::default(), Triples::default());
+    let (mut tracking, mut measurements) = (Tracking::default(), Measurements::default());
+    let (mut rawstats, mut triples) = (Rawstats::default(), Triples::default());
     for line in evidence.split(|byte| *byte == b'\n') {
         tracking.take_in(line);
+        measurements.take_in(line);
         rawstats.take_in(line);
     }
     for log in logs {
@@ -62,7 +64,7 @@ fn course(evidence: &[u8], logs: &[&[u8]]) -> Course {
         }
     }
     let (course, _contradictions) =
-        if rawstats.is_empty() { (tracking.course(), Vec::new()) } else { rawstats.course(triples) };
+        if rawstats.is_empty() { tracking.course(measurements, triples) } else { rawstats.course(triples) };
     course
 }
 

@@ -358,6 +358,31 @@ fn the_journal_is_told_entry_by_entry() {
     assert!(told.starts_with(" 2026-11-23T08:00:30.200000Z ± 562"), "{told}");
 }
 
+#[test]
+fn chronyd_is_not_believed_against_a_majority_of_its_servers() {
+    let folder = fleet();
+    let measured = |server: u8, offset: &str| {
+        format!(
+            "2026-11-23 08:00:{server:02} 192.0.2.{server} N  2 111 111 1111   6  6 0.00 {offset}  1.0e-03  1.0e-05  1.0e-03  2.0e-04 CB00717B 4B K K\n"
+        )
+    };
+    let write = |offsets: [&str; 3]| {
+        let lines = [21, 22, 23].iter().zip(offsets).map(|(server, offset)| measured(*server, offset));
+        fs::write(folder.path().join("web/chrony/measurements.log"), lines.collect::<String>())
+            .expect("written");
+    };
+    write(["1.000e-05", "-2.000e-05", "3.000e+00"]);
+    let agreed = timeline(folder.path(), &["web"]);
+    assert!(text(&agreed.stdout).starts_with(" 2026-11-23T08:00:30.123456Z ± 562.1 µs web"), "{agreed:?}");
+    write(["1.000e-05", "3.000e+00", "3.000e+00"]);
+    let denied = timeline(folder.path(), &["web"]);
+    assert!(text(&denied.stdout).starts_with("~2026-11-23T08:00:30.123456Z ± ?"), "{denied:?}");
+    assert!(text(&denied.stderr).contains("cannot both be true"), "{denied:?}");
+    fs::remove_file(folder.path().join("web/chrony/tracking.log")).expect("it was there");
+    let alone = timeline(folder.path(), &["web"]);
+    assert!(text(&alone.stderr).contains("tells nothing without its tracking.log"), "{alone:?}");
+}
+
 /// An entry as `journalctl -o export` writes it, so many seconds after the boot, when the clock showed so many more than at 08:00:00.
 fn journaled(since_boot: u64, seconds: u64, message: &str) -> String {
     format!(
