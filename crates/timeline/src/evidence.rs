@@ -3,4 +3,5 @@
 pub mod chrony;
 pub mod measured;
 pub mod ntpd;
+pub mod peerstats;
 mod servers;

@@ -383,6 +383,31 @@ fn chronyd_is_not_believed_against_a_majority_of_its_servers() {
     assert!(text(&alone.stderr).contains("tells nothing without its tracking.log"), "{alone:?}");
 }
 
+#[test]
+fn who_knows_how_right_the_servers_were_says_it() {
+    let folder = fleet();
+    fs::create_dir(folder.path().join("ntp")).expect("made");
+    let line = |at: u32| {
+        format!("61367 {}.500 203.0.113.15 961a 0.000100 0.002000 0.000500 0.000034\n", 28_800 + at * 8)
+    };
+    fs::write(folder.path().join("ntp/peerstats"), (0..12).map(line).collect::<String>()).expect("written");
+    fs::write(folder.path().join("ntp/app.log"), "2026-11-23T08:01:10Z x\n").expect("written");
+    let unsaid = timeline(folder.path(), &["ntp"]);
+    assert!(text(&unsaid.stdout).starts_with('~'), "{unsaid:?}");
+    assert!(text(&unsaid.stderr).contains("--servers-within ntp=10ms"), "{unsaid:?}");
+    let said = timeline(folder.path(), &["--form", "json", "--servers-within", "ntp=10ms", "ntp"]);
+    let row: serde_json::Value = serde_json::from_slice(&said.stdout).expect("one line");
+    assert_eq!(
+        (row["line"].as_str(), row["evidence"].as_str()),
+        (Some("2026-11-23T08:01:10Z x"), Some("ntpd"))
+    );
+    // A second of the stamp, 12.5 ms, and 1000 ppm of 56 s.
+    assert!(row["bound"].as_f64().is_some_and(|bound| (0.5..0.6).contains(&bound)), "{row}");
+    let table = timeline(folder.path(), &["corrections", "--servers-within", "10ms", "ntp"]);
+    assert_eq!(table.status.code(), Some(0), "{}", text(&table.stderr));
+    assert_eq!(timeline(folder.path(), &["--servers-within", "ntp=0s", "ntp"]).status.code(), Some(100));
+}
+
 /// An entry as `journalctl -o export` writes it, so many seconds after the boot, when the clock showed so many more than at 08:00:00.
 fn journaled(since_boot: u64, seconds: u64, message: &str) -> String {
     format!(

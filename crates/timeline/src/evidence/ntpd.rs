@@ -8,7 +8,8 @@
 //!
 //! Each line is an exchange: what the own clock showed when the question left (t1) and when the answer came (t4), and the server's in between
 //! (t2, t3). The server's clock was ahead of the own by no less than t3 - t4 and no more than t2 - t1, and the server itself was wrong by no more
-//! than its root distance, by its own word. Below 4.2.8 the root distance is not written down, and then there is no evidence.
+//! than its root distance, by its own word. Below 4.2.8 the root distance is not written down, and then there is
+//! no evidence, but for who knows how right the servers were.
 //!
 //! No server is believed alone where there are others ([`super::servers`]).
 
@@ -35,6 +36,9 @@ const ERA: i64 = 1 << 32;
 /// Root delay and dispersion count parts of 2^16 to the second (RFC 5905, section 6), and are cut or rounded by one.
 const SHORT: Span = Span::from_nanos(15_259);
 
+/// So many columns there are below 4.2.8.
+const STAMPS: usize = 8;
+
 /// What ntpd adds to its own stamps at random, and what nine digits leave out: less than this.
 const FUZZ: Span = Span::from_micros(1);
 
@@ -42,6 +46,8 @@ const FUZZ: Span = Span::from_micros(1);
 #[derive(Clone, Debug, Default)]
 pub struct Rawstats {
     servers: Servers,
+    /// So wrong is a server at most that does not say it.
+    within: Option<Span>,
 }
 
 /// Is this the beginning of such a file?
@@ -64,9 +70,14 @@ fn columns(line: &str) -> Option<Vec<&str>> {
 }
 
 impl Rawstats {
+    /// Somebody says that no server was ever wrong by more than this, but for a minority of liars. It counts where the file does not tell.
+    pub fn within(within: Option<Span>) -> Self {
+        Self { within, ..Self::default() }
+    }
+
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
-        if let Some((server, knot)) = str::from_utf8(line).ok().and_then(exchange) {
+        if let Some((server, knot)) = str::from_utf8(line).ok().and_then(|line| exchange(line, self.within)) {
             self.servers.take_in(server, knot);
         }
     }
@@ -87,31 +98,18 @@ impl Rawstats {
     }
 }
 
-/// What a line says, if a server that knew the time has answered.
-fn exchange(line: &str) -> Option<(IpAddr, Knot)> {
+/// What a line says, if a server that knew the time has answered; one that does not say how right it was is within this.
+fn exchange(line: &str, within: Option<Span>) -> Option<(IpAddr, Knot)> {
     let columns = columns(line)?;
     let server: IpAddr = columns[2].parse().ok()?;
     let about = written(columns[0], columns[1])?;
     let stamp = |text| unix(text, about);
     let [t1, t2, t3, t4] = [stamp(columns[4])?, stamp(columns[5])?, stamp(columns[6])?, stamp(columns[7])?];
-    let number = |at: usize| columns.get(at)?.parse::<i64>().ok();
-    let [leap, mode, stratum] = [number(8)?, number(10)?, number(11)?];
-    let precision = number(13).filter(|precision| (-32..=0).contains(precision))?;
-    let is_clock = matches!(server, IpAddr::V4(address) if address.octets()[..2] == [127, 127]);
     let is_of_then = (t4 - about).abs() <= WRITTEN_WITHIN;
-    if is_clock
-        || !is_of_then
-        || !(0..3).contains(&leap)
-        || mode != 4
-        || !(1..16).contains(&stratum)
-        || t4 < t1
-        || t3 < t2
-    {
+    if is_clock(&server) || !is_of_then || t4 < t1 || t3 < t2 {
         return None;
     }
-    let [delay, dispersion] = [seconds(columns.get(14)?)?, seconds(columns.get(15)?)?];
-    let distance = delay / 2 + dispersion + SHORT * 2;
-    let width = distance + FUZZ + Span::from_seconds(2f64.powi(precision as i32));
+    let width = FUZZ + if columns.len() == STAMPS { within? } else { distance(&columns)? };
     // What the server showed when the answer came: it had sent it, and so much had gone by since it can have got the question.
     let gone = t4 - t1;
     let [earliest, latest] = [t3 - width, t2 + gone + RATE_MAX.over(gone) + width];
@@ -121,8 +119,25 @@ fn exchange(line: &str) -> Option<(IpAddr, Knot)> {
     (earliest <= latest).then(|| (server, knot(Time::from_epoch(t4.since_epoch()), truth)))
 }
 
+/// How far a server was from its reference by its own word, if it knew the time.
+fn distance(columns: &[&str]) -> Option<Span> {
+    let number = |at: usize| columns.get(at)?.parse::<i64>().ok();
+    let [leap, mode, stratum] = [number(8)?, number(10)?, number(11)?];
+    let precision = number(13).filter(|precision| (-32..=0).contains(precision))?;
+    if !(0..3).contains(&leap) || mode != 4 || !(1..16).contains(&stratum) {
+        return None;
+    }
+    let [delay, dispersion] = [seconds(columns.get(14)?)?, seconds(columns.get(15)?)?];
+    Some(delay / 2 + dispersion + SHORT * 2 + Span::from_seconds(2f64.powi(precision as i32)))
+}
+
+/// Is it no server but a clock of the machine's own?
+pub(super) fn is_clock(server: &IpAddr) -> bool {
+    matches!(server, IpAddr::V4(address) if address.octets()[..2] == [127, 127])
+}
+
 /// When the line was written, about.
-fn written(day: &str, second: &str) -> Option<Time<Utc>> {
+pub(super) fn written(day: &str, second: &str) -> Option<Time<Utc>> {
     let day: i64 = day.parse().ok()?;
     Some(Time::from_epoch(Span::from_secs((day - UNIX_DAY) * 86_400) + seconds(second)?))
 }
@@ -138,7 +153,7 @@ fn unix(text: &str, about: Time<Utc>) -> Option<Time<Utc>> {
 }
 
 /// Seconds with a fraction, not negative and less than a day or so.
-fn seconds(text: &str) -> Option<Span> {
+pub(super) fn seconds(text: &str) -> Option<Span> {
     let seconds: f64 = text.parse().ok()?;
     (0.0..100_000.0).contains(&seconds).then(|| Span::from_seconds(seconds))
 }

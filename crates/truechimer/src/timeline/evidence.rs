@@ -24,6 +24,7 @@ use truechimer_timeline::dialect::BootId;
 use truechimer_timeline::evidence::chrony::Tracking;
 use truechimer_timeline::evidence::measured::Measurements;
 use truechimer_timeline::evidence::ntpd::Rawstats;
+use truechimer_timeline::evidence::peerstats::Peerstats;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
 
@@ -39,21 +40,22 @@ const READING_WIDTH: Span = Span::from_micros(20);
 /// What is computed of rates is rounded to this, outwards.
 const ROUNDING: f64 = 1e-12;
 
-/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells.
+/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells. Servers of an ntpd that did not
+/// write down how right they were are `within` what somebody says.
 ///
 /// # Errors
 /// A file cannot be read, with its name.
-pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
+pub fn of(inputs: &[&Input], triples: Triples, within: Option<Span>) -> anyhow::Result<Course> {
     let history = history(inputs)?;
     let (course, contradictions) = if !history.entries.is_empty() {
         course(&history.entries, triples)
     } else if inputs.iter().any(|input| input.kind == Kind::Tracking) {
         of_chronyd(inputs, triples)?
     } else {
-        of_ntpd(inputs, triples)?
+        of_ntpd(inputs, triples, within)?
     };
     tell(host(inputs), &contradictions);
-    if let Some(advice) = advice(inputs).filter(|_| course.stretches().is_empty()) {
+    if let Some(advice) = advice(inputs, within).filter(|_| course.stretches().is_empty()) {
         eprintln!("truechimer: {}: {advice}", host(inputs));
     }
     Ok(course)
@@ -79,11 +81,19 @@ fn of_chronyd(inputs: &[&Input], triples: Triples) -> anyhow::Result<(Course, Ve
     Ok(tracking.course(measurements, triples))
 }
 
-fn of_ntpd(inputs: &[&Input], triples: Triples) -> anyhow::Result<(Course, Vec<Contradiction>)> {
-    let mut rawstats = Rawstats::default();
+fn of_ntpd(
+    inputs: &[&Input],
+    triples: Triples,
+    within: Option<Span>,
+) -> anyhow::Result<(Course, Vec<Contradiction>)> {
+    let mut rawstats = Rawstats::within(within);
     each_line(inputs, Kind::Rawstats, |line| rawstats.take_in(line))?;
     tell_left_out(host(inputs), "rawstats", rawstats.left_out());
-    Ok(rawstats.course(triples))
+    let Some(within) = within.filter(|_| rawstats.is_empty()) else { return Ok(rawstats.course(triples)) };
+    let mut peerstats = Peerstats::within(within);
+    each_line(inputs, Kind::Peerstats, |line| peerstats.take_in(line))?;
+    tell_left_out(host(inputs), "peerstats", peerstats.left_out());
+    Ok(peerstats.course(triples))
 }
 
 fn tell_left_out(host: &str, file: &str, left_out: u64) {
@@ -92,12 +102,19 @@ fn tell_left_out(host: &str, file: &str, left_out: u64) {
     }
 }
 
-/// Evidence that bounds no clock by itself, and what makes it worth something.
-fn advice(inputs: &[&Input]) -> Option<&'static str> {
+/// Of evidence that bounds no clock by itself: what makes it worth something.
+fn advice(inputs: &[&Input], within: Option<Span>) -> Option<String> {
     let has = |kind| inputs.iter().any(|input| input.kind == kind);
-    has(Kind::Measurements).then_some(
-        "chronyd's measurements.log tells nothing without its tracking.log (log tracking in chrony.conf)",
-    )
+    if has(Kind::Measurements) && !has(Kind::Tracking) {
+        let text =
+            "chronyd's measurements.log tells nothing without its tracking.log (log tracking in chrony.conf)";
+        return Some(text.to_owned());
+    }
+    let is_unsaid = within.is_none() && (has(Kind::Peerstats) || has(Kind::Rawstats));
+    is_unsaid.then(|| {
+        let host = host(inputs);
+        format!("what its ntpd left does not say how right the servers were: if you know it, --servers-within {host}=10ms")
+    })
 }
 
 /// The course of a clock whose daemon has left this.
