@@ -3,7 +3,9 @@
 use truechimer_time::Span;
 use truechimer_timeline::course::{Course, Triples};
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::measured::Measurements;
 use truechimer_timeline::evidence::ntpd::Rawstats;
+use truechimer_timeline::evidence::peerstats::Peerstats;
 use truechimer_timeline::interval::Order;
 use truechimer_timeline::lines::LINE_MAX;
 use truechimer_timeline::records::Records;
@@ -14,6 +16,9 @@ use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Told, When, Whose
 
 /// What parts the evidence from the first log, and one log from the next.
 const MARK: &[u8] = b"\n%%\n";
+
+/// So right the servers of an ntpd are that does not say it.
+const WITHIN: Span = Span::from_millis(10);
 
 /// A byte for the form, what chronyd or ntpd wrote, and the logs: told twice, it is the same, and nothing in it contradicts itself.
 pub fn timeline(data: &[u8]) {
@@ -44,11 +49,14 @@ fn parts(data: &[u8]) -> Vec<&[u8]> {
 
 /// The course of a clock by what chronyd or ntpd wrote of it, and by what the journals among the logs tell.
 fn course(evidence: &[u8], logs: &[&[u8]]) -> Course {
-    let (mut tracking, mut rawstats, mut triples) =
-        (Tracking::default(), Rawstats::default(), Triples::default());
+    let (mut tracking, mut measurements) = (Tracking::default(), Measurements::default());
+    let mut rawstats = Rawstats::within(Some(WITHIN));
+    let (mut peerstats, mut triples) = (Peerstats::within(WITHIN), Triples::default());
     for line in evidence.split(|byte| *byte == b'\n') {
         tracking.take_in(line);
+        measurements.take_in(line);
         rawstats.take_in(line);
+        peerstats.take_in(line);
     }
     for log in logs {
         let mut records = Records::of(*log);
@@ -61,8 +69,11 @@ fn course(evidence: &[u8], logs: &[&[u8]]) -> Course {
             }
         }
     }
-    let (course, _contradictions) =
-        if rawstats.is_empty() { (tracking.course(), Vec::new()) } else { rawstats.course(triples) };
+    let (course, _contradictions) = match (rawstats.is_empty(), peerstats.is_empty()) {
+        (false, _) => rawstats.course(triples),
+        (true, false) => peerstats.course(triples),
+        (true, true) => tracking.course(measurements, triples),
+    };
     course
 }
 

@@ -20,6 +20,7 @@
 //! clock that came out of a time in which nobody looked as right as its rate allows was not set in it.
 
 mod boots;
+mod held;
 mod laid;
 mod narrow;
 pub(crate) mod turns;
@@ -51,6 +52,11 @@ pub struct Rates {
 impl Rates {
     /// Of a clock of which nothing else is known.
     pub const ANY: Self = Self { min: Rate::from_ppb(-1_000_000), max: RATE_MAX };
+
+    /// As fast as by the one or by the other.
+    fn or(self, other: Self) -> Self {
+        Self { min: self.min.min(other.min), max: self.max.max(other.max) }
+    }
 }
 
 /// By what something is known.

@@ -80,15 +80,15 @@ fn a_host_of_which_nothing_is_known_learns_from_one_that_it_talks_to() {
     let folder = fleet();
     let told = with_causes(folder.path(), &[]);
     assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
-    let expected = " 2026-11-23T08:00:30.123456Z ± 560.5 µs web ┌ 2026-11-23T08:00:30.123456Z web nginx[1]: sent request id=17
- 2026-11-23T08:00:30.127673Z ± 4.778 ms old └ 2026-11-23T08:05:11.400Z received request id=17
- 2026-11-23T08:00:30.137163Z ± 5.277 ms old   2026-11-23T08:05:11.410Z disk is full
- 2026-11-23T08:00:30.147153Z ± 5.277 ms old   2026-11-23T08:05:11.420Z sent reply id=17
- 2026-11-23T08:00:30.160000Z ± 560.5 µs web   2026-11-23T08:00:30.160000Z web nginx[1]: got reply id=17
- 2026-11-23T08:00:31.000000Z ± 560.5 µs web   2026-11-23T08:00:31.000000Z web nginx[1]: sent request id=18
- 2026-11-23T08:00:31.006293Z ± 5.277 ms old   2026-11-23T08:05:12.280Z received request id=18
- 2026-11-23T08:00:31.015783Z ± 4.778 ms old ┌ 2026-11-23T08:05:12.290Z sent reply id=18
- 2026-11-23T08:00:31.020000Z ± 560.5 µs web └ 2026-11-23T08:00:31.020000Z web nginx[1]: got reply id=18
+    let expected = " 2026-11-23T08:00:30.123456Z ± 562.1 µs web ┌ 2026-11-23T08:00:30.123456Z web nginx[1]: sent request id=17
+ 2026-11-23T08:00:30.127673Z ± 4.779 ms old └ 2026-11-23T08:05:11.400Z received request id=17
+ 2026-11-23T08:00:30.137163Z ± 5.279 ms old   2026-11-23T08:05:11.410Z disk is full
+ 2026-11-23T08:00:30.147153Z ± 5.279 ms old   2026-11-23T08:05:11.420Z sent reply id=17
+ 2026-11-23T08:00:30.160000Z ± 562.1 µs web   2026-11-23T08:00:30.160000Z web nginx[1]: got reply id=17
+ 2026-11-23T08:00:31.000000Z ± 562.1 µs web   2026-11-23T08:00:31.000000Z web nginx[1]: sent request id=18
+ 2026-11-23T08:00:31.006293Z ± 5.279 ms old   2026-11-23T08:05:12.280Z received request id=18
+ 2026-11-23T08:00:31.015783Z ± 4.779 ms old ┌ 2026-11-23T08:05:12.290Z sent reply id=18
+ 2026-11-23T08:00:31.020000Z ± 562.1 µs web └ 2026-11-23T08:00:31.020000Z web nginx[1]: got reply id=18
 ";
     assert_eq!(text(&told.stdout), expected);
     assert_eq!(text(&told.stderr), "truechimer: cause 1: 2 pairs\ntruechimer: cause 2: 2 pairs\n");
@@ -134,11 +134,11 @@ fn bad_input_161_what_was_received_before_it_was_sent_is_named_and_left_out() {
     let expected = "truechimer: cause 1: 2 pairs
 truechimer: cause 2: 2 pairs
 truechimer: these cannot all be true, by 290.1 ms; the pairs among them are left out:
-  web/syslog:1 was not before 2026-11-23T08:00:30.122896000Z, by chrony
+  web/syslog:1 was not before 2026-11-23T08:00:30.122894471Z, by chrony
   old/app.log:1 was after web/syslog:1 (cause 1)
   the clock of old was not set between old/app.log:1 and old/app.log:5
   web/syslog:4 was after old/app.log:5 (cause 2)
-  web/syslog:4 was not after 2026-11-23T08:00:31.020560999Z, by chrony
+  web/syslog:4 was not after 2026-11-23T08:00:31.020562528Z, by chrony
 ";
     assert_eq!(text(&told.stderr), expected);
     assert_eq!(text(&told.stdout).lines().count(), 9, "the story is told none the less");
@@ -169,8 +169,8 @@ fn whether_one_line_could_have_caused_another() {
         (told.status.code(), text(&told.stdout))
     };
     let expected = "yes: old/app.log:2 was certainly before web/syslog:2, by at least 17.00 ms
-  old/app.log:2 of old: 2026-11-23T08:00:30.131886997Z to 2026-11-23T08:00:30.142440003Z, by causality
-  web/syslog:2 of web: 2026-11-23T08:00:30.159440000Z to 2026-11-23T08:00:30.160561000Z, by chrony
+  old/app.log:2 of old: 2026-11-23T08:00:30.131885469Z to 2026-11-23T08:00:30.142441531Z, by causality
+  web/syslog:2 of web: 2026-11-23T08:00:30.159438471Z to 2026-11-23T08:00:30.160562529Z, by chrony
 ";
     assert_eq!(ask("old/app.log:2", "web/syslog:2"), (Some(0), expected.to_owned()));
     let (code, said) = ask("web/syslog:2", "./old/app.log:2");
@@ -201,7 +201,7 @@ fn programs_get_the_answer_as_an_object() {
     assert_eq!((told.status.code(), &answer["answer"]), (Some(0), &"could".into()));
     assert_eq!((&answer["b"]["doubt"], &answer["b"]["line"]), (&"zone".into(), &"web/syslog:3".into()));
     assert!(
-        answer["by"].is_null() && answer["a"]["earliest"] == "2026-11-23T08:00:30.159440000Z",
+        answer["by"].is_null() && answer["a"]["earliest"] == "2026-11-23T08:00:30.159438471Z",
         "{answer}"
     );
 }

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use truechimer_time::{Local, Span, Time};
 
 use super::boots::{Run, RunId, Triples};
-use super::{Contradiction, Course, Held, Knot, RATE_MAX, Rates, Stretch};
+use super::held;
+use super::{Contradiction, Course, Held, Knot, Rates, Stretch};
 use crate::dialect::BootId;
 use crate::interval::Interval;
 
@@ -20,11 +21,13 @@ pub struct Piece {
     pub knots: Vec<Knot>,
     /// In which boot of the host, as its kernel calls it, if that is known.
     pub boot: Option<String>,
+    /// Of what the clock showed before and after it nobody can tell anything by it: there it may have been anywhere.
+    pub is_closed: bool,
 }
 
 impl From<Vec<Knot>> for Piece {
     fn from(knots: Vec<Knot>) -> Self {
-        Self { knots, boot: None }
+        Self { knots, ..Self::default() }
     }
 }
 
@@ -38,8 +41,7 @@ impl Course {
         let mut laying = Laying { boots: triples.runs(), ..Laying::default() };
         let spans = Spans::of(&laying.boots);
         for piece in pieces {
-            let Piece { knots, boot } = piece.into();
-            laying.lay(knots, boot.as_deref(), &spans);
+            laying.lay(piece.into(), &spans);
         }
         let ids: Vec<BootId> = laying.boots.keys().copied().collect();
         for boot in ids {
@@ -58,16 +60,26 @@ struct Laying {
     of_runs: BTreeMap<RunId, Vec<Knot>>,
     stretches: Vec<Stretch>,
     contradictions: Vec<Contradiction>,
+    /// In some run or other somebody slews the clock.
+    slews_at_all: bool,
+    /// And not always to where it is less wrong.
+    is_led_astray: bool,
 }
 
 impl Laying {
     /// Cuts a piece, and gives to each run what is its. What a knot says of the way to the next one holds if that one comes after it.
     /// What more than one run can have shown is of no use.
-    fn lay(&mut self, piece: Vec<Knot>, boot: Option<&str>, spans: &Spans) {
+    fn lay(&mut self, piece: Piece, spans: &Spans) {
+        let Piece { knots, boot, is_closed } = piece;
+        self.is_led_astray |= is_closed;
+        let piece = spans.with_ends(knots);
         let of: Vec<Whose> = piece.iter().map(|knot| spans.whose_of(knot.reading, &piece)).collect();
         let mut rest: Vec<Knot> = Vec::new();
         for (at, knot) in piece.iter().enumerate() {
             let next = piece.get(at + 1).zip(of.get(at + 1));
+            let is_of_a_run = matches!(of[at], Whose::Of(_));
+            self.slews_at_all |=
+                !is_of_a_run && knot.is_slewed() && spans.are_between(knot.reading, knot.reading);
             match of[at] {
                 Whose::Of(run) => {
                     let goes_on = next.is_some_and(|(_, next)| *next == of[at]);
@@ -80,7 +92,8 @@ impl Laying {
                         *next == Whose::Nobodys && !spans.are_between(knot.reading, after.reading)
                     });
                     if !goes_on {
-                        self.keep(std::mem::take(&mut rest), boot);
+                        let knots = std::mem::take(&mut rest);
+                        self.keep(Piece { knots, boot: boot.clone(), is_closed });
                     }
                 }
             }
@@ -92,9 +105,18 @@ impl Laying {
         self.of_runs.entry(run).or_default().push(knot.wider(width));
     }
 
-    fn keep(&mut self, knots: Vec<Knot>, boot: Option<&str>) {
+    fn keep(&mut self, piece: Piece) {
+        let Piece { knots, boot, is_closed } = piece;
+        if knots.iter().any(Knot::is_slewed) {
+            let stretches = held::stretches(&knots, is_closed).into_iter();
+            self.stretches.extend(stretches.map(|stretch| Stretch { boot: boot.clone(), ..stretch }));
+            return;
+        }
         match Stretch::of(knots) {
-            Ok(stretch) => self.stretches.push(Stretch { boot: boot.map(str::to_owned), ..stretch }),
+            Ok(stretch) => {
+                let closed = [is_closed; 2];
+                self.stretches.push(Stretch { boot, closed, ..stretch });
+            }
             Err(contradiction) => self.contradictions.push(contradiction),
         }
     }
@@ -102,20 +124,30 @@ impl Laying {
     /// Carries what is known in one boot.
     fn carry(&mut self, boot: BootId) {
         let runs = self.boots[&boot].clone();
-        let own: Vec<Option<Stretch>> = (0..runs.len()).map(|number| self.own((boot, number))).collect();
+        let mut own: Vec<Option<Stretch>> = (0..runs.len()).map(|number| self.own((boot, number))).collect();
+        let is_slewed =
+            |own: &Option<Stretch>| own.as_ref().is_some_and(|own| own.knots.iter().any(Knot::is_slewed));
+        let (at_all, is_led_astray) = (self.slews_at_all || self.is_led_astray, self.is_led_astray);
+        let pace = Pace { slewed: own.iter().position(is_slewed), at_all, is_led_astray };
+        for (run, own) in runs.iter().zip(&mut own) {
+            if let Some(own) = own.as_mut().filter(|_| !is_led_astray) {
+                own.hold_until(run.last.reading);
+            }
+        }
         let evidence =
             own.iter().flatten().flat_map(|stretch| &stretch.knots).map(|knot| knot.evidence).max();
         let Some(evidence) = evidence else { return };
-        let mut ends: Vec<[Interval; 2]> =
-            runs.iter().zip(&own).map(|(run, own)| ends(run, own.as_ref())).collect();
-        carry_forwards(&runs, &mut ends);
-        carry_backwards(&runs, &mut ends);
+        let mut ends: Vec<[Interval; 2]> = (0..runs.len())
+            .map(|number| ends(&runs[number], own[number].as_ref(), [pace.before(number), pace.after()]))
+            .collect();
+        carry_forwards(&runs, pace, &mut ends);
+        carry_backwards(&runs, pace, &mut ends);
         for (number, ((run, own), ends)) in runs.iter().zip(own).zip(ends).enumerate() {
             let mut knots = own.map(|own| own.knots).unwrap_or_default();
             for (pair, truth) in [run.first, run.last].into_iter().zip(ends) {
-                let (rates, held, aside) = (Rates::ANY, None, Span::ZERO);
+                let (rates, held, aside) = (pace.before(number), None, Span::ZERO);
                 let end = Knot { reading: pair.reading, truth, rates, held, aside, evidence };
-                knots.push(end.wider(run.width()));
+                put(&mut knots, end.wider(run.width()));
             }
             match Stretch::of(knots) {
                 Ok(stretch) => self.stretches.push(Stretch {
@@ -144,10 +176,24 @@ impl Laying {
     }
 }
 
+/// One more knot among others, or what it tells for the one that is there.
+fn put(knots: &mut Vec<Knot>, one: Knot) {
+    let at = knots.partition_point(|knot| knot.reading < one.reading);
+    let there = knots.get_mut(at).filter(|there| there.reading == one.reading);
+    match there.and_then(|there| Some((there.truth.meet(&one.truth)?, there))) {
+        Some((both, there)) => there.truth = both,
+        None => {
+            let before = at.checked_sub(1).map(|before| knots[before].rates);
+            let rates = before.map_or(one.rates, |rates| rates.or(one.rates));
+            knots.insert(at, Knot { rates, ..one });
+        }
+    }
+}
+
 impl Knot {
-    /// The same, if nothing is known of how the clock ran on.
+    /// The same, if nothing is known of how the clock ran on, but whether it may have been slewed faster than others.
     fn loose(&self) -> Self {
-        Self { rates: Rates::ANY, held: None, ..*self }
+        Self { rates: self.rates.or(Rates::ANY), held: None, ..*self }
     }
 
     /// The same, if the clock may have shown so much more or less.
@@ -159,46 +205,86 @@ impl Knot {
     }
 }
 
-/// When the first and the last entry of a run were, by what is known of the run itself.
-fn ends(run: &Run, own: Option<&Stretch>) -> [Interval; 2] {
-    let truth = |reading| own.and_then(|own| own.truth(reading)).map_or(Interval::EVER, |(truth, _)| truth);
-    [truth(run.first.reading), truth(run.last.reading)]
+/// When the first and the last entry of a run were, by what is known of the run itself; before and after that the clock went as fast as this.
+fn ends(run: &Run, own: Option<&Stretch>, [before, after]: [Rates; 2]) -> [Interval; 2] {
+    let Some(own) = own else { return [Interval::EVER; 2] };
+    let truth = |reading| own.truth_of(reading).unwrap_or(Interval::EVER);
+    let begin = match own.knots.first().filter(|first| run.first.reading < first.reading) {
+        Some(first) => first.backwards(run.first.reading, before),
+        None => truth(run.first.reading),
+    };
+    let end = match own.knots.last().filter(|last| last.reading < run.last.reading) {
+        Some(last) => last.forwards(run.last.reading, after),
+        None => truth(run.last.reading),
+    };
+    [begin, end]
+}
+
+/// How fast the monotonic clock can have gone: as fast as any, but where somebody was at work who slews it.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// In this run it is known for the first time.
+    slewed: Option<usize>,
+    /// In some run or other.
+    at_all: bool,
+    /// Not always to where the clock is less wrong.
+    is_led_astray: bool,
+}
+
+impl Pace {
+    /// Before what is known of a run itself.
+    fn before(self, run: usize) -> Rates {
+        let is_slewed = self.at_all || self.slewed.is_some_and(|slewed| slewed < run);
+        if is_slewed { Rates::SLEWED } else { Rates::ANY }
+    }
+
+    /// After what is known of a run itself: a correction only makes an error smaller.
+    fn after(self) -> Rates {
+        if self.is_led_astray { Rates::SLEWED } else { Rates::ANY }
+    }
+
+    /// By how much less true time can have gone by, in a run and up to the next one.
+    fn lost(self, run: usize, gone: Span) -> Span {
+        let is_slewed = self.at_all || self.slewed.is_some_and(|slewed| slewed <= run);
+        let rates = if is_slewed { Rates::SLEWED } else { Rates::ANY };
+        -rates.min.over(gone)
+    }
 }
 
 /// True time goes by no slower than the monotonic clock, within its rate: so much later is no earlier than that.
-fn carry_forwards(runs: &[Run], ends: &mut [[Interval; 2]]) {
+fn carry_forwards(runs: &[Run], pace: Pace, ends: &mut [[Interval; 2]]) {
     for at in 0..runs.len() {
         if let Some(before) = at.checked_sub(1) {
             let gone = runs[at].first.mono - runs[before].last.mono;
-            ends[at][0] = ends[at][0].no_sooner(&ends[before][1], gone);
+            ends[at][0] = ends[at][0].no_sooner(&ends[before][1], gone, pace.lost(before, gone));
         }
         let gone = runs[at].last.mono - runs[at].first.mono;
-        ends[at][1] = ends[at][1].no_sooner(&ends[at][0].clone(), gone);
+        ends[at][1] = ends[at][1].no_sooner(&ends[at][0].clone(), gone, pace.lost(at, gone));
     }
 }
 
 /// The other half: so much earlier was no later than that.
-fn carry_backwards(runs: &[Run], ends: &mut [[Interval; 2]]) {
+fn carry_backwards(runs: &[Run], pace: Pace, ends: &mut [[Interval; 2]]) {
     for at in (0..runs.len()).rev() {
         if let Some(after) = ends.get(at + 1).map(|after| after[0]) {
             let gone = runs[at + 1].first.mono - runs[at].last.mono;
-            ends[at][1] = ends[at][1].no_later(&after, gone);
+            ends[at][1] = ends[at][1].no_later(&after, gone, pace.lost(at, gone));
         }
         let gone = runs[at].last.mono - runs[at].first.mono;
-        ends[at][0] = ends[at][0].no_later(&ends[at][1].clone(), gone);
+        ends[at][0] = ends[at][0].no_later(&ends[at][1].clone(), gone, pace.lost(at, gone));
     }
 }
 
 impl Interval {
-    fn no_sooner(self, before: &Self, gone: Span) -> Self {
+    fn no_sooner(self, before: &Self, gone: Span, lost: Span) -> Self {
         let best = if self.is_half_known() { self.best } else { before.best + gone };
-        let earliest = self.earliest.max(before.earliest + gone - RATE_MAX.over(gone));
+        let earliest = self.earliest.max(before.earliest + gone - lost);
         Self { earliest, best, ..self }
     }
 
-    fn no_later(self, after: &Self, gone: Span) -> Self {
+    fn no_later(self, after: &Self, gone: Span, lost: Span) -> Self {
         let best = if self.is_bounded() { self.best } else { after.best - gone };
-        let latest = self.latest.min(after.latest - gone + RATE_MAX.over(gone));
+        let latest = self.latest.min(after.latest - gone + lost);
         Self { best, latest, ..self }
     }
 }
@@ -211,6 +297,8 @@ struct Spans {
     all: Vec<Reach>,
     /// The last reading of all spans up to this one, and whose it is.
     ends: Vec<(Time<Local>, usize)>,
+    /// The first and the last readings of all runs, in order.
+    entries: Vec<Time<Local>>,
 }
 
 /// Which run has shown a reading.
@@ -252,7 +340,30 @@ impl Spans {
             let before = ends.last().copied().filter(|(end, _)| *end >= reach.to);
             ends.push(before.unwrap_or((reach.to, at)));
         }
-        Self { all, ends }
+        let mut entries: Vec<Time<Local>> = all.iter().flat_map(|reach| reach.within).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        Self { all, ends, entries }
+    }
+
+    /// The same piece with a knot more at each end of a run, where something is held all the way there.
+    fn with_ends(&self, piece: Vec<Knot>) -> Vec<Knot> {
+        if piece.iter().all(|knot| knot.held.is_none()) {
+            return piece;
+        }
+        let mut all = Vec::with_capacity(piece.len());
+        for (at, knot) in piece.iter().enumerate() {
+            all.push(*knot);
+            let Some((held, next)) = knot.held.zip(piece.get(at + 1)) else { continue };
+            let begun = self.entries.partition_point(|entry| *entry <= knot.reading);
+            let between = self.entries[begun..].iter().take_while(|entry| **entry < next.reading);
+            all.extend(between.map(|reading| Knot {
+                reading: *reading,
+                truth: held.interval(*reading),
+                ..*knot
+            }));
+        }
+        all
     }
 
     /// Which run has shown a reading.

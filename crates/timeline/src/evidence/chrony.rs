@@ -5,28 +5,34 @@
 //! date       time     source        St  freq   skew   offset    L  Co offset sd  rem.    delay   disp.   max. error
 //! ```
 //!
-//! The last column is how wrong the clock was at most, by chronyd's own reckoning, *since the line before*. Below version 4 it is not there, and
-//! then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the one
-//! after it nothing is said.
+//! The last column is how wrong the clock was at most, by what chronyd reckoned with, *since the line before*: what was left to correct, and the
+//! distance to its reference. What it found out only at this line is the offset, and comes on top of that. Below version 4 the last column is not
+//! there, and then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the
+//! one after it nothing is said.
 
 use std::collections::BinaryHeap;
 
 use truechimer_time::{LeapTable, Local, Span, Time};
 
-use crate::course::{Course, Evidence, Held, Knot, Rates, Stretch};
+use super::measured::{Measurements, Said};
+use crate::course::{Contradiction, Course, Evidence, Held, Knot, Piece, Rates, Triples};
 use crate::dialect::{Dialect, Found};
 use crate::interval::Interval;
 use crate::stamp::{Reading, Stamp};
 
 /// The stamps count seconds.
-const TICK: Span = Span::from_secs(1);
+pub(super) const TICK: Span = Span::from_secs(1);
+
+/// Numbers are written with four digits: by so much more they can have been.
+pub(super) const ROUNDING: f64 = 1.000_6;
 
 /// The course of a clock by chronyd's word, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
-    stretches: Vec<Stretch>,
-    /// The lines since chronyd began to say something.
-    updates: Vec<Update>,
+    /// The lines, in parts between which nothing is said.
+    parts: Vec<Vec<Update>>,
+    /// Something was said at the last line.
+    goes_on: bool,
 }
 
 /// A line of the log.
@@ -52,44 +58,73 @@ impl Tracking {
     pub fn take_in(&mut self, line: &[u8]) {
         match update(line) {
             Some(update) => {
-                // At a leap the clock is set by a second: two stretches.
-                if self.updates.last().is_some_and(|last| apart(last.at) != apart(update.at)) {
-                    self.end_stretch();
+                let last = self.parts.last_mut().filter(|_| self.goes_on);
+                // At a leap the clock is set by a second: two parts.
+                let is_same = |last: &Update| apart(last.at) == apart(update.at);
+                match last.filter(|part| part.last().is_some_and(is_same)) {
+                    Some(part) => part.push(update),
+                    None => self.parts.push(vec![update]),
                 }
-                self.updates.push(update);
+                self.goes_on = true;
             }
             // What the banner says between two lines of `=`.
             None if line.starts_with(b"   Date") || line.is_empty() => {}
-            None => self.end_stretch(),
+            None => self.goes_on = false,
         }
     }
 
-    /// The course.
-    pub fn course(mut self) -> Course {
-        self.end_stretch();
-        Course::of(self.stretches)
-    }
-
-    fn end_stretch(&mut self) {
-        let knots = knots(&std::mem::take(&mut self.updates));
-        let mut rest = &knots[..];
-        // Each stretch ends at the knot at which the next one begins.
-        while let [first, ..] = rest
-            && rest.len() > 1
-        {
-            let same = rest.iter().take_while(|knot| may_be_set(knot) == may_be_set(first)).count();
-            let end = same.min(rest.len() - 1);
-            let (begins, ends) = (rest.len() == knots.len(), end + 1 == rest.len());
-            self.stretches
-                .push(Stretch::held(rest[..=end].to_vec(), may_be_set(first)).closed(!begins, !ends));
-            rest = &rest[end..];
-        }
+    /// The course, with what the servers and the journal tell of the clock, and where that contradicts itself.
+    pub fn course(self, measurements: Measurements, triples: Triples) -> (Course, Vec<Contradiction>) {
+        let (parts, mut contradictions) = borne_out(self.parts, measurements);
+        // Whoever followed a liar was nobody knows where meanwhile.
+        let is_closed = !contradictions.is_empty();
+        let pieces = parts.iter().map(|part| Piece { knots: knots(part), boot: None, is_closed });
+        let (course, others) = Course::laid(pieces, triples);
+        contradictions.extend(others);
+        (course, contradictions)
     }
 }
 
-/// What each line says of the time since the one before it. chronyd may have set the clock in it: before, the clock may have shown more
-/// than the line's own stamp, or less than that of the one before. It was never further from the truth than the error, and
-/// the truth no further from the stamps.
+/// The lines that no majority of the servers denies, and those that one does. With such a line goes what the next one says: it begins in
+/// that second.
+fn borne_out(parts: Vec<Vec<Update>>, measurements: Measurements) -> (Vec<Vec<Update>>, Vec<Contradiction>) {
+    if measurements.is_empty() {
+        return (parts, Vec::new());
+    }
+    let said: Vec<Said> = parts.iter().flat_map(|part| said(part)).collect();
+    let mut is_borne_out = measurements.bear_out(&said).into_iter();
+    let (mut kept, mut contradictions): (Vec<Vec<Update>>, Vec<Contradiction>) = (Vec::new(), Vec::new());
+    for part in parts {
+        let judged: Vec<(Update, bool)> = part.into_iter().zip(is_borne_out.by_ref()).collect();
+        let mut last = None;
+        for alike in judged.chunk_by(|one, other| one.1 == other.1) {
+            let updates = || alike.iter().map(|(update, _)| *update);
+            match alike {
+                [(_, true), ..] => kept.push(updates().collect()),
+                [(first, false), ..] => contradictions.push(Contradiction {
+                    before: last.unwrap_or(first.at),
+                    after: alike[alike.len() - 1].0.at,
+                }),
+                [] => {}
+            }
+            last = alike.last().map(|(update, _)| update.at);
+        }
+    }
+    (kept, contradictions)
+}
+
+/// What each line says of the time since the one before it, by the stamps.
+fn said(updates: &[Update]) -> impl Iterator<Item = Said> {
+    let before = updates.first().into_iter().chain(updates);
+    before.zip(updates).map(|(last, update)| {
+        let (from, to) = (last.at.min(update.at), last.at.max(update.at) + TICK);
+        Said { from, to, error: update.error }
+    })
+}
+
+/// What each line says of all that the clock can have shown since the one before it. chronyd may have set the clock in it: before, the clock may
+/// have shown more than the line's own stamp, or less than that of the one before. It was never further from the truth than the error, and the
+/// truth no further from the stamps.
 fn spells(updates: &[Update]) -> Vec<Spell> {
     let first = updates.first().map(|first| Spell {
         error: first.error,
@@ -103,15 +138,6 @@ fn spells(updates: &[Update]) -> Vec<Spell> {
         Some(Spell { error: update.error, from: low - far, to: high + TICK + far })
     });
     first.into_iter().chain(between).collect()
-}
-
-/// A clock that was never further off was not set, unless by less than twice that. chronyd steps by a second or a tenth (`makestep`), not
-/// by a hundredth.
-const UNSET: Span = Span::from_millis(5);
-
-/// May the clock have been set between this knot and the next?
-fn may_be_set(knot: &Knot) -> bool {
-    knot.held.is_some_and(|held| held.max - held.min > UNSET + UNSET)
 }
 
 /// From the first line to the last, what the least certain of all spells says in which the clock can have shown a reading.
@@ -157,128 +183,31 @@ fn knot(reading: Time<Local>, error: Span, held: Span) -> Knot {
     let apart = apart(reading);
     let truth = Interval::within(Time::from_epoch(reading.since_epoch() + apart), error);
     let held = Some(Held { min: apart - held, max: apart + held });
-    Knot { reading, truth, rates: Rates::ANY, held, aside: Span::ZERO, evidence: Evidence::Chrony }
+    Knot { reading, truth, rates: Rates::SLEWED, held, aside: Span::ZERO, evidence: Evidence::Chrony }
 }
 
 /// What a line says, if it is one, and chronyd was synchronised.
 fn update(line: &[u8]) -> Option<Update> {
+    let at = stamp(line)?;
+    let text = str::from_utf8(line.get(19..)?).ok()?;
+    let columns: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_source, _stratum, _freq, _skew, offset, leap, _, _, _, _, _, error] = columns[..] else {
+        return None;
+    };
+    let [offset, error]: [f64; 2] = [offset.parse().ok()?, error.parse().ok()?];
+    let worst = (error + offset.abs()) * ROUNDING;
+    (leap != "?" && worst.is_finite() && 0.0 <= error)
+        .then(|| Update { at, error: Span::from_seconds(worst) })
+}
+
+/// What the clock showed when a line was written, to the second.
+pub(super) fn stamp(line: &[u8]) -> Option<Time<Local>> {
     let dated = [line.get(..19)?, b"Z"].concat();
     let Found { stamp: Stamp { reading: Reading::Clock(at), .. }, .. } = Dialect::Plain.read(&dated)? else {
         return None;
     };
-    let text = str::from_utf8(line.get(19..)?).ok()?;
-    let columns: Vec<&str> = text.split_ascii_whitespace().collect();
-    let [_source, _stratum, _freq, _skew, _offset, leap, _, _, _, _, _, error] = columns[..] else {
-        return None;
-    };
-    let error: f64 = error.parse().ok()?;
-    (leap != "?" && error.is_finite() && 0.0 <= error)
-        .then(|| Update { at, error: Span::from_seconds(error) })
+    Some(at)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shown::Shown;
-    use truechimer_time::Civil;
-
-    const BANNER: &str = "\
-====================================================================
-   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co  Offset sd Rem. corr. Root delay Root disp. Max. error
-====================================================================
-";
-
-    fn line(time: &str, leap: char, error: &str) -> String {
-        format!(
-            "{time} 203.0.113.15     2     -3.340      0.006  1.192e-06 {leap}  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  {error}\n"
-        )
-    }
-
-    fn course(text: &str) -> Course {
-        let mut tracking = Tracking::default();
-        text.lines().for_each(|line| tracking.take_in(line.as_bytes()));
-        tracking.course()
-    }
-
-    /// How wrong the clock can have been, in microseconds.
-    fn bound(course: &Course, text: &str) -> Option<i64> {
-        let civil: Civil = text.parse().expect("a date");
-        let reading: Time<Local> = Time::from_epoch(civil.time().expect("it is").since_epoch());
-        let truth = course.truth(&Shown { from: reading, to: reading, doubt: None })?;
-        Some(truth.interval).filter(Interval::is_bounded).map(|interval| interval.bound().as_micros())
-    }
-
-    #[test]
-    fn between_two_lines_the_clock_was_as_right_as_the_second_says() {
-        let text = [
-            BANNER,
-            &line("2026-11-23 08:00:00", 'N', "1.000e-02"),
-            &line("2026-11-23 08:01:00", 'N', "5.000e-04"),
-            &line("2026-11-23 08:02:00", 'N', "6.000e-04"),
-        ]
-        .concat();
-        let course = course(&text);
-        assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), Some(600));
-        assert_eq!(bound(&course, "2026-11-23T08:00:30Z"), Some(500));
-        assert_eq!(
-            bound(&course, "2026-11-23T08:00:01Z"),
-            Some(10_000),
-            "the first line was written in the second before, and the clock was set"
-        );
-        assert_eq!(bound(&course, "2026-11-23T07:59:59Z"), None);
-        assert_eq!(bound(&course, "2026-11-23T08:02:01Z"), None);
-    }
-
-    #[test]
-    fn what_a_clock_showed_before_it_was_set_back_is_not_what_it_showed_after() {
-        // A second and a half fast until 08:02:00, when chronyd set it.
-        let text = [
-            line("2026-11-23 08:00:00", 'N', "1.500e+00"),
-            line("2026-11-23 08:02:00", 'N', "1.500e+00"),
-            line("2026-11-23 08:03:00", 'N', "1.000e-03"),
-        ]
-        .concat();
-        let course = course(&text);
-        assert_eq!(
-            bound(&course, "2026-11-23T08:02:01Z"),
-            Some(1_500_000),
-            "it was shown at 08:01:59.5 as well"
-        );
-        assert_eq!(bound(&course, "2026-11-23T08:02:30Z"), Some(1000));
-    }
-
-    #[test]
-    fn while_nobody_was_sure_there_is_no_evidence() {
-        let text = [
-            line("2026-11-23 08:00:00", 'N', "1.000e-03"),
-            line("2026-11-23 08:01:00", 'N', "1.000e-03"),
-            line("2026-11-23 08:02:00", '?', "1.000e-03"),
-        ]
-        .concat();
-        let course = course(&text);
-        assert_eq!(bound(&course, "2026-11-23T08:00:59Z"), Some(1000));
-        assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), None);
-    }
-
-    #[test]
-    fn what_is_no_line_of_it_is_no_evidence() {
-        let old = "2016-11-09 05:40:50 203.0.113.15  2  -3.340  0.006  1.192e-06 N  1  1.2e-05  2.0e-05\n";
-        for text in ["", BANNER, old, "2026-11-23", "\u{fffd}", &line("2026-11-23 08:00:00", 'N', "NaN")] {
-            assert_eq!(course(text), Course::default(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_leap_second_is_no_error_of_the_clock() {
-        let text = [
-            line("2016-12-31 23:58:00", '+', "1.000e-03"),
-            line("2016-12-31 23:59:00", '+', "1.000e-03"),
-            line("2017-01-01 00:01:00", 'N', "1.000e-03"),
-            line("2017-01-01 00:02:00", 'N', "1.000e-03"),
-        ]
-        .concat();
-        let course = course(&text);
-        assert_eq!(bound(&course, "2016-12-31T23:58:30Z"), Some(1000));
-        assert_eq!(bound(&course, "2017-01-01T00:01:30Z"), Some(1000));
-    }
-}
+mod tests;

@@ -8,28 +8,18 @@
 //!
 //! Each line is an exchange: what the own clock showed when the question left (t1) and when the answer came (t4), and the server's in between
 //! (t2, t3). The server's clock was ahead of the own by no less than t3 - t4 and no more than t2 - t1, and the server itself was wrong by no more
-//! than its root distance, by its own word. Below 4.2.8 the root distance is not written down, and then there is no evidence.
+//! than its root distance, by its own word. Below 4.2.8 the root distance is not written down, and then there is
+//! no evidence, but for who knows how right the servers were.
 //!
-//! **No server is believed alone where there are others.** Whenever an answer came, each server that was asked about then says between
-//! which two moments it was, carried from its own exchanges at what any clock gains or loses; what a majority of them allows is known. Where
-//! there is no majority nothing is. Whoever asks a single server believes that one.
+//! No server is believed alone where there are others ([`super::servers`]).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use truechimer_time::{LeapTable, Local, Span, Time, Utc};
+use truechimer_time::{LeapTable, Span, Time, Utc};
 
-use crate::course::{Contradiction, Course, Evidence, Knot, RATE_MAX, Rates, Stretch, Triples};
+use super::servers::{Servers, knot};
+use crate::course::{Contradiction, Course, Knot, RATE_MAX, Triples};
 use crate::interval::Interval;
-
-/// A server votes for so long before and after an exchange with it: two of ntpd's longest usual intervals.
-const ABOUT: Span = Span::from_secs(2048);
-
-/// No log has more servers that are heard.
-const SERVERS_MAX: usize = 64;
-
-/// So many exchanges are kept, half a year of four servers each minute; what comes after them is left out and counted.
-const EXCHANGES_MAX: usize = 1 << 20;
 
 /// An exchange is written down so soon after the answer came, by the same clock.
 const WRITTEN_WITHIN: Span = Span::from_secs(60);
@@ -46,15 +36,18 @@ const ERA: i64 = 1 << 32;
 /// Root delay and dispersion count parts of 2^16 to the second (RFC 5905, section 6), and are cut or rounded by one.
 const SHORT: Span = Span::from_nanos(15_259);
 
+/// So many columns there are below 4.2.8.
+const STAMPS: usize = 8;
+
 /// What ntpd adds to its own stamps at random, and what nine digits leave out: less than this.
 const FUZZ: Span = Span::from_micros(1);
 
 /// The course of a clock by the exchanges of its ntpd, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Rawstats {
-    servers: BTreeMap<IpAddr, Vec<Knot>>,
-    count: usize,
-    left_out: u64,
+    servers: Servers,
+    /// So wrong is a server at most that does not say it.
+    within: Option<Span>,
 }
 
 /// Is this the beginning of such a file?
@@ -77,127 +70,46 @@ fn columns(line: &str) -> Option<Vec<&str>> {
 }
 
 impl Rawstats {
+    /// Somebody says that no server was ever wrong by more than this, but for a minority of liars. It counts where the file does not tell.
+    pub fn within(within: Option<Span>) -> Self {
+        Self { within, ..Self::default() }
+    }
+
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
-        let Some((server, knot)) = str::from_utf8(line).ok().and_then(exchange) else { return };
-        let is_new = !self.servers.contains_key(&server);
-        if self.count >= EXCHANGES_MAX || is_new && self.servers.len() == SERVERS_MAX {
-            self.left_out += 1;
-            return;
+        if let Some((server, knot)) = str::from_utf8(line).ok().and_then(|line| exchange(line, self.within)) {
+            self.servers.take_in(server, knot);
         }
-        self.count += 1;
-        self.servers.entry(server).or_default().push(knot);
     }
 
     /// Is there anything?
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.servers.is_empty()
     }
 
     /// So many exchanges were left out, because there were too many.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.servers.left_out()
     }
 
     /// The course, with what the journal tells of the clock, and where it contradicts itself.
     pub fn course(self, triples: Triples) -> (Course, Vec<Contradiction>) {
-        let mut readings: Vec<Time<Local>> =
-            self.servers.values().flatten().map(|knot| knot.reading).collect();
-        readings.sort_unstable();
-        readings.dedup();
-        let servers: Vec<Server> = self.servers.into_values().map(Server::of).collect();
-        let mut pieces: Vec<Vec<Knot>> = vec![Vec::new()];
-        for reading in readings {
-            let votes: Vec<Interval> = servers.iter().filter_map(|server| server.vote(reading)).collect();
-            let knot = majority(&votes).map(|truth| knot(reading, truth));
-            let last = pieces.last().and_then(|piece| piece.last());
-            let goes_on = last.zip(knot).is_some_and(|(last, knot)| last.leads_to(&knot));
-            if !goes_on {
-                pieces.push(Vec::new());
-            }
-            let piece = pieces.last_mut().expect("there is always one");
-            piece.extend(knot);
-        }
-        Course::laid(pieces, triples)
+        self.servers.course(triples)
     }
 }
 
-/// What one server said, in pieces in which it did not contradict itself.
-struct Server {
-    pieces: Vec<Stretch>,
-}
-
-impl Server {
-    fn of(mut knots: Vec<Knot>) -> Self {
-        knots.sort_by_key(|knot| knot.reading);
-        let pieces = knots.chunk_by(|before, after| before.leads_to(after));
-        // Where each leads to the next, but three of them not to each other, nothing is said.
-        Self { pieces: pieces.filter_map(|piece| Stretch::of(piece.to_vec()).ok()).collect() }
-    }
-
-    /// When the own clock showed a reading, by this server; nothing if it was not asked about then, or contradicted itself.
-    fn vote(&self, reading: Time<Local>) -> Option<Interval> {
-        let reaches = |piece: &&Stretch| {
-            let (first, last) = piece.knots().first().zip(piece.knots().last())?;
-            let is_about = first.reading - ABOUT <= reading && reading <= last.reading + ABOUT;
-            let is_within = first.reading <= reading && reading <= last.reading;
-            is_about.then_some(is_within)
-        };
-        let mut able = self.pieces.iter().filter_map(|piece| Some((reaches(&piece)?, piece)));
-        let (is_within, piece) = able.next()?;
-        let others: Vec<_> = able.collect();
-        let mut within = others.iter().filter(|(is_within, _)| *is_within);
-        let piece = match (is_within, others.is_empty(), within.next(), within.next()) {
-            (_, true, _, _) | (true, _, None, _) => piece,
-            (false, _, Some((_, other)), None) => other,
-            (_, _, _, _) => return None,
-        };
-        let about = piece.knots().partition_point(|knot| knot.reading <= reading);
-        let near = [about.checked_sub(1), Some(about)].into_iter().flatten();
-        let mut near = near.filter_map(|at| piece.knots().get(at));
-        near.any(|knot| (knot.reading - reading).abs() <= ABOUT).then(|| piece.truth_of(reading))?
-    }
-}
-
-/// From the first to the last moment that more than half of them allow.
-fn majority(votes: &[Interval]) -> Option<Interval> {
-    let enough = votes.len() / 2 + 1;
-    let allowed = |at| votes.iter().filter(|vote| vote.earliest <= at && at <= vote.latest).count() >= enough;
-    // It can begin only where one of them begins, and end where one ends.
-    let earliest = votes.iter().map(|vote| vote.earliest).filter(|at| allowed(*at)).min()?;
-    let latest = votes.iter().map(|vote| vote.latest).filter(|at| allowed(*at)).max()?;
-    Some(Interval { earliest, best: earliest + (latest - earliest) / 2, latest })
-}
-
-fn knot(reading: Time<Local>, truth: Interval) -> Knot {
-    Knot { reading, truth, rates: Rates::ANY, held: None, aside: Span::ZERO, evidence: Evidence::Ntpd }
-}
-
-/// What a line says, if a server that knew the time has answered.
-fn exchange(line: &str) -> Option<(IpAddr, Knot)> {
+/// What a line says, if a server that knew the time has answered; one that does not say how right it was is within this.
+fn exchange(line: &str, within: Option<Span>) -> Option<(IpAddr, Knot)> {
     let columns = columns(line)?;
     let server: IpAddr = columns[2].parse().ok()?;
     let about = written(columns[0], columns[1])?;
     let stamp = |text| unix(text, about);
     let [t1, t2, t3, t4] = [stamp(columns[4])?, stamp(columns[5])?, stamp(columns[6])?, stamp(columns[7])?];
-    let number = |at: usize| columns.get(at)?.parse::<i64>().ok();
-    let [leap, mode, stratum] = [number(8)?, number(10)?, number(11)?];
-    let precision = number(13).filter(|precision| (-32..=0).contains(precision))?;
-    let is_clock = matches!(server, IpAddr::V4(address) if address.octets()[..2] == [127, 127]);
     let is_of_then = (t4 - about).abs() <= WRITTEN_WITHIN;
-    if is_clock
-        || !is_of_then
-        || !(0..3).contains(&leap)
-        || mode != 4
-        || !(1..16).contains(&stratum)
-        || t4 < t1
-        || t3 < t2
-    {
+    if is_clock(&server) || !is_of_then || t4 < t1 || t3 < t2 {
         return None;
     }
-    let [delay, dispersion] = [seconds(columns.get(14)?)?, seconds(columns.get(15)?)?];
-    let distance = delay / 2 + dispersion + SHORT * 2;
-    let width = distance + FUZZ + Span::from_seconds(2f64.powi(precision as i32));
+    let width = FUZZ + if columns.len() == STAMPS { within? } else { distance(&columns)? };
     // What the server showed when the answer came: it had sent it, and so much had gone by since it can have got the question.
     let gone = t4 - t1;
     let [earliest, latest] = [t3 - width, t2 + gone + RATE_MAX.over(gone) + width];
@@ -207,8 +119,25 @@ fn exchange(line: &str) -> Option<(IpAddr, Knot)> {
     (earliest <= latest).then(|| (server, knot(Time::from_epoch(t4.since_epoch()), truth)))
 }
 
+/// How far a server was from its reference by its own word, if it knew the time.
+fn distance(columns: &[&str]) -> Option<Span> {
+    let number = |at: usize| columns.get(at)?.parse::<i64>().ok();
+    let [leap, mode, stratum] = [number(8)?, number(10)?, number(11)?];
+    let precision = number(13).filter(|precision| (-32..=0).contains(precision))?;
+    if !(0..3).contains(&leap) || mode != 4 || !(1..16).contains(&stratum) {
+        return None;
+    }
+    let [delay, dispersion] = [seconds(columns.get(14)?)?, seconds(columns.get(15)?)?];
+    Some(delay / 2 + dispersion + SHORT * 2 + Span::from_seconds(2f64.powi(precision as i32)))
+}
+
+/// Is it no server but a clock of the machine's own?
+pub(super) fn is_clock(server: &IpAddr) -> bool {
+    matches!(server, IpAddr::V4(address) if address.octets()[..2] == [127, 127])
+}
+
 /// When the line was written, about.
-fn written(day: &str, second: &str) -> Option<Time<Utc>> {
+pub(super) fn written(day: &str, second: &str) -> Option<Time<Utc>> {
     let day: i64 = day.parse().ok()?;
     Some(Time::from_epoch(Span::from_secs((day - UNIX_DAY) * 86_400) + seconds(second)?))
 }
@@ -224,7 +153,7 @@ fn unix(text: &str, about: Time<Utc>) -> Option<Time<Utc>> {
 }
 
 /// Seconds with a fraction, not negative and less than a day or so.
-fn seconds(text: &str) -> Option<Span> {
+pub(super) fn seconds(text: &str) -> Option<Span> {
     let seconds: f64 = text.parse().ok()?;
     (0.0..100_000.0).contains(&seconds).then(|| Span::from_seconds(seconds))
 }

@@ -66,6 +66,10 @@ pub struct Timeline {
     /// Believe that a clock of which nothing is known, of one host or of all, is at most so wrong
     #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = assumed)]
     pub assumed: Vec<For<Span>>,
+    /// Believe that the servers of an ntpd that did not write down how right they were, of one host or of all, were never more wrong than
+    /// this, but for a minority: peerstats, and rawstats before 4.2.8
+    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    pub servers_within: Vec<For<Span>>,
     /// What was before what
     #[command(flatten)]
     pub order: cause::Options,
@@ -342,7 +346,8 @@ fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
     let journals = Journals::of(inputs, |input| is_named(&arguments.hosts, input))?;
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
-        let course = evidence::of(&of_host, journals.of_host(name))?;
+        let within = said(&arguments.servers_within, name).copied();
+        let course = evidence::of(&of_host, journals.of_host(name), within)?;
         let mut host = Host { name: name.to_owned(), course, ..Host::default() };
         host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
         host.habits.boot = said(&arguments.boots, name).copied();

@@ -22,7 +22,9 @@ use truechimer_time::{Civil, Rate, Span, Time};
 use truechimer_timeline::course::{Contradiction, Course, Evidence, Knot, Piece, Rates, Triples};
 use truechimer_timeline::dialect::BootId;
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::measured::Measurements;
 use truechimer_timeline::evidence::ntpd::Rawstats;
+use truechimer_timeline::evidence::peerstats::Peerstats;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
 
@@ -38,13 +40,29 @@ const READING_WIDTH: Span = Span::from_micros(20);
 /// What is computed of rates is rounded to this, outwards.
 const ROUNDING: f64 = 1e-12;
 
-/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells.
+/// The course of a host's clock, by the strongest evidence among its files and by what its journal tells. Servers of an ntpd that did not
+/// write down how right they were are `within` what somebody says.
 ///
 /// # Errors
 /// A file cannot be read, with its name.
-pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
-    let of_kind = |kind| inputs.iter().filter(move |input| input.kind == kind);
-    let mut histories: Vec<_> = of_kind(Kind::History).collect();
+pub fn of(inputs: &[&Input], triples: Triples, within: Option<Span>) -> anyhow::Result<Course> {
+    let history = history(inputs)?;
+    let (course, contradictions) = if !history.entries.is_empty() {
+        course(&history.entries, triples)
+    } else if inputs.iter().any(|input| input.kind == Kind::Tracking) {
+        of_chronyd(inputs, triples)?
+    } else {
+        of_ntpd(inputs, triples, within)?
+    };
+    tell(host(inputs), &contradictions);
+    if let Some(advice) = advice(inputs, within).filter(|_| course.stretches().is_empty()) {
+        eprintln!("truechimer: {}: {advice}", host(inputs));
+    }
+    Ok(course)
+}
+
+fn history(inputs: &[&Input]) -> anyhow::Result<History> {
+    let mut histories: Vec<_> = inputs.iter().filter(|input| input.kind == Kind::History).collect();
     // The oldest has the highest number; the newest has none.
     histories.sort_by_key(|input| Reverse(number(&input.path)));
     let mut history = History::default();
@@ -52,26 +70,51 @@ pub fn of(inputs: &[&Input], triples: Triples) -> anyhow::Result<Course> {
         let file = BufReader::new(inputs::open(&input.path)?);
         history.take_in(file).with_context(|| format!("cannot read {}", input.path.display()))?;
     }
-    let mut tracking = Tracking::default();
-    let tracked = each_line(inputs, Kind::Tracking, |line| tracking.take_in(line))?;
-    let mut rawstats = Rawstats::default();
-    if history.entries.is_empty() && !tracked {
-        each_line(inputs, Kind::Rawstats, |line| rawstats.take_in(line))?;
-    }
-    let left_out = rawstats.left_out();
+    Ok(history)
+}
+
+fn of_chronyd(inputs: &[&Input], triples: Triples) -> anyhow::Result<(Course, Vec<Contradiction>)> {
+    let (mut tracking, mut measurements) = (Tracking::default(), Measurements::default());
+    each_line(inputs, Kind::Tracking, |line| tracking.take_in(line))?;
+    each_line(inputs, Kind::Measurements, |line| measurements.take_in(line))?;
+    tell_left_out(host(inputs), "measurements.log", measurements.left_out());
+    Ok(tracking.course(measurements, triples))
+}
+
+fn of_ntpd(
+    inputs: &[&Input],
+    triples: Triples,
+    within: Option<Span>,
+) -> anyhow::Result<(Course, Vec<Contradiction>)> {
+    let mut rawstats = Rawstats::within(within);
+    each_line(inputs, Kind::Rawstats, |line| rawstats.take_in(line))?;
+    tell_left_out(host(inputs), "rawstats", rawstats.left_out());
+    let Some(within) = within.filter(|_| rawstats.is_empty()) else { return Ok(rawstats.course(triples)) };
+    let mut peerstats = Peerstats::within(within);
+    each_line(inputs, Kind::Peerstats, |line| peerstats.take_in(line))?;
+    tell_left_out(host(inputs), "peerstats", peerstats.left_out());
+    Ok(peerstats.course(triples))
+}
+
+fn tell_left_out(host: &str, file: &str, left_out: u64) {
     if left_out > 0 {
-        eprintln!(
-            "truechimer: {}: {left_out} exchanges in rawstats are too many, and left out",
-            host(inputs)
-        );
+        eprintln!("truechimer: {host}: {left_out} exchanges in {file} are too many, and left out");
     }
-    let (course, contradictions) = match (history.entries.is_empty(), rawstats.is_empty()) {
-        (false, _) => course(&history.entries, triples),
-        (true, false) => rawstats.course(triples),
-        (true, true) => (tracking.course(), Vec::new()),
-    };
-    tell(host(inputs), &contradictions);
-    Ok(course)
+}
+
+/// Of evidence that bounds no clock by itself: what makes it worth something.
+fn advice(inputs: &[&Input], within: Option<Span>) -> Option<String> {
+    let has = |kind| inputs.iter().any(|input| input.kind == kind);
+    if has(Kind::Measurements) && !has(Kind::Tracking) {
+        let text =
+            "chronyd's measurements.log tells nothing without its tracking.log (log tracking in chrony.conf)";
+        return Some(text.to_owned());
+    }
+    let is_unsaid = within.is_none() && (has(Kind::Peerstats) || has(Kind::Rawstats));
+    is_unsaid.then(|| {
+        let host = host(inputs);
+        format!("what its ntpd left does not say how right the servers were: if you know it, --servers-within {host}=10ms")
+    })
 }
 
 /// The course of a clock whose daemon has left this.
@@ -95,8 +138,8 @@ fn host<'a>(inputs: &[&'a Input]) -> &'a str {
     inputs.first().map_or("", |input| &input.host)
 }
 
-/// All lines of the files of a kind, those first that were written first. Were there any files?
-fn each_line(inputs: &[&Input], kind: Kind, mut take_in: impl FnMut(&[u8])) -> anyhow::Result<bool> {
+/// All lines of the files of a kind, those first that were written first.
+fn each_line(inputs: &[&Input], kind: Kind, mut take_in: impl FnMut(&[u8])) -> anyhow::Result<()> {
     let mut logs: Vec<_> = inputs.iter().filter(|input| input.kind == kind).collect();
     logs.sort_by_key(|input| input.written);
     for input in &logs {
@@ -105,7 +148,7 @@ fn each_line(inputs: &[&Input], kind: Kind, mut take_in: impl FnMut(&[u8])) -> a
             take_in(lines.line().bytes);
         }
     }
-    Ok(!logs.is_empty())
+    Ok(())
 }
 
 fn number(path: &Path) -> u32 {
@@ -238,7 +281,7 @@ impl Making {
 
     fn end_stretch(&mut self) {
         let knots = std::mem::take(&mut self.knots);
-        self.pieces.push(Piece { knots, boot: self.boot.clone() });
+        self.pieces.push(Piece { knots, boot: self.boot.clone(), is_closed: false });
     }
 }
 

@@ -3,8 +3,8 @@
 //! A folder is a host: all files below it are of the host that is called as it is. A file is of the host that it is named after:
 //! `web.log`, `web.log.1` and `web.log.2.gz` are of `web`. Who knows better says so.
 //!
-//! What a file is, its first bytes tell. A history of our daemon, a `tracking.log` of chronyd and ntpd's `rawstats`
-//! are evidence; all else is a log.
+//! What a file is, its first bytes tell. A history of our daemon, `tracking.log` and `measurements.log` of chronyd, ntpd's `rawstats` and
+//! `peerstats` are evidence; all else is a log.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,7 +14,9 @@ use anyhow::{Context, bail};
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use truechimer_time::{Local, Span, Time};
+use truechimer_timeline::evidence::measured::is_measurements;
 use truechimer_timeline::evidence::ntpd::is_rawstats;
+use truechimer_timeline::evidence::peerstats::is_peerstats;
 
 use crate::history;
 
@@ -57,8 +59,12 @@ pub enum Kind {
     History,
     /// What chronyd knew of it.
     Tracking,
+    /// The exchanges of chronyd.
+    Measurements,
     /// The exchanges of ntpd.
     Rawstats,
+    /// What ntpd made of them.
+    Peerstats,
 }
 
 impl Kind {
@@ -66,7 +72,7 @@ impl Kind {
     pub fn is_log(self) -> bool {
         match self {
             Self::Log | Self::Journal => true,
-            Self::History | Self::Tracking | Self::Rawstats => false,
+            Self::History | Self::Tracking | Self::Measurements | Self::Rawstats | Self::Peerstats => false,
         }
     }
 }
@@ -133,8 +139,12 @@ fn kind(head: &[u8]) -> Kind {
         Kind::History
     } else if has("Date (UTC) Time     IP Address   St   Freq ppm") {
         Kind::Tracking
+    } else if is_measurements(head) {
+        Kind::Measurements
     } else if is_rawstats(head) {
         Kind::Rawstats
+    } else if is_peerstats(head) {
+        Kind::Peerstats
     } else if has("__MONOTONIC_TIMESTAMP") && has("_BOOT_ID") {
         Kind::Journal
     } else {
@@ -242,14 +252,24 @@ mod tests {
             "=====\n   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm\n",
         );
         write(
+            "db/chrony/measurements.log.1",
+            "2026-11-23 14:27:09 192.0.2.3 N  8 111 111 1111  -2 -2 0.00  5.0e+00  8.9e-06  1.0e-07  0.0e+00  0.0e+00 7F7F0101 4B K K\n",
+        );
+        write(
+            "db/ntpstats/peerstats",
+            "61367 53487.150 10.9.9.11 b014 0.000032698 0.000159009 7.937500061 0.000000000\n",
+        );
+        write("db/ntpstats/loopstats", "61367 53493.138 -0.000001974 0.000000 0.000000700 0.000000 0\n");
+        write(
             "db/ntpstats/rawstats.20261123",
             "61367 45851.330 10.9.0.11 10.9.0.1 4004426651.330515622 4004426651.330554812 4004426651.330646303 4004426651.330661782\n",
         );
         let found = found(&[&web, &folder.path().join("db")]);
         let found: Vec<(&str, Kind)> = found.iter().map(|(host, kind)| (host.as_str(), *kind)).collect();
-        let kinds = [Kind::Tracking, Kind::Rawstats, Kind::History, Kind::Log];
+        let ntpd = [Kind::Log, Kind::Peerstats, Kind::Rawstats];
+        let kinds = [&[Kind::Measurements, Kind::Tracking], &ntpd[..], &[Kind::History, Kind::Log]].concat();
         let mut expected = vec![("web", Kind::Log)];
-        expected.extend(kinds.map(|kind| ("db", kind)));
+        expected.extend(kinds.into_iter().map(|kind| ("db", kind)));
         assert_eq!(found, expected);
     }
 

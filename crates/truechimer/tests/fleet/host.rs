@@ -11,6 +11,7 @@ use truechimer_core::status::Status;
 use truechimer_time::{Civil, LeapTable, Rate, Span, Tai, Tai64N, Time, Utc};
 use truechimer_timeline::course::{Course, Triples};
 use truechimer_timeline::evidence::chrony::Tracking;
+use truechimer_timeline::evidence::measured::Measurements;
 use truechimer_timeline::shown::{Habits, Hints, Labels};
 use truechimer_timeline::story::Host;
 
@@ -386,5 +387,5 @@ fn tracking(chance: &mut Chance, era: Era, clock: &Clock) -> Course {
         }
         next += chance.between(60 * SECOND, 70 * SECOND);
     }
-    tracking.course()
+    tracking.course(Measurements::default(), Triples::default()).0
 }

@@ -113,6 +113,17 @@ impl Chronyd {
         Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
     }
 
+    /// A client of several servers that writes down in a folder what it learns from them.
+    pub(crate) fn logging(peers: &Path, servers: &[SocketAddr], folder: &Path) -> Self {
+        let server = |place: &SocketAddr| {
+            format!("server {} port {} minpoll -2 maxpoll -2 iburst\n", place.ip(), place.port())
+        };
+        let servers: String = servers.iter().map(server).collect();
+        let lines = format!("{servers}logdir {}\nlog tracking measurements statistics\n", folder.display());
+        let place = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::start(peers, Kind { lines, environment: Vec::new(), namespace: None, place })
+    }
+
     /// A client that asks by NTS, of a server of this machine by the name `localhost`: where keys are given, and whom it
     /// trusts to say so.
     pub(crate) fn asking_by_nts(peers: &Path, keys: SocketAddr, authority: &Path) -> Self {

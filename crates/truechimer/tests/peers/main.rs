@@ -31,6 +31,7 @@ mod classic;
 mod container;
 mod control;
 mod doctor;
+mod evidence;
 mod filtered;
 mod flood;
 mod forecast;

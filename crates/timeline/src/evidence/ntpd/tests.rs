@@ -48,6 +48,17 @@ fn an_exchange_is_as_good_as_its_way_and_its_server() {
 }
 
 #[test]
+fn somebody_may_know_how_right_servers_are_that_do_not_say_it() {
+    let text = line(11, BEGIN, 5.0, 0.0, 0.010);
+    let text = text.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    let mut stats = Rawstats::within(Some(Span::from_millis(3)));
+    stats.take_in(text.as_bytes());
+    let (course, _) = stats.course(Triples::default());
+    let [from, to] = claimed(&course, BEGIN + 5.0, BEGIN).expect("it is known");
+    assert!((-0.0041..-0.004).contains(&from) && (0.004..0.0041).contains(&to), "{from} {to}");
+}
+
+#[test]
 fn what_ntpsec_wrote_is_read() {
     let text = "61367 45851.330 10.9.0.11 10.9.0.1 4004426651.330515622 4004426651.330554812 4004426651.330646303 \
                 4004426651.330661782 0 4 4 3 0 -26 0.000000 0.000000 127.127.1.1 0 0 0";

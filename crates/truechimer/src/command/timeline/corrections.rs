@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum, ValueHint};
 use truechimer_sys::system;
+use truechimer_time::Span;
 use truechimer_timeline::corrections::corrections;
 use truechimer_timeline::course::Course;
 use truechimer_timeline::render::table::{self, Form};
@@ -25,6 +26,10 @@ pub struct Corrections {
     /// What is in PATH is of the host NAME
     #[arg(long = "host", value_name = "NAME=PATH", value_parser = super::named_path)]
     pub hosts: Vec<(String, PathBuf)>,
+    /// Believe that the servers of an ntpd that did not write down how right they were, of one host or of all, were never more wrong than
+    /// this, but for a minority: peerstats, and rawstats before 4.2.8
+    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = super::assumed)]
+    pub servers_within: Vec<super::For<Span>>,
     /// How and where to
     #[command(flatten)]
     pub table: TableArguments,
@@ -71,7 +76,8 @@ pub(super) fn of_files(arguments: &Corrections) -> anyhow::Result<Outcome> {
     let mut hosts: Vec<(&str, Course)> = Vec::new();
     for host in super::names(&inputs) {
         let of_host: Vec<_> = inputs.iter().filter(|input| input.host == host).collect();
-        hosts.push((host, evidence::of(&of_host, journals.of_host(host))?));
+        let within = super::said(&arguments.servers_within, host).copied();
+        hosts.push((host, evidence::of(&of_host, journals.of_host(host), within)?));
     }
     write(&arguments.table, &hosts)
 }
