@@ -101,6 +101,102 @@ fn stamps_of_ones_own_kind_are_read_by_a_pattern() {
     assert!(text(&wrong.stderr).contains("no group `hours`"), "{}", text(&wrong.stderr));
 }
 
+/// The file of the manual, as people would copy it.
+fn documented() -> String {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manual/timeline.md");
+    let manual = fs::read_to_string(manual).expect("the manual is there");
+    let (_, file) = manual.split_once("```toml\n# fleet.toml\n").expect("it has the example");
+    file.split("```").next().expect("it ends").to_owned()
+}
+
+#[test]
+fn a_file_says_what_options_say() {
+    let folder = fleet();
+    fs::create_dir(folder.path().join("etc")).expect("made");
+    // Paths begin in the folder of the file, wherever one is called.
+    let moved = documented().replace("path = [\"", "path = [\"../");
+    fs::write(folder.path().join("etc/fleet.toml"), moved).expect("written");
+    fs::write(folder.path().join("fleet.toml"), documented()).expect("written");
+    fs::write(folder.path().join("web/own"), "at 23.11.2026 08:00:30,250 sent request id=1\n")
+        .expect("written");
+    fs::write(folder.path().join("old/own"), "at 23.11.2026 08:05:30,250 received request id=1\n")
+        .expect("written");
+    let pattern = r"^at (?<day>\d\d)\.(?<month>\d\d)\.(?<year>\d{4}) (?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d),(?<fraction>\d+)";
+    let cause = [r"sent request id=(?<id>\d+)", r"received request id=(?<id>\d+)"];
+    let mut options =
+        vec!["--year", "2026", "--pattern", pattern, "--cause", cause[0], cause[1], "--unset", "old"];
+    options.extend(["--zone", "UTC", "--zone", "db=Europe/Berlin", "--assume", "db=5ms"]);
+    options.extend(["--host", "db=db", "--host", "old=old", "--host", "web=web"]);
+    let by_options = timeline(folder.path(), &options);
+    let by_file = timeline(folder.path(), &["--config", "fleet.toml"]);
+    assert_eq!(by_options.status.code(), Some(0), "{}", text_of(&by_options));
+    assert_eq!(text_of(&by_file), text_of(&by_options));
+    assert!(text(&by_file.stderr).contains("cause 1: 1 pair"), "{}", text(&by_file.stderr));
+    assert!(text(&by_file.stdout).contains("08:00:30.500000Z ± 505.0 ms db"), "{}", text(&by_file.stdout));
+    // The names of the files differ where they are told, which is nowhere in this form.
+    assert_eq!(timeline(folder.path(), &["--config", "etc/fleet.toml"]).stdout, by_options.stdout);
+}
+
+/// All that was printed.
+fn text_of(output: &Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+#[test]
+fn options_count_more_than_the_file_and_are_added_to_it() {
+    let folder = fleet();
+    let config = "year = 2020\nassume = \"1s\"\n[host.db]\npath = [\"db\"]\nzone = \"UTC\"\nassume = \"2s\"\n\
+                  [host.nobody]\nunset = true\n";
+    fs::write(folder.path().join("c.toml"), config).expect("written");
+    let told = |more: &[&str]| {
+        let told = timeline(folder.path(), &[&["--config", "c.toml"], more].concat());
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        text(&told.stdout)
+    };
+    assert!(told(&[]).starts_with(" 2020-11-23T09:00:30.500000Z ± 2.500 s"), "{}", told(&[]));
+    let other = told(&["--year", "2026", "--zone", "db=Europe/Berlin", "--assume", "db=5ms"]);
+    assert!(other.starts_with(" 2026-11-23T08:00:30.500000Z ± 505.0 ms"), "{other}");
+    let of_all = told(&["--zone", "Europe/Berlin", "--assume", "3s"]);
+    assert!(of_all.starts_with(" 2020-11-23T09:00:30.500000Z ± 2.500 s"), "of one counts more: {of_all}");
+    // A host without lines takes no room.
+    assert!(of_all.contains(" db   Nov 23"), "{of_all}");
+    let added = told(&["--assume", "3s", "old"]);
+    assert!(added.lines().count() > 1 && added.contains("± 3.0"), "{added}");
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_told_with_its_place() {
+    let folder = fleet();
+    for (config, wanted) in [
+        (
+            "patern = []\n",
+            "c.toml:1:1: unknown key `patern`\n   1 | patern = []\n     | ^^^^^^\ndid you mean `pattern`?",
+        ),
+        ("\npattern = ['ok (?<epoch>.)', '(']\n", "c.toml:2:30: regex parse error"),
+        ("pattern = ['(?<hours>.)']\n", "there is no group `hours`"),
+        ("[host.db]\nassume = \"5\"\n", "c.toml:2:10: has no unit: add one of ns, us, ms, s, min, h, d"),
+        ("[host.db]\nzone = \"Nowhere/City\"\n", "c.toml:2:8: "),
+        ("[host.db]\npaths = [\"db\"]\n", "c.toml:2:1: unknown key `paths`"),
+        ("[host.\"\"]\nunset = true\n", "c.toml:1:7: a host has a name"),
+        ("[cause]\nsent = 'a'\n", "[[cause]]"),
+        ("[[cause]]\nsent = '(?<id>.)'\nreceived = '(?<id>.'\n", "c.toml:3:12: regex parse error"),
+        ("[[cause]]\nsent = '(?<id>.)'\nreceived = '(?<key>.)'\n", "c.toml:3:12: the names of groups differ"),
+        ("[[cause]]\nsent = '(?<id>.)'\n", "missing field `received`"),
+        ("year = 99999\n", "c.toml:1:8: "),
+        ("year = \n", "c.toml:1:"),
+        ("", "no logs are named: name a PATH, or say path = [..] of a host in c.toml"),
+    ] {
+        fs::write(folder.path().join("c.toml"), config).expect("written");
+        let refused = timeline(folder.path(), &["--config", "c.toml"]);
+        let said = text(&refused.stderr);
+        assert_eq!((refused.status.code(), refused.stdout.len()), (Some(100), 0), "{config}: {said}");
+        assert!(said.contains(wanted), "{config}: {said}");
+    }
+    let missing = timeline(folder.path(), &["--config", "none.toml"]);
+    assert_eq!(missing.status.code(), Some(111), "{}", text(&missing.stderr));
+    assert!(text(&missing.stderr).contains("none.toml"), "{}", text(&missing.stderr));
+}
+
 #[test]
 fn every_form_is_written() {
     let folder = fleet();

@@ -1,5 +1,6 @@
 //! `truechimer timeline`: logs of many hosts as one story in true time.
 
+mod config;
 mod corrections;
 
 use std::collections::BTreeMap;
@@ -42,19 +43,25 @@ pub struct Timeline {
     #[command(subcommand)]
     pub verb: Option<Verb>,
     /// Logs, folders of them, and evidence; - is standard input
-    #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "PATH", required_unless_present_any = ["hosts", "config"], value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// What is said of hosts, stamps and causes by options, in a file: pattern, year, zone, labels, boot, assume,
+    /// servers_within, [host.NAME] with path, zone, labels, boot, assume, servers_within, unset, and [[cause]]
+    ///
+    /// What there is one of, options say otherwise; what there can be many of, they add to. docs/manual/timeline.md has an example.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// What is in PATH is of the host NAME, whatever its lines say
     #[arg(long = "host", value_name = "NAME=PATH", value_parser = named_path)]
     pub hosts: Vec<(String, PathBuf)>,
     /// The zone in which stamps without one are written, of one host or of all: Europe/Berlin, UTC
-    #[arg(long = "zone", value_name = "[NAME=]ZONE", value_parser = zone)]
+    #[arg(long = "zone", value_name = "[NAME=]ZONE", value_parser = |text: &str| for_host(text, zone))]
     pub zones: Vec<For<Zone>>,
     /// How TAI64 labels are made, by one host or by all
-    #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = labels)]
+    #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = |text: &str| for_host(text, labels))]
     pub labels: Vec<For<Labels>>,
     /// Stamps that tell only the time since a boot are of this one, as the host's journal calls it (journalctl --list-boots)
-    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = boot)]
+    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = |text: &str| for_host(text, boot))]
     pub boots: Vec<For<BootId>>,
     /// How stamps are written that are of no known kind: a regular expression with groups year, month, day, hour, minute, second,
     /// fraction, zone, or epoch, and host; can be given several times
@@ -64,11 +71,11 @@ pub struct Timeline {
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,
     /// Believe that a clock of which nothing is known, of one host or of all, is at most so wrong
-    #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = |text: &str| for_host(text, assumed))]
     pub assumed: Vec<For<Span>>,
     /// Believe that the servers of an ntpd that did not write down how right they were, of one host or of all, were never more wrong than
     /// this, but for a minority: peerstats, and rawstats before 4.2.8
-    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = |text: &str| for_host(text, assumed))]
     pub servers_within: Vec<For<Span>>,
     /// What was before what
     #[command(flatten)]
@@ -161,28 +168,27 @@ fn for_host<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<F
     }
 }
 
-fn zone(text: &str) -> Result<For<Zone>, String> {
-    for_host(text, |name| jiff::tz::TimeZone::get(name).map(Zone).map_err(|error| error.to_string()))
+fn zone(text: &str) -> Result<Zone, String> {
+    jiff::tz::TimeZone::get(text).map(Zone).map_err(|error| error.to_string())
 }
 
-fn labels(text: &str) -> Result<For<Labels>, String> {
-    for_host(text, |word| match word {
+fn labels(text: &str) -> Result<Labels, String> {
+    match text {
         "tai" => Ok(Labels::Tai),
         "clock+10" => Ok(Labels::ClockAndTen),
         _ => Err("it must be tai (s6-log) or clock+10 (multilog, tai64n)".to_owned()),
-    })
+    }
 }
 
-fn boot(text: &str) -> Result<For<BootId>, String> {
-    let id = |text: &str| BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned());
-    for_host(text, id)
+fn boot(text: &str) -> Result<BootId, String> {
+    BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned())
 }
 
-fn assumed(text: &str) -> Result<For<Span>, String> {
-    for_host(text, |bound| match Span::read(bound).map_err(|error| error.to_string())? {
+fn assumed(text: &str) -> Result<Span, String> {
+    match Span::read(text).map_err(|error| error.to_string())? {
         bound if bound > Span::ZERO => Ok(bound),
         _ => Err("no clock is right to nothing".to_owned()),
-    })
+    }
 }
 
 /// An instant as people write it. Without a zone it is in UTC, as what we print; second 60 of a leap second is one.
@@ -225,7 +231,10 @@ impl Timeline {
 pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let ended = match &arguments.verb {
         Some(Verb::Corrections(arguments)) => corrections::of_files(arguments),
-        None => tell_or_answer(arguments),
+        None => match &arguments.config {
+            Some(file) => config::with(arguments, file).and_then(|arguments| tell_or_answer(&arguments)),
+            None => tell_or_answer(arguments),
+        },
     };
     match ended {
         Err(error) if error.is::<cause::Misuse>() => {

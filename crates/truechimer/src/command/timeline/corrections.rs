@@ -28,7 +28,7 @@ pub struct Corrections {
     pub hosts: Vec<(String, PathBuf)>,
     /// Believe that the servers of an ntpd that did not write down how right they were, of one host or of all, were never more wrong than
     /// this, but for a minority: peerstats, and rawstats before 4.2.8
-    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = super::assumed)]
+    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = |text: &str| super::for_host(text, super::assumed))]
     pub servers_within: Vec<super::For<Span>>,
     /// How and where to
     #[command(flatten)]
