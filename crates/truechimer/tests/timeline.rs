@@ -240,6 +240,28 @@ fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
 }
 
 #[test]
+fn what_is_said_of_a_host_holds_where_only_its_lines_name_it() {
+    let folder = fleet();
+    fs::write(
+        folder.path().join("all.log"),
+        "<34>Nov 23 09:00:30 far su: x\n<34>1 2026-11-23T08:00:30.500000Z near.example su - - - x\n",
+    )
+    .expect("written");
+    let told = |arguments: &[&str]| {
+        let told = timeline(folder.path(), &[&["--year", "2026", "all.log"], arguments].concat());
+        (text(&told.stdout), text(&told.stderr))
+    };
+    let (by_name, said) =
+        told(&["--zone", "far=Europe/Berlin", "--assume", "far=5ms", "--assume", "near=1ms"]);
+    assert!(by_name.contains(" 2026-11-23T08:00:30.500000Z ± 505.0 ms far "), "{by_name}");
+    assert!(by_name.contains("± 1.001 ms near.example"), "{by_name}");
+    assert_eq!(said, "");
+    let (of_all, said) = told(&["--zone", "Europe/Berlin", "--assume", "5ms"]);
+    assert!(of_all.contains("± 505.0 ms far ") && of_all.contains("± 5.001 ms near.example"), "{of_all}");
+    assert_eq!(said, "");
+}
+
+#[test]
 fn bad_input_166_the_same_input_is_the_same_bytes() {
     let folder = fleet();
     let once = timeline(folder.path(), &["--form", "json", "web", "db", "old"]);

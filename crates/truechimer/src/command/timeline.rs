@@ -3,7 +3,7 @@
 mod config;
 mod corrections;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -355,16 +355,32 @@ fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
     let journals = Journals::of(inputs, |input| is_named(&arguments.hosts, input))?;
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
-        let within = said(&arguments.servers_within, name).copied();
+        let within = said(&arguments.servers_within, Some(name)).copied();
         let course = evidence::of(&of_host, journals.of_host(name), within)?;
-        let mut host = Host { name: name.to_owned(), course, ..Host::default() };
-        host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
-        host.habits.boot = said(&arguments.boots, name).copied();
-        host.habits.labels = said(&arguments.labels, name).copied();
-        host.assumed = said(&arguments.assumed, name).copied();
-        Ok(host)
+        Ok(Host { course, ..said_of(arguments, Some(name)) })
     };
-    Ok(Hosts::of(names(inputs).into_iter().map(host).collect::<anyhow::Result<_>>()?))
+    let known = names(inputs).into_iter().map(host).collect::<anyhow::Result<_>>()?;
+    let expected = said_names(arguments).into_iter().map(|name| said_of(arguments, Some(name))).collect();
+    Ok(Hosts::of(known).expecting(expected, said_of(arguments, None)))
+}
+
+/// What is said of a host, or of all that are not named.
+fn said_of(arguments: &Timeline, name: Option<&str>) -> Host {
+    let mut host = Host { name: name.unwrap_or_default().to_owned(), ..Host::default() };
+    host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
+    host.habits.boot = said(&arguments.boots, name).copied();
+    host.habits.labels = said(&arguments.labels, name).copied();
+    host.assumed = said(&arguments.assumed, name).copied();
+    host
+}
+
+/// Of which hosts something is said.
+fn said_names(arguments: &Timeline) -> BTreeSet<&str> {
+    fn of<T>(all: &[For<T>]) -> impl Iterator<Item = &str> {
+        all.iter().filter_map(|one| one.host.as_deref())
+    }
+    let names = of(&arguments.zones).chain(of(&arguments.boots)).chain(of(&arguments.labels));
+    names.chain(of(&arguments.assumed)).chain(of(&arguments.servers_within)).collect()
 }
 
 /// The hosts that have files, in the order in which they were named.
@@ -384,9 +400,9 @@ fn is_named(hosts: &[(String, PathBuf)], input: &Input) -> bool {
 }
 
 /// What is said of this host; else what is said of all.
-fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
+fn said<'a, T>(all: &'a [For<T>], host: Option<&str>) -> Option<&'a T> {
     let of = |wanted: Option<&str>| all.iter().rev().find(|one| one.host.as_deref() == wanted);
-    of(Some(host)).or_else(|| of(None)).map(|one| &one.what)
+    of(host).or_else(|| of(None)).map(|one| &one.what)
 }
 
 fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log<Box<dyn Read>>> {

@@ -76,7 +76,7 @@ pub(super) fn of_files(arguments: &Corrections) -> anyhow::Result<Outcome> {
     let mut hosts: Vec<(&str, Course)> = Vec::new();
     for host in super::names(&inputs) {
         let of_host: Vec<_> = inputs.iter().filter(|input| input.host == host).collect();
-        let within = super::said(&arguments.servers_within, host).copied();
+        let within = super::said(&arguments.servers_within, Some(host)).copied();
         hosts.push((host, evidence::of(&of_host, journals.of_host(host), within)?));
     }
     write(&arguments.table, &hosts)
