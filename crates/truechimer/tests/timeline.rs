@@ -299,6 +299,50 @@ fn corrections_say_of_readings_what_the_story_says_of_lines() {
     assert_eq!((nothing.status.code(), text(&nothing.stdout).lines().count()), (Some(1), 1));
 }
 
+/// The rows of a Parquet file as they would be in comma-separated values.
+fn rows_of_parquet(bytes: Vec<u8>) -> Vec<String> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(&bytes).expect("written");
+    let file = SerializedFileReader::new(file).expect("it is Parquet");
+    let cell = |field: &Field| match field {
+        Field::Str(text) => text.clone(),
+        Field::Null => String::new(),
+        Field::Long(number) => number.to_string(),
+        Field::Double(number) => format!("{number:.18}"),
+        other => panic!("no column is like {other:?}"),
+    };
+    let rows = file.get_row_iter(None).expect("it has rows").map(|row| {
+        let row = row.expect("it can be read");
+        row.get_column_iter().map(|(_, field)| cell(field)).collect::<Vec<_>>().join(",")
+    });
+    rows.collect()
+}
+
+#[test]
+fn corrections_are_the_same_rows_as_parquet() {
+    let folder = fleet();
+    let csv = text(&timeline(folder.path(), &["corrections", "web"]).stdout);
+    let expected: Vec<&str> = csv.lines().skip(1).collect();
+    assert!(expected.len() > 1, "{csv}");
+    let piped = timeline(folder.path(), &["corrections", "--form", "parquet", "web"]);
+    assert_eq!((piped.status.code(), &piped.stdout[..4]), (Some(0), &b"PAR1"[..]));
+    assert_eq!(rows_of_parquet(piped.stdout.clone()), expected);
+    // The ending of a file says it as well, unless something else is said.
+    let out = |arguments: &[&str], name: &str| {
+        let written = timeline(folder.path(), &[&["corrections", "web", "--out", name], arguments].concat());
+        assert_eq!((written.status.code(), written.stdout.len()), (Some(0), 0), "{}", text(&written.stderr));
+        fs::read(folder.path().join(name)).expect("written")
+    };
+    assert_eq!(out(&[], "c.parquet"), piped.stdout);
+    assert_eq!(out(&[], "c.csv"), csv.as_bytes());
+    assert_eq!(out(&["--form", "csv"], "d.parquet"), csv.as_bytes());
+    assert!(out(&[], "c.json").starts_with(b"{\"host\":\"web\""));
+    let nothing = timeline(folder.path(), &["corrections", "--form", "parquet", "db"]);
+    assert_eq!((nothing.status.code(), rows_of_parquet(nothing.stdout)), (Some(1), Vec::new()));
+}
+
 #[test]
 fn a_history_is_exported_as_a_table() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -331,6 +375,8 @@ fn a_history_is_exported_as_a_table() {
     let first = table.lines().nth(1).expect("a row");
     assert!(first.starts_with("db,0b9a-f2,1795421000000000000,1795421010000000000,1000000,"), "{table}");
     assert!(first.ends_with(",history"), "{table}");
+    let expected: Vec<&str> = table.lines().skip(1).collect();
+    assert_eq!(rows_of_parquet(export(&["--form", "parquet"]).stdout), expected);
     fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
     assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
 }

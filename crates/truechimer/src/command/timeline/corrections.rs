@@ -1,7 +1,7 @@
 //! `truechimer timeline corrections` and `truechimer history export`: what clocks were worth, as a table for databases.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,7 +10,7 @@ use truechimer_sys::system;
 use truechimer_time::Span;
 use truechimer_timeline::corrections::corrections;
 use truechimer_timeline::course::Course;
-use truechimer_timeline::render::table::{self, Form};
+use truechimer_timeline::render::table::{Form, Table};
 
 use crate::command::Outcome;
 use crate::history::History;
@@ -52,9 +52,9 @@ pub struct Export {
 /// How a table is written.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct TableArguments {
-    /// In which form
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = TableForm::Csv)]
-    pub form: TableForm,
+    /// In which form; by default as the name of the file ends (.csv, .json, .parquet), else csv
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub form: Option<TableForm>,
     /// Into this file, instead of to stdout
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
@@ -67,6 +67,24 @@ pub enum TableForm {
     Csv,
     /// A JSON object a line
     Json,
+    /// Columns with types, for databases and Spark
+    Parquet,
+}
+
+impl TableArguments {
+    fn form(&self) -> Form {
+        let ending = self.out.as_ref().and_then(|path| path.extension()?.to_str());
+        let said = self.form.or(match ending.map(str::to_ascii_lowercase).as_deref() {
+            Some("json") => Some(TableForm::Json),
+            Some("parquet") => Some(TableForm::Parquet),
+            Some(_) | None => None,
+        });
+        match said.unwrap_or(TableForm::Csv) {
+            TableForm::Csv => Form::Csv,
+            TableForm::Json => Form::Json,
+            TableForm::Parquet => Form::Parquet,
+        }
+    }
 }
 
 /// Writes the table of all hosts. The answer is yes if anything is known of any.
@@ -94,9 +112,17 @@ pub fn of_this_machine(arguments: &Export) -> anyhow::Result<Outcome> {
 }
 
 fn write(arguments: &TableArguments, hosts: &[(&str, Course)]) -> anyhow::Result<Outcome> {
+    let form = arguments.form();
+    if form == Form::Parquet && arguments.out.is_none() && io::stdout().is_terminal() {
+        writeln!(
+            io::stderr(),
+            "truechimer: Parquet is nothing for a terminal: say --out FILE.parquet, or > FILE"
+        )?;
+        return Ok(Outcome::Misused);
+    }
     let rows = match &arguments.out {
-        None => rows(io::stdout().lock(), arguments.form, hosts)?,
-        Some(path) => file(path, arguments.form, hosts)?,
+        None => rows(io::stdout(), form, hosts)?,
+        Some(path) => file(path, form, hosts)?,
     };
     for (host, _) in hosts.iter().zip(&rows).filter(|(_, rows)| **rows == 0).map(|(host, _)| host) {
         eprintln!(
@@ -107,7 +133,7 @@ fn write(arguments: &TableArguments, hosts: &[(&str, Course)]) -> anyhow::Result
 }
 
 /// A file that is there under its name is whole.
-fn file(path: &Path, form: TableForm, hosts: &[(&str, Course)]) -> anyhow::Result<Vec<u64>> {
+fn file(path: &Path, form: Form, hosts: &[(&str, Course)]) -> anyhow::Result<Vec<u64>> {
     let place = || format!("cannot write {}", path.display());
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -118,22 +144,17 @@ fn file(path: &Path, form: TableForm, hosts: &[(&str, Course)]) -> anyhow::Resul
     Ok(rows)
 }
 
-fn rows(out: impl Write, form: TableForm, hosts: &[(&str, Course)]) -> io::Result<Vec<u64>> {
-    let form = match form {
-        TableForm::Csv => Form::Csv,
-        TableForm::Json => Form::Json,
-    };
-    let mut out = BufWriter::with_capacity(1 << 16, out);
-    table::begin(&mut out, form)?;
+fn rows(out: impl Write + Send, form: Form, hosts: &[(&str, Course)]) -> io::Result<Vec<u64>> {
+    let mut table = Table::begin(BufWriter::with_capacity(1 << 16, out), form)?;
     let mut written = Vec::with_capacity(hosts.len());
     for (host, course) in hosts {
         let rows = corrections(course);
         for row in &rows {
             let boot = row.stretch.and_then(|stretch| course.stretches()[stretch].boot());
-            table::row(&mut out, form, (host, boot), row)?;
+            table.row((host, boot), row)?;
         }
         written.push(rows.len() as u64);
     }
-    out.flush()?;
+    table.end()?;
     Ok(written)
 }
