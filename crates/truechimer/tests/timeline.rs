@@ -240,6 +240,18 @@ fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
 }
 
 #[test]
+fn what_is_named_twice_is_told_once() {
+    let folder = fleet();
+    let once = timeline(folder.path(), &["web"]).stdout;
+    let twice = timeline(folder.path(), &["web", "db/../web", "--host", "web=web/syslog"]).stdout;
+    assert_eq!(text(&twice), text(&once));
+    // Two hosts may have one clock.
+    let both = ["one=web/chrony/tracking.log", "two=web/chrony/tracking.log"];
+    let both = timeline(folder.path(), &["corrections", "--host", both[0], "--host", both[1]]).stdout;
+    assert!(text(&both).contains("\none,") && text(&both).contains("\ntwo,"), "{}", text(&both));
+}
+
+#[test]
 fn what_is_said_of_a_host_holds_where_only_its_lines_name_it() {
     let folder = fleet();
     fs::write(
