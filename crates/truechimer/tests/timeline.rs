@@ -183,6 +183,11 @@ fn what_is_wrong_in_the_file_is_told_with_its_place() {
         ("[[cause]]\nsent = '(?<id>.)'\nreceived = '(?<key>.)'\n", "c.toml:3:12: the names of groups differ"),
         ("[[cause]]\nsent = '(?<id>.)'\n", "missing field `received`"),
         ("year = 99999\n", "c.toml:1:8: "),
+        ("pattern = '(?<epoch>.)'\n", "c.toml:1:11: this is a list, in brackets even if it has one entry"),
+        (
+            "[[host]]\nname = 'web'\n",
+            "c.toml:1:1: tables with names are begun by one bracket, as in [host.NAME]",
+        ),
         ("year = \n", "c.toml:1:"),
         ("", "no logs are named: name a PATH, or say path = [..] of a host in c.toml"),
     ] {
@@ -240,6 +245,25 @@ fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
 }
 
 #[test]
+fn a_folder_of_hosts_that_was_taken_for_one_host_is_told() {
+    let folder = fleet();
+    let said = |path: &str| text(&timeline(folder.path(), &["--year", "2026", "--zone", "UTC", path]).stderr);
+    for (path, shown) in [(".", "./*"), ("./", "./*")] {
+        let said = said(path);
+        assert!(said.contains("was taken for one host, "), "{said}");
+        assert!(
+            said.contains(&format!(
+                "are of db; if it has a folder or a file for each host, name these: {shown}"
+            )),
+            "{said}"
+        );
+    }
+    for path in ["web", "web/syslog", "db"] {
+        assert!(!said(path).contains("was taken for one host"), "{path}: {}", said(path));
+    }
+}
+
+#[test]
 fn what_is_named_twice_is_told_once() {
     let folder = fleet();
     let once = timeline(folder.path(), &["web"]).stdout;
@@ -249,6 +273,17 @@ fn what_is_named_twice_is_told_once() {
     let both = ["one=web/chrony/tracking.log", "two=web/chrony/tracking.log"];
     let both = timeline(folder.path(), &["corrections", "--host", both[0], "--host", both[1]]).stdout;
     assert!(text(&both).contains("\none,") && text(&both).contains("\ntwo,"), "{}", text(&both));
+}
+
+#[test]
+fn a_host_that_is_not_there_is_told() {
+    let folder = fleet();
+    let told = timeline(folder.path(), &["--year", "2026", "--zone", "dbb=UTC", "--assume", "old=1s", "old"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    assert_eq!(
+        text(&told.stderr),
+        "truechimer: there is no host dbb, of which an option speaks; hosts are old\n"
+    );
 }
 
 #[test]
@@ -351,6 +386,11 @@ fn corrections_are_the_same_rows_as_parquet() {
     assert_eq!(out(&[], "c.csv"), csv.as_bytes());
     assert_eq!(out(&["--form", "csv"], "d.parquet"), csv.as_bytes());
     assert!(out(&[], "c.json").starts_with(b"{\"host\":\"web\""));
+    fs::write(folder.path().join("c.toml"), "[host.web]\npath = [\"web\"]\nzone = \"UTC\"\n")
+        .expect("written");
+    assert_eq!(out(&["--config", "c.toml"], "e.csv"), csv.as_bytes(), "a host that is named twice is one");
+    let by_file = timeline(folder.path(), &["corrections", "--config", "c.toml"]);
+    assert_eq!(text(&by_file.stdout), csv);
     let nothing = timeline(folder.path(), &["corrections", "--form", "parquet", "db"]);
     assert_eq!((nothing.status.code(), rows_of_parquet(nothing.stdout)), (Some(1), Vec::new()));
 }
@@ -579,8 +619,13 @@ fn who_knows_how_right_the_servers_were_says_it() {
     );
     // A second of the stamp, 12.5 ms, and 1000 ppm of 56 s.
     assert!(row["bound"].as_f64().is_some_and(|bound| (0.5..0.6).contains(&bound)), "{row}");
+    fs::write(folder.path().join("c.toml"), "[host.ntp]\nservers_within = \"10ms\"\n").expect("written");
+    let by_file = timeline(folder.path(), &["--form", "json", "--config", "c.toml", "ntp"]);
+    assert_eq!(text(&by_file.stdout), text(&said.stdout));
     let table = timeline(folder.path(), &["corrections", "--servers-within", "10ms", "ntp"]);
     assert_eq!(table.status.code(), Some(0), "{}", text(&table.stderr));
+    let by_file = timeline(folder.path(), &["corrections", "--config", "c.toml", "ntp"]);
+    assert_eq!(text(&by_file.stdout), text(&table.stdout));
     assert_eq!(timeline(folder.path(), &["--servers-within", "ntp=0s", "ntp"]).status.code(), Some(100));
 }
 

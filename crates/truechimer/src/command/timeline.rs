@@ -2,8 +2,9 @@
 
 mod config;
 mod corrections;
+mod tally;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use truechimer_time::{Civil, LeapTable, Span, Tai, Time, tai64};
 use truechimer_timeline::dialect::{BootId, Own};
 use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, LeftOut, Look, Scale, Words, Writer};
-use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
+use truechimer_timeline::shown::{Hints, Labels, Years, labels_of};
 use truechimer_timeline::stamp::{Reading, Wall};
-use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Told, Whose, tell};
+use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Whose, tell};
 use truechimer_timeline::window::Window;
 
 use crate::cli::{self, ColourWhen};
@@ -29,6 +30,8 @@ use crate::timeline::question::{self, Looks};
 use crate::timeline::{cause, evidence};
 use crate::ui::colour::Colours;
 use crate::ui::{stamp, units};
+
+use tally::Tally;
 
 pub use corrections::{Corrections, Export, of_this_machine};
 
@@ -232,8 +235,8 @@ pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let ended = match &arguments.verb {
         Some(Verb::Corrections(arguments)) => corrections::of_files(arguments),
         None => match &arguments.config {
-            Some(file) => config::with(arguments, file).and_then(|arguments| tell_or_answer(&arguments)),
-            None => tell_or_answer(arguments),
+            Some(file) => config::with(arguments, file).and_then(|all| tell_or_answer(&all, arguments)),
+            None => tell_or_answer(arguments, arguments),
         },
     };
     match ended {
@@ -245,7 +248,8 @@ pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     }
 }
 
-fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
+/// `spoken` is what stood on the command line itself.
+fn tell_or_answer(arguments: &Timeline, spoken: &Timeline) -> anyhow::Result<Outcome> {
     if arguments.from.zip(arguments.to).is_some_and(|(from, to)| to < from) {
         return cause::misuse("--to is before --from");
     }
@@ -276,7 +280,8 @@ fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
         let knowing = |(number, log): (usize, Log<_>)| log.knowing(told.learned.of_log(&told.found, number));
         logs = logs.into_iter().enumerate().map(knowing).collect();
     }
-    story(arguments, hosts, logs, &names)?;
+    let tally = Tally::of(&arguments.paths, &of_logs, said_names(spoken));
+    story(arguments, hosts, logs, (&names, tally))?;
     let is_possible = learned.is_none_or(|told| told.learned.contradictions.is_empty());
     Ok(if is_possible { Outcome::Yes } else { Outcome::No })
 }
@@ -285,12 +290,11 @@ fn story(
     arguments: &Timeline,
     mut hosts: Hosts,
     mut logs: Vec<Log<Box<dyn Read>>>,
-    names: &[String],
+    (names, mut tally): (&[String], Tally<'_>),
 ) -> anyhow::Result<()> {
     let stdout = io::stdout().lock();
     let look = look(arguments, Colours::of(arguments.color, &stdout));
     let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, names)?;
-    let mut tally = Tally::default();
     let mut window = Window::of(arguments.from, arguments.to);
     let told = tell(&mut hosts, &mut logs, |hosts, told| {
         if !window.takes(told) {
@@ -466,62 +470,4 @@ fn without_year(reading: Reading) -> Option<Wall> {
 fn this_year() -> i16 {
     let now = clock::readings().realtime.since_epoch();
     Civil::of(Time::from_epoch(now)).year as i16
-}
-
-/// How many lines of which host are in doubt, and why.
-#[derive(Default)]
-struct Tally {
-    doubts: BTreeMap<(usize, Doubt), u64>,
-    without_evidence: BTreeMap<usize, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, told: &Told<'_>) {
-        let Some(when) = &told.when else { return };
-        if let Some(doubt) = when.shown.doubt {
-            *self.doubts.entry((told.host, doubt)).or_default() += 1;
-        } else if !told.interval().is_bounded() {
-            *self.without_evidence.entry(told.host).or_default() += 1;
-        }
-    }
-
-    /// To stderr, where it does not disturb. When that is gone, nobody wants to know.
-    fn tell(&self, hosts: &Hosts) {
-        let mut stderr = io::stderr().lock();
-        for ((host, doubt), count) in &self.doubts {
-            let name = &hosts.host(*host).name;
-            let (what, help) = advice(*doubt);
-            let help = help.replace("HOST", name);
-            let lines = units::counted(*count, "line", "lines");
-            let _ = writeln!(stderr, "truechimer: {name}: {what} in {lines}; {help}");
-        }
-        for (host, count) in &self.without_evidence {
-            let name = &hosts.host(*host).name;
-            let help = format!(
-                "its history, chronyd's tracking.log or ntpd's rawstats tells, or --assume {name}=1s"
-            );
-            let lines = units::counted(*count, "line", "lines");
-            let _ =
-                writeln!(stderr, "truechimer: {name}: {lines} by a clock of which nothing is known; {help}");
-        }
-    }
-}
-
-/// What lines lack, and what helps.
-fn advice(doubt: Doubt) -> (&'static str, &'static str) {
-    match doubt {
-        Doubt::Zone => ("no zone", "say --zone HOST=Europe/Berlin"),
-        Doubt::Year => ("no year, nor was the file written about then,", "say --year 2026"),
-        Doubt::Label => {
-            ("labels that are TAI, or the clock and ten seconds,", "say --labels HOST=tai or HOST=clock+10")
-        }
-        Doubt::Boot => (
-            "only the time since a boot",
-            "journalctl -o export has more, or say --boot HOST=ID beside the journal of that boot",
-        ),
-        Doubt::SummerTime => {
-            ("an hour that clocks showed twice, or never,", "stamps in UTC have no such hour")
-        }
-        Doubt::LeapSecond => ("a leap second", "both seconds beside it are meant"),
-    }
 }

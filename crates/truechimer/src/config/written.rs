@@ -319,6 +319,12 @@ fn fault_of(message: &str, list: &str) -> Fault {
         Some(_) | None if message.ends_with("map, expected a sequence") => {
             Fault::Wrong(format!("a list of tables is begun by [[{list}]], with two brackets"))
         }
+        Some(_) | None if message.ends_with("sequence, expected a map") => {
+            Fault::Wrong("tables with names are begun by one bracket, as in [host.NAME]".to_owned())
+        }
+        Some(_) | None if message.starts_with("invalid type: string") && message.ends_with("a sequence") => {
+            Fault::Wrong("this is a list, in brackets even if it has one entry: [..]".to_owned())
+        }
         Some(_) | None => Fault::Wrong(message.to_owned()),
     }
 }

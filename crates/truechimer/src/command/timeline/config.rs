@@ -18,12 +18,12 @@
 //! what there can be many of (paths, patterns, causes), options add to. Paths begin in the folder of the file.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{For, Pattern, Timeline, assumed, boot, labels, pattern, zone};
+use super::{Corrections, For, Pattern, Timeline, assumed, boot, labels, pattern, zone};
 use crate::config::{self, ConfigError, Fault, Texts};
 use crate::timeline::cause::{self, WrittenCause};
 
@@ -64,13 +64,40 @@ struct WrittenHost {
 /// A [`cause::Misuse`] with the place in the file; or the system does not give it to us.
 pub(super) fn with(arguments: &Timeline, file: &Path) -> anyhow::Result<Timeline> {
     let merged = merged(arguments, file).map_err(cause::blamed)?;
-    if merged.paths.is_empty() && merged.hosts.is_empty() {
-        return cause::misuse(format!(
-            "no logs are named: name a PATH, or say path = [..] of a host in {}",
-            file.display()
-        ));
+    match merged.paths.is_empty() && merged.hosts.is_empty() {
+        true => nothing_named(file),
+        false => Ok(merged),
+    }
+}
+
+/// The arguments, and what the file says beside them of evidence: the paths of hosts, and how right servers were.
+///
+/// # Errors
+/// As [`with`].
+pub(super) fn with_evidence(arguments: &Corrections, file: &Path) -> anyhow::Result<Corrections> {
+    let merged = merged_evidence(arguments, file).map_err(cause::blamed)?;
+    match merged.paths.is_empty() && merged.hosts.is_empty() {
+        true => nothing_named(file),
+        false => Ok(merged),
+    }
+}
+
+fn merged_evidence(arguments: &Corrections, file: &Path) -> Result<Corrections, ConfigError> {
+    let (written, texts): (Written, Texts) = config::lone(file, "cause")?;
+    let mut merged = arguments.clone();
+    let all = Of { host: None, texts: &texts };
+    all.say(&mut merged.servers_within, written.servers_within.as_ref(), assumed)?;
+    for (name, written) in &written.host {
+        paths(&mut merged.hosts, file, (name, written), &texts)?;
+        let of = Of { host: Some(name.get_ref()), texts: &texts };
+        of.say(&mut merged.servers_within, written.servers_within.as_ref(), assumed)?;
     }
     Ok(merged)
+}
+
+fn nothing_named<T>(file: &Path) -> anyhow::Result<T> {
+    let file = file.display();
+    cause::misuse(format!("no logs are named: name a PATH, or say path = [..] of a host in {file}"))
 }
 
 fn merged(arguments: &Timeline, file: &Path) -> Result<Timeline, ConfigError> {
@@ -100,17 +127,8 @@ fn host(
     (name, written): (&Text, &WrittenHost),
     texts: &Texts,
 ) -> Result<(), ConfigError> {
-    if name.get_ref().is_empty() {
-        return Err(texts.blame(name.span(), Fault::Wrong("a host has a name".to_owned())));
-    }
     let of = Of { host: Some(name.get_ref()), texts };
-    for path in &written.path {
-        let path = read(texts, path, |text| match text {
-            "" => Err("a path is not empty".to_owned()),
-            text => Ok(file.parent().unwrap_or(Path::new("")).join(text)),
-        })?;
-        merged.hosts.push((name.get_ref().clone(), path));
-    }
+    paths(&mut merged.hosts, file, (name, written), texts)?;
     of.say(&mut merged.zones, written.zone.as_ref(), zone)?;
     of.say(&mut merged.labels, written.labels.as_ref(), labels)?;
     of.say(&mut merged.boots, written.boot.as_ref(), boot)?;
@@ -118,6 +136,26 @@ fn host(
     of.say(&mut merged.servers_within, written.servers_within.as_ref(), assumed)?;
     if written.unset {
         merged.order.configured_unset.push(name.get_ref().clone());
+    }
+    Ok(())
+}
+
+/// Whose what is, as `--host` says it; from the folder of the file on.
+fn paths(
+    named: &mut Vec<(String, PathBuf)>,
+    file: &Path,
+    (name, written): (&Text, &WrittenHost),
+    texts: &Texts,
+) -> Result<(), ConfigError> {
+    if name.get_ref().is_empty() {
+        return Err(texts.blame(name.span(), Fault::Wrong("a host has a name".to_owned())));
+    }
+    for path in &written.path {
+        let path = read(texts, path, |text| match text {
+            "" => Err("a path is not empty".to_owned()),
+            text => Ok(file.parent().unwrap_or(Path::new("")).join(text)),
+        })?;
+        named.push((name.get_ref().clone(), path));
     }
     Ok(())
 }

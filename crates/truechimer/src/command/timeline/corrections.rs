@@ -12,6 +12,7 @@ use truechimer_timeline::corrections::corrections;
 use truechimer_timeline::course::Course;
 use truechimer_timeline::render::table::{Form, Table};
 
+use super::config;
 use crate::command::Outcome;
 use crate::history::History;
 use crate::timeline::journal::Journals;
@@ -21,8 +22,11 @@ use crate::timeline::{evidence, inputs};
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Corrections {
     /// Evidence, and folders with it, one for each host
-    #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "PATH", required_unless_present_any = ["hosts", "config"], value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// The paths of hosts, and how right their servers were, in a file, as `timeline --config` has them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// What is in PATH is of the host NAME
     #[arg(long = "host", value_name = "NAME=PATH", value_parser = super::named_path)]
     pub hosts: Vec<(String, PathBuf)>,
@@ -89,6 +93,13 @@ impl TableArguments {
 
 /// Writes the table of all hosts. The answer is yes if anything is known of any.
 pub(super) fn of_files(arguments: &Corrections) -> anyhow::Result<Outcome> {
+    match &arguments.config {
+        Some(file) => table(&config::with_evidence(arguments, file)?),
+        None => table(arguments),
+    }
+}
+
+fn table(arguments: &Corrections) -> anyhow::Result<Outcome> {
     let inputs = inputs::find(&arguments.paths, &arguments.hosts)?;
     let journals = Journals::of(&inputs, |input| super::is_named(&arguments.hosts, input))?;
     let mut hosts: Vec<(&str, Course)> = Vec::new();
