@@ -276,6 +276,16 @@ fn what_is_named_twice_is_told_once() {
 }
 
 #[test]
+fn a_log_without_any_stamp_is_told_with_what_helps() {
+    let folder = fleet();
+    fs::write(folder.path().join("odd.log"), "at 8h30 begin\nat 8h31 end\n").expect("written");
+    let told = timeline(folder.path(), &["web", "odd.log"]);
+    let expected = "truechimer: odd.log: no stamp of a known kind in 2 lines; say how they are written by --pattern, or leave it out\n";
+    assert_eq!((told.status.code(), text(&told.stderr).as_str()), (Some(0), expected));
+    assert_eq!(text(&timeline(folder.path(), &["web"]).stderr), "", "lines that belong to others have none");
+}
+
+#[test]
 fn a_host_that_is_not_there_is_told() {
     let folder = fleet();
     let told = timeline(folder.path(), &["--year", "2026", "--zone", "dbb=UTC", "--assume", "old=1s", "old"]);

@@ -26,6 +26,17 @@ pub(super) struct Tally<'a> {
     without_evidence: BTreeMap<usize, u64>,
     /// Logs whose lines name these hosts.
     named: BTreeSet<(usize, usize)>,
+    /// What the lines of each log had.
+    seen: Vec<Seen>,
+}
+
+/// What the lines of a log had, as far as they are told.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Whose the last line with a stamp was, if there is one.
+    host: Option<usize>,
+    /// So many lines without a stamp.
+    stampless: u64,
 }
 
 impl<'a> Tally<'a> {
@@ -33,13 +44,18 @@ impl<'a> Tally<'a> {
     pub(super) fn of(paths: &'a [PathBuf], logs: &'a [&'a Input], spoken_of: BTreeSet<&'a str>) -> Self {
         let folders = paths.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
         let (doubts, without_evidence, named) = Default::default();
-        Self { folders, logs, spoken_of, doubts, without_evidence, named }
+        let seen = vec![Seen::default(); logs.len()];
+        Self { folders, logs, spoken_of, doubts, without_evidence, named, seen }
     }
 
     /// Takes in a line that is told.
     pub(super) fn count(&mut self, told: &Told<'_>) {
-        let Some(when) = &told.when else { return };
-        if self.named.len() < STRANGERS_MAX {
+        let seen = &mut self.seen[told.log];
+        let Some(when) = &told.when else {
+            seen.stampless += 1;
+            return;
+        };
+        if seen.host.replace(told.host) != Some(told.host) && self.named.len() < STRANGERS_MAX {
             self.named.insert((told.log, told.host));
         }
         if let Some(doubt) = when.shown.doubt {
@@ -67,6 +83,13 @@ impl<'a> Tally<'a> {
             let lines = units::counted(*count, "line", "lines");
             let _ =
                 writeln!(stderr, "truechimer: {name}: {lines} by a clock of which nothing is known; {help}");
+        }
+        let is_odd = |(_, seen): &(&&Input, &Seen)| seen.host.is_none() && seen.stampless > 0;
+        for (input, seen) in self.logs.iter().zip(&self.seen).filter(is_odd) {
+            let path = input.path.display();
+            let lines = units::counted(seen.stampless, "line", "lines");
+            let help = "say how they are written by --pattern, or leave it out";
+            let _ = writeln!(stderr, "truechimer: {path}: no stamp of a known kind in {lines}; {help}");
         }
         for told in self.folder_of_hosts(hosts).into_iter().chain(self.nobody(hosts)) {
             let _ = writeln!(stderr, "truechimer: {told}");
