@@ -137,7 +137,7 @@ fn write(arguments: &TableArguments, hosts: &[(&str, Course)]) -> anyhow::Result
     };
     for (host, _) in hosts.iter().zip(&rows).filter(|(_, rows)| **rows == 0).map(|(host, _)| host) {
         eprintln!(
-            "truechimer: {host}: nothing is known of its clock; its history or chronyd's tracking.log tells"
+            "truechimer: {host}: nothing is known of its clock; its history, chronyd's tracking.log or ntpd's rawstats tells"
         );
     }
     Ok(if rows.iter().any(|rows| *rows > 0) { Outcome::Yes } else { Outcome::No })
