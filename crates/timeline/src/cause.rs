@@ -58,6 +58,15 @@ pub enum CauseError {
     Negative,
 }
 
+/// Those that are written alike.
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.sent.as_str() == other.sent.as_str()
+            && self.received.as_str() == other.received.as_str()
+            && self.least == other.least
+    }
+}
+
 impl Cause {
     /// By two regular expressions, whose named groups are the same and must have matched the same bytes; and how long it takes at
     /// least from the one to the other.

@@ -2,6 +2,7 @@
 //!
 //! The raw line is always there as it was. Times are UTC, or TAI where that is asked for.
 
+mod columns;
 mod face;
 mod page;
 mod rows;

@@ -42,13 +42,24 @@ pub const HOSTS_MAX: usize = 65_536;
 pub struct Hosts {
     all: Vec<Host>,
     by_name: HashMap<Vec<u8>, usize>,
+    /// What is said of hosts that lines may name, by name.
+    expected: HashMap<Vec<u8>, Host>,
+    /// What is said of all others.
+    others: Host,
 }
 
 impl Hosts {
     /// Hosts of which something is known.
     pub fn of(all: Vec<Host>) -> Self {
         let by_name = all.iter().enumerate().map(|(at, host)| (host.name.as_bytes().to_vec(), at)).collect();
-        Self { all, by_name }
+        Self { all, by_name, ..Self::default() }
+    }
+
+    /// The same, where something is said of hosts that lines may name: of some by name, and of all others.
+    #[must_use]
+    pub fn expecting(self, named: Vec<Host>, others: Host) -> Self {
+        let expected = named.into_iter().map(|host| (host.name.as_bytes().to_vec(), host)).collect();
+        Self { expected, others, ..self }
     }
 
     /// All of them, in the order in which they became known.
@@ -83,7 +94,9 @@ impl Hosts {
         if number == self.all.len() {
             let is_last = number == HOSTS_MAX;
             let called = if is_last { "others".into() } else { String::from_utf8_lossy(name) };
-            self.all.push(Host { name: called.into_owned(), ..Host::default() });
+            let expected = self.expected.get(name).or_else(|| self.expected.get(first));
+            let about = expected.filter(|_| !is_last).unwrap_or(&self.others).clone();
+            self.all.push(Host { name: called.into_owned(), ..about });
         }
         if number < HOSTS_MAX {
             self.by_name.insert(name.to_vec(), number);

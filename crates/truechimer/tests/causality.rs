@@ -216,6 +216,42 @@ fn bad_input_161_a_key_that_was_sent_twice_is_left_out_and_told() {
 }
 
 #[test]
+fn a_file_says_of_hosts_that_only_lines_name_that_they_were_not_set() {
+    let folder = fleet();
+    // Both hosts wrote into one file, and only the lines say whose they are.
+    let line = |line: &str| {
+        let (stamp, text) = line.split_once(' ').expect("a stamp");
+        let host = if text.starts_with("web ") { "" } else { "old " };
+        format!("{stamp} {host}{text}\n")
+    };
+    let lines = ["web/syslog", "old/app.log"].map(|name| {
+        let text = fs::read_to_string(folder.path().join(name)).expect("it is there");
+        text.lines().map(line).collect::<String>()
+    });
+    let syslog = |text: &str| {
+        let line = |line: &str| {
+            let mut words = line.splitn(3, ' ');
+            let [stamp, host, text] = [(); 3].map(|()| words.next().expect("three"));
+            format!("<13>1 {stamp} {host} x - - - {text}\n")
+        };
+        text.lines().map(line).collect::<String>()
+    };
+    fs::write(folder.path().join("all.log"), syslog(&lines.concat())).expect("written");
+    let causes = fs::read_to_string(folder.path().join("causes.toml")).expect("it is there");
+    let config = format!("{causes}\n[host.old]\nunset = true\n[host.nobody]\nunset = true\n");
+    fs::write(folder.path().join("all.toml"), config).expect("written");
+    let web = ["--host", "web=web/chrony/tracking.log"];
+    let by_option = timeline(
+        folder.path(),
+        &[&web[..], &["--causes", "causes.toml", "--unset", "old", "all.log"]].concat(),
+    );
+    let by_file = timeline(folder.path(), &[&web[..], &["--config", "all.toml", "all.log"]].concat());
+    assert_eq!(by_file.status.code(), Some(0), "{}", text(&by_file.stderr));
+    assert_eq!(text(&by_file.stdout), text(&by_option.stdout));
+    assert!(text(&by_file.stdout).contains("± 4.2"), "{}", text(&by_file.stdout));
+}
+
+#[test]
 fn a_wrong_call_says_what_is_wrong() {
     let folder = fleet();
     fs::write(folder.path().join("bad.toml"), "[[cause]]\nsent = 'a'\n").expect("written");
@@ -223,7 +259,7 @@ fn a_wrong_call_says_what_is_wrong() {
     for (wrong, says) in [
         (vec!["--cause", "(", "x"], "unclosed group"),
         (vec!["--cause", "a", "b"], "it tells which line belongs to which"),
-        (vec!["--causes", "bad.toml"], "bad.toml: "),
+        (vec!["--causes", "bad.toml"], "bad.toml:1:1: missing field `received`"),
         (vec!["--unset", "nobody"], "no line is of nobody"),
         (vec!["--could-have-caused", "web/syslog:1", "web/syslog"], "it must be FILE:LINE"),
         (vec!["--could-have-caused", "web/syslog:1", "web/none:1"], "web/none is not among the logs"),

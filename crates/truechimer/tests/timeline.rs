@@ -101,6 +101,107 @@ fn stamps_of_ones_own_kind_are_read_by_a_pattern() {
     assert!(text(&wrong.stderr).contains("no group `hours`"), "{}", text(&wrong.stderr));
 }
 
+/// The file of the manual, as people would copy it.
+fn documented() -> String {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manual/timeline.md");
+    let manual = fs::read_to_string(manual).expect("the manual is there");
+    let (_, file) = manual.split_once("```toml\n# fleet.toml\n").expect("it has the example");
+    file.split("```").next().expect("it ends").to_owned()
+}
+
+#[test]
+fn a_file_says_what_options_say() {
+    let folder = fleet();
+    fs::create_dir(folder.path().join("etc")).expect("made");
+    // Paths begin in the folder of the file, wherever one is called.
+    let moved = documented().replace("path = [\"", "path = [\"../");
+    fs::write(folder.path().join("etc/fleet.toml"), moved).expect("written");
+    fs::write(folder.path().join("fleet.toml"), documented()).expect("written");
+    fs::write(folder.path().join("web/own"), "at 23.11.2026 08:00:30,250 sent request id=1\n")
+        .expect("written");
+    fs::write(folder.path().join("old/own"), "at 23.11.2026 08:05:30,250 received request id=1\n")
+        .expect("written");
+    let pattern = r"^at (?<day>\d\d)\.(?<month>\d\d)\.(?<year>\d{4}) (?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d),(?<fraction>\d+)";
+    let cause = [r"sent request id=(?<id>\d+)", r"received request id=(?<id>\d+)"];
+    let mut options =
+        vec!["--year", "2026", "--pattern", pattern, "--cause", cause[0], cause[1], "--unset", "old"];
+    options.extend(["--zone", "UTC", "--zone", "db=Europe/Berlin", "--assume", "db=5ms"]);
+    options.extend(["--host", "db=db", "--host", "old=old", "--host", "web=web"]);
+    let by_options = timeline(folder.path(), &options);
+    let by_file = timeline(folder.path(), &["--config", "fleet.toml"]);
+    assert_eq!(by_options.status.code(), Some(0), "{}", text_of(&by_options));
+    assert_eq!(text_of(&by_file), text_of(&by_options));
+    assert!(text(&by_file.stderr).contains("cause 1: 1 pair"), "{}", text(&by_file.stderr));
+    assert!(text(&by_file.stdout).contains("08:00:30.500000Z ± 505.0 ms db"), "{}", text(&by_file.stdout));
+    // The names of the files differ where they are told, which is nowhere in this form.
+    assert_eq!(timeline(folder.path(), &["--config", "etc/fleet.toml"]).stdout, by_options.stdout);
+}
+
+/// All that was printed.
+fn text_of(output: &Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+#[test]
+fn options_count_more_than_the_file_and_are_added_to_it() {
+    let folder = fleet();
+    let config = "year = 2020\nassume = \"1s\"\n[host.db]\npath = [\"db\"]\nzone = \"UTC\"\nassume = \"2s\"\n\
+                  [host.nobody]\nunset = true\n";
+    fs::write(folder.path().join("c.toml"), config).expect("written");
+    let told = |more: &[&str]| {
+        let told = timeline(folder.path(), &[&["--config", "c.toml"], more].concat());
+        assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+        text(&told.stdout)
+    };
+    assert!(told(&[]).starts_with(" 2020-11-23T09:00:30.500000Z ± 2.500 s"), "{}", told(&[]));
+    let other = told(&["--year", "2026", "--zone", "db=Europe/Berlin", "--assume", "db=5ms"]);
+    assert!(other.starts_with(" 2026-11-23T08:00:30.500000Z ± 505.0 ms"), "{other}");
+    let of_all = told(&["--zone", "Europe/Berlin", "--assume", "3s"]);
+    assert!(of_all.starts_with(" 2020-11-23T09:00:30.500000Z ± 2.500 s"), "of one counts more: {of_all}");
+    // A host without lines takes no room.
+    assert!(of_all.contains(" db   Nov 23"), "{of_all}");
+    let added = told(&["--assume", "3s", "old"]);
+    assert!(added.lines().count() > 1 && added.contains("± 3.0"), "{added}");
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_told_with_its_place() {
+    let folder = fleet();
+    for (config, wanted) in [
+        (
+            "patern = []\n",
+            "c.toml:1:1: unknown key `patern`\n   1 | patern = []\n     | ^^^^^^\ndid you mean `pattern`?",
+        ),
+        ("\npattern = ['ok (?<epoch>.)', '(']\n", "c.toml:2:30: regex parse error"),
+        ("pattern = ['(?<hours>.)']\n", "there is no group `hours`"),
+        ("[host.db]\nassume = \"5\"\n", "c.toml:2:10: has no unit: add one of ns, us, ms, s, min, h, d"),
+        ("[host.db]\nzone = \"Nowhere/City\"\n", "c.toml:2:8: "),
+        ("[host.db]\npaths = [\"db\"]\n", "c.toml:2:1: unknown key `paths`"),
+        ("[host.\"\"]\nunset = true\n", "c.toml:1:7: a host has a name"),
+        ("[cause]\nsent = 'a'\n", "[[cause]]"),
+        ("[[cause]]\nsent = '(?<id>.)'\nreceived = '(?<id>.'\n", "c.toml:3:12: regex parse error"),
+        ("[[cause]]\nsent = '(?<id>.)'\nreceived = '(?<key>.)'\n", "c.toml:3:12: the names of groups differ"),
+        ("[[cause]]\nsent = '(?<id>.)'\n", "missing field `received`"),
+        ("year = 99999\n", "c.toml:1:8: "),
+        ("pattern = '(?<epoch>.)'\n", "c.toml:1:11: this is a list, in brackets even if it has one entry"),
+        (
+            "[[host]]\nname = 'web'\n",
+            "c.toml:1:1: tables with names are begun by one bracket, as in [host.NAME]",
+        ),
+        ("year = \n", "c.toml:1:"),
+        ("", "no logs are named: name a PATH, or say path = [..] of a host in c.toml"),
+    ] {
+        fs::write(folder.path().join("c.toml"), config).expect("written");
+        let refused = timeline(folder.path(), &["--config", "c.toml"]);
+        let said = text(&refused.stderr);
+        assert_eq!((refused.status.code(), refused.stdout.len()), (Some(100), 0), "{config}: {said}");
+        assert!(said.contains(wanted), "{config}: {said}");
+    }
+    let missing = timeline(folder.path(), &["--config", "none.toml"]);
+    assert_eq!(missing.status.code(), Some(111), "{}", text(&missing.stderr));
+    assert!(text(&missing.stderr).contains("none.toml"), "{}", text(&missing.stderr));
+}
+
 #[test]
 fn every_form_is_written() {
     let folder = fleet();
@@ -144,6 +245,80 @@ fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
 }
 
 #[test]
+fn a_folder_of_hosts_that_was_taken_for_one_host_is_told() {
+    let folder = fleet();
+    let said = |path: &str| text(&timeline(folder.path(), &["--year", "2026", "--zone", "UTC", path]).stderr);
+    for (path, shown) in [(".", "./*"), ("./", "./*")] {
+        let said = said(path);
+        assert!(said.contains("was taken for one host, "), "{said}");
+        assert!(
+            said.contains(&format!(
+                "are of db; if it has a folder or a file for each host, name these: {shown}"
+            )),
+            "{said}"
+        );
+    }
+    for path in ["web", "web/syslog", "db"] {
+        assert!(!said(path).contains("was taken for one host"), "{path}: {}", said(path));
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_told_once() {
+    let folder = fleet();
+    let once = timeline(folder.path(), &["web"]).stdout;
+    let twice = timeline(folder.path(), &["web", "db/../web", "--host", "web=web/syslog"]).stdout;
+    assert_eq!(text(&twice), text(&once));
+    // Two hosts may have one clock.
+    let both = ["one=web/chrony/tracking.log", "two=web/chrony/tracking.log"];
+    let both = timeline(folder.path(), &["corrections", "--host", both[0], "--host", both[1]]).stdout;
+    assert!(text(&both).contains("\none,") && text(&both).contains("\ntwo,"), "{}", text(&both));
+}
+
+#[test]
+fn a_log_without_any_stamp_is_told_with_what_helps() {
+    let folder = fleet();
+    fs::write(folder.path().join("odd.log"), "at 8h30 begin\nat 8h31 end\n").expect("written");
+    let told = timeline(folder.path(), &["web", "odd.log"]);
+    let expected = "truechimer: odd.log: no stamp of a known kind in 2 lines; say how they are written by --pattern, or leave it out\n";
+    assert_eq!((told.status.code(), text(&told.stderr).as_str()), (Some(0), expected));
+    assert_eq!(text(&timeline(folder.path(), &["web"]).stderr), "", "lines that belong to others have none");
+}
+
+#[test]
+fn a_host_that_is_not_there_is_told() {
+    let folder = fleet();
+    let told = timeline(folder.path(), &["--year", "2026", "--zone", "dbb=UTC", "--assume", "old=1s", "old"]);
+    assert_eq!(told.status.code(), Some(0), "{}", text(&told.stderr));
+    assert_eq!(
+        text(&told.stderr),
+        "truechimer: there is no host dbb, of which an option speaks; hosts are old\n"
+    );
+}
+
+#[test]
+fn what_is_said_of_a_host_holds_where_only_its_lines_name_it() {
+    let folder = fleet();
+    fs::write(
+        folder.path().join("all.log"),
+        "<34>Nov 23 09:00:30 far su: x\n<34>1 2026-11-23T08:00:30.500000Z near.example su - - - x\n",
+    )
+    .expect("written");
+    let told = |arguments: &[&str]| {
+        let told = timeline(folder.path(), &[&["--year", "2026", "all.log"], arguments].concat());
+        (text(&told.stdout), text(&told.stderr))
+    };
+    let (by_name, said) =
+        told(&["--zone", "far=Europe/Berlin", "--assume", "far=5ms", "--assume", "near=1ms"]);
+    assert!(by_name.contains(" 2026-11-23T08:00:30.500000Z ± 505.0 ms far "), "{by_name}");
+    assert!(by_name.contains("± 1.001 ms near.example"), "{by_name}");
+    assert_eq!(said, "");
+    let (of_all, said) = told(&["--zone", "Europe/Berlin", "--assume", "5ms"]);
+    assert!(of_all.contains("± 505.0 ms far ") && of_all.contains("± 5.001 ms near.example"), "{of_all}");
+    assert_eq!(said, "");
+}
+
+#[test]
 fn bad_input_166_the_same_input_is_the_same_bytes() {
     let folder = fleet();
     let once = timeline(folder.path(), &["--form", "json", "web", "db", "old"]);
@@ -181,6 +356,55 @@ fn corrections_say_of_readings_what_the_story_says_of_lines() {
     assert_eq!((nothing.status.code(), text(&nothing.stdout).lines().count()), (Some(1), 1));
 }
 
+/// The rows of a Parquet file as they would be in comma-separated values.
+fn rows_of_parquet(bytes: Vec<u8>) -> Vec<String> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(&bytes).expect("written");
+    let file = SerializedFileReader::new(file).expect("it is Parquet");
+    let cell = |field: &Field| match field {
+        Field::Str(text) => text.clone(),
+        Field::Null => String::new(),
+        Field::Long(number) => number.to_string(),
+        Field::Double(number) => format!("{number:.18}"),
+        other => panic!("no column is like {other:?}"),
+    };
+    let rows = file.get_row_iter(None).expect("it has rows").map(|row| {
+        let row = row.expect("it can be read");
+        row.get_column_iter().map(|(_, field)| cell(field)).collect::<Vec<_>>().join(",")
+    });
+    rows.collect()
+}
+
+#[test]
+fn corrections_are_the_same_rows_as_parquet() {
+    let folder = fleet();
+    let csv = text(&timeline(folder.path(), &["corrections", "web"]).stdout);
+    let expected: Vec<&str> = csv.lines().skip(1).collect();
+    assert!(expected.len() > 1, "{csv}");
+    let piped = timeline(folder.path(), &["corrections", "--form", "parquet", "web"]);
+    assert_eq!((piped.status.code(), &piped.stdout[..4]), (Some(0), &b"PAR1"[..]));
+    assert_eq!(rows_of_parquet(piped.stdout.clone()), expected);
+    // The ending of a file says it as well, unless something else is said.
+    let out = |arguments: &[&str], name: &str| {
+        let written = timeline(folder.path(), &[&["corrections", "web", "--out", name], arguments].concat());
+        assert_eq!((written.status.code(), written.stdout.len()), (Some(0), 0), "{}", text(&written.stderr));
+        fs::read(folder.path().join(name)).expect("written")
+    };
+    assert_eq!(out(&[], "c.parquet"), piped.stdout);
+    assert_eq!(out(&[], "c.csv"), csv.as_bytes());
+    assert_eq!(out(&["--form", "csv"], "d.parquet"), csv.as_bytes());
+    assert!(out(&[], "c.json").starts_with(b"{\"host\":\"web\""));
+    fs::write(folder.path().join("c.toml"), "[host.web]\npath = [\"web\"]\nzone = \"UTC\"\n")
+        .expect("written");
+    assert_eq!(out(&["--config", "c.toml"], "e.csv"), csv.as_bytes(), "a host that is named twice is one");
+    let by_file = timeline(folder.path(), &["corrections", "--config", "c.toml"]);
+    assert_eq!(text(&by_file.stdout), csv);
+    let nothing = timeline(folder.path(), &["corrections", "--form", "parquet", "db"]);
+    assert_eq!((nothing.status.code(), rows_of_parquet(nothing.stdout)), (Some(1), Vec::new()));
+}
+
 #[test]
 fn a_history_is_exported_as_a_table() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -213,6 +437,8 @@ fn a_history_is_exported_as_a_table() {
     let first = table.lines().nth(1).expect("a row");
     assert!(first.starts_with("db,0b9a-f2,1795421000000000000,1795421010000000000,1000000,"), "{table}");
     assert!(first.ends_with(",history"), "{table}");
+    let expected: Vec<&str> = table.lines().skip(1).collect();
+    assert_eq!(rows_of_parquet(export(&["--form", "parquet"]).stdout), expected);
     fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
     assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
 }
@@ -403,8 +629,13 @@ fn who_knows_how_right_the_servers_were_says_it() {
     );
     // A second of the stamp, 12.5 ms, and 1000 ppm of 56 s.
     assert!(row["bound"].as_f64().is_some_and(|bound| (0.5..0.6).contains(&bound)), "{row}");
+    fs::write(folder.path().join("c.toml"), "[host.ntp]\nservers_within = \"10ms\"\n").expect("written");
+    let by_file = timeline(folder.path(), &["--form", "json", "--config", "c.toml", "ntp"]);
+    assert_eq!(text(&by_file.stdout), text(&said.stdout));
     let table = timeline(folder.path(), &["corrections", "--servers-within", "10ms", "ntp"]);
     assert_eq!(table.status.code(), Some(0), "{}", text(&table.stderr));
+    let by_file = timeline(folder.path(), &["corrections", "--config", "c.toml", "ntp"]);
+    assert_eq!(text(&by_file.stdout), text(&table.stdout));
     assert_eq!(timeline(folder.path(), &["--servers-within", "ntp=0s", "ntp"]).status.code(), Some(100));
 }
 

@@ -63,6 +63,19 @@ fn people_see_when_how_sure_whose_and_what_nobody_can_order() {
 }
 
 #[test]
+fn a_host_that_a_line_names_makes_room_for_itself_up_to_a_limit() {
+    let line =
+        |second: u32, host: &str| format!("<34>1 2026-11-23T08:00:0{second}.000000Z {host} su - - - x\n");
+    let text =
+        [line(0, "db"), line(1, "longer"), line(2, "db"), line(3, &"l".repeat(100)), line(4, "db")].concat();
+    let told = told(Form::Text, &[&text]);
+    let column = |line: &str| line.split('<').next().map_or(0, |head| head.chars().count());
+    let columns: Vec<usize> = told.lines().map(column).collect();
+    let first = columns[0];
+    assert_eq!(columns[1..], [first + 3, first + 3, first + 29 + 68, first + 29], "{told}");
+}
+
+#[test]
 fn programs_see_all_that_is_known() {
     let text = written(Form::Json);
     let rows: Vec<serde_json::Value> =

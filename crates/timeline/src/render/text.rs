@@ -21,12 +21,15 @@ use crate::interval::Order;
 use crate::lines::Line;
 use crate::story::{Hosts, Told};
 
+/// What lines name makes no wider column than this.
+const WIDTH_GROWN: usize = 32;
+
 pub(super) struct Text {
     face: Face,
     gap: Option<Span>,
     colours: bool,
     words: Words,
-    /// The longest name of a host that is known from the beginning.
+    /// The longest name of a host that is known so far: from the beginning, or because a line named it.
     width: usize,
     /// The line that waits to be written until it is known whether the next one was surely after it.
     waiting: Option<Waiting>,
@@ -91,6 +94,7 @@ impl Text {
             }
             Some(_) | None => {
                 self.write_waiting(out, false)?;
+                self.make_room(named.host);
                 write!(
                     out,
                     "{:TIME_WIDTH$} {:BOUND_WIDTH$} {:width$}   ",
@@ -105,7 +109,13 @@ impl Text {
         }
     }
 
+    /// A host that a line names makes the column wider from there on, so that not every one of its lines stands out.
+    fn make_room(&mut self, host: &str) {
+        self.width = self.width.max(host.chars().count().min(WIDTH_GROWN));
+    }
+
     fn head(&mut self, named: &Named<'_>) -> Vec<u8> {
+        self.make_room(named.host);
         let mut head = Vec::with_capacity(64 + self.width);
         let interval = named.told.interval();
         head.push(if interval.is_bounded() { b' ' } else { b'~' });

@@ -1,8 +1,10 @@
 //! `truechimer timeline`: logs of many hosts as one story in true time.
 
+mod config;
 mod corrections;
+mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,9 +16,9 @@ use truechimer_time::{Civil, LeapTable, Span, Tai, Time, tai64};
 use truechimer_timeline::dialect::{BootId, Own};
 use truechimer_timeline::records::Records;
 use truechimer_timeline::render::{Form, LeftOut, Look, Scale, Words, Writer};
-use truechimer_timeline::shown::{Doubt, Hints, Labels, Years, labels_of};
+use truechimer_timeline::shown::{Hints, Labels, Years, labels_of};
 use truechimer_timeline::stamp::{Reading, Wall};
-use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Told, Whose, tell};
+use truechimer_timeline::story::{Host, Hosts, Log, StoryError, Whose, tell};
 use truechimer_timeline::window::Window;
 
 use crate::cli::{self, ColourWhen};
@@ -28,6 +30,8 @@ use crate::timeline::question::{self, Looks};
 use crate::timeline::{cause, evidence};
 use crate::ui::colour::Colours;
 use crate::ui::{stamp, units};
+
+use tally::Tally;
 
 pub use corrections::{Corrections, Export, of_this_machine};
 
@@ -42,19 +46,25 @@ pub struct Timeline {
     #[command(subcommand)]
     pub verb: Option<Verb>,
     /// Logs, folders of them, and evidence; - is standard input
-    #[arg(value_name = "PATH", required_unless_present = "hosts", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "PATH", required_unless_present_any = ["hosts", "config"], value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
+    /// What is said of hosts, stamps and causes by options, in a file: pattern, year, zone, labels, boot, assume,
+    /// servers_within, [host.NAME] with path, zone, labels, boot, assume, servers_within, unset, and [[cause]]
+    ///
+    /// What there is one of, options say otherwise; what there can be many of, they add to. docs/manual/timeline.md has an example.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// What is in PATH is of the host NAME, whatever its lines say
     #[arg(long = "host", value_name = "NAME=PATH", value_parser = named_path)]
     pub hosts: Vec<(String, PathBuf)>,
     /// The zone in which stamps without one are written, of one host or of all: Europe/Berlin, UTC
-    #[arg(long = "zone", value_name = "[NAME=]ZONE", value_parser = zone)]
+    #[arg(long = "zone", value_name = "[NAME=]ZONE", value_parser = |text: &str| for_host(text, zone))]
     pub zones: Vec<For<Zone>>,
     /// How TAI64 labels are made, by one host or by all
-    #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = labels)]
+    #[arg(long = "labels", value_name = "[NAME=]tai|clock+10", value_parser = |text: &str| for_host(text, labels))]
     pub labels: Vec<For<Labels>>,
     /// Stamps that tell only the time since a boot are of this one, as the host's journal calls it (journalctl --list-boots)
-    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = boot)]
+    #[arg(long = "boot", value_name = "[NAME=]ID", value_parser = |text: &str| for_host(text, boot))]
     pub boots: Vec<For<BootId>>,
     /// How stamps are written that are of no known kind: a regular expression with groups year, month, day, hour, minute, second,
     /// fraction, zone, or epoch, and host; can be given several times
@@ -64,11 +74,11 @@ pub struct Timeline {
     #[arg(long, value_name = "YEAR")]
     pub year: Option<i16>,
     /// Believe that a clock of which nothing is known, of one host or of all, is at most so wrong
-    #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    #[arg(long = "assume", value_name = "[NAME=]BOUND", value_parser = |text: &str| for_host(text, assumed))]
     pub assumed: Vec<For<Span>>,
     /// Believe that the servers of an ntpd that did not write down how right they were, of one host or of all, were never more wrong than
     /// this, but for a minority: peerstats, and rawstats before 4.2.8
-    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = assumed)]
+    #[arg(long = "servers-within", value_name = "[NAME=]BOUND", value_parser = |text: &str| for_host(text, assumed))]
     pub servers_within: Vec<For<Span>>,
     /// What was before what
     #[command(flatten)]
@@ -161,28 +171,27 @@ fn for_host<T>(text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<F
     }
 }
 
-fn zone(text: &str) -> Result<For<Zone>, String> {
-    for_host(text, |name| jiff::tz::TimeZone::get(name).map(Zone).map_err(|error| error.to_string()))
+fn zone(text: &str) -> Result<Zone, String> {
+    jiff::tz::TimeZone::get(text).map(Zone).map_err(|error| error.to_string())
 }
 
-fn labels(text: &str) -> Result<For<Labels>, String> {
-    for_host(text, |word| match word {
+fn labels(text: &str) -> Result<Labels, String> {
+    match text {
         "tai" => Ok(Labels::Tai),
         "clock+10" => Ok(Labels::ClockAndTen),
         _ => Err("it must be tai (s6-log) or clock+10 (multilog, tai64n)".to_owned()),
-    })
+    }
 }
 
-fn boot(text: &str) -> Result<For<BootId>, String> {
-    let id = |text: &str| BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned());
-    for_host(text, id)
+fn boot(text: &str) -> Result<BootId, String> {
+    BootId::parse(text.as_bytes()).ok_or("it must be 32 hexadecimal digits".to_owned())
 }
 
-fn assumed(text: &str) -> Result<For<Span>, String> {
-    for_host(text, |bound| match Span::read(bound).map_err(|error| error.to_string())? {
+fn assumed(text: &str) -> Result<Span, String> {
+    match Span::read(text).map_err(|error| error.to_string())? {
         bound if bound > Span::ZERO => Ok(bound),
         _ => Err("no clock is right to nothing".to_owned()),
-    })
+    }
 }
 
 /// An instant as people write it. Without a zone it is in UTC, as what we print; second 60 of a leap second is one.
@@ -225,7 +234,10 @@ impl Timeline {
 pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     let ended = match &arguments.verb {
         Some(Verb::Corrections(arguments)) => corrections::of_files(arguments),
-        None => tell_or_answer(arguments),
+        None => match &arguments.config {
+            Some(file) => config::with(arguments, file).and_then(|all| tell_or_answer(&all, arguments)),
+            None => tell_or_answer(arguments, arguments),
+        },
     };
     match ended {
         Err(error) if error.is::<cause::Misuse>() => {
@@ -236,7 +248,8 @@ pub fn timeline(arguments: &Timeline) -> anyhow::Result<Outcome> {
     }
 }
 
-fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
+/// `spoken` is what stood on the command line itself.
+fn tell_or_answer(arguments: &Timeline, spoken: &Timeline) -> anyhow::Result<Outcome> {
     if arguments.from.zip(arguments.to).is_some_and(|(from, to)| to < from) {
         return cause::misuse("--to is before --from");
     }
@@ -267,7 +280,8 @@ fn tell_or_answer(arguments: &Timeline) -> anyhow::Result<Outcome> {
         let knowing = |(number, log): (usize, Log<_>)| log.knowing(told.learned.of_log(&told.found, number));
         logs = logs.into_iter().enumerate().map(knowing).collect();
     }
-    story(arguments, hosts, logs, &names)?;
+    let tally = Tally::of(&arguments.paths, &of_logs, said_names(spoken));
+    story(arguments, hosts, logs, (&names, tally))?;
     let is_possible = learned.is_none_or(|told| told.learned.contradictions.is_empty());
     Ok(if is_possible { Outcome::Yes } else { Outcome::No })
 }
@@ -276,12 +290,11 @@ fn story(
     arguments: &Timeline,
     mut hosts: Hosts,
     mut logs: Vec<Log<Box<dyn Read>>>,
-    names: &[String],
+    (names, mut tally): (&[String], Tally<'_>),
 ) -> anyhow::Result<()> {
     let stdout = io::stdout().lock();
     let look = look(arguments, Colours::of(arguments.color, &stdout));
     let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, stdout), &look, &hosts, names)?;
-    let mut tally = Tally::default();
     let mut window = Window::of(arguments.from, arguments.to);
     let told = tell(&mut hosts, &mut logs, |hosts, told| {
         if !window.takes(told) {
@@ -346,16 +359,32 @@ fn hosts(arguments: &Timeline, inputs: &[Input]) -> anyhow::Result<Hosts> {
     let journals = Journals::of(inputs, |input| is_named(&arguments.hosts, input))?;
     let host = |name: &str| -> anyhow::Result<Host> {
         let of_host: Vec<&Input> = inputs.iter().filter(|input| input.host == name).collect();
-        let within = said(&arguments.servers_within, name).copied();
+        let within = said(&arguments.servers_within, Some(name)).copied();
         let course = evidence::of(&of_host, journals.of_host(name), within)?;
-        let mut host = Host { name: name.to_owned(), course, ..Host::default() };
-        host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
-        host.habits.boot = said(&arguments.boots, name).copied();
-        host.habits.labels = said(&arguments.labels, name).copied();
-        host.assumed = said(&arguments.assumed, name).copied();
-        Ok(host)
+        Ok(Host { course, ..said_of(arguments, Some(name)) })
     };
-    Ok(Hosts::of(names(inputs).into_iter().map(host).collect::<anyhow::Result<_>>()?))
+    let known = names(inputs).into_iter().map(host).collect::<anyhow::Result<_>>()?;
+    let expected = said_names(arguments).into_iter().map(|name| said_of(arguments, Some(name))).collect();
+    Ok(Hosts::of(known).expecting(expected, said_of(arguments, None)))
+}
+
+/// What is said of a host, or of all that are not named.
+fn said_of(arguments: &Timeline, name: Option<&str>) -> Host {
+    let mut host = Host { name: name.unwrap_or_default().to_owned(), ..Host::default() };
+    host.habits.zone = said(&arguments.zones, name).map(|zone| zone.0.clone());
+    host.habits.boot = said(&arguments.boots, name).copied();
+    host.habits.labels = said(&arguments.labels, name).copied();
+    host.assumed = said(&arguments.assumed, name).copied();
+    host
+}
+
+/// Of which hosts something is said.
+fn said_names(arguments: &Timeline) -> BTreeSet<&str> {
+    fn of<T>(all: &[For<T>]) -> impl Iterator<Item = &str> {
+        all.iter().filter_map(|one| one.host.as_deref())
+    }
+    let names = of(&arguments.zones).chain(of(&arguments.boots)).chain(of(&arguments.labels));
+    names.chain(of(&arguments.assumed)).chain(of(&arguments.servers_within)).collect()
 }
 
 /// The hosts that have files, in the order in which they were named.
@@ -375,9 +404,9 @@ fn is_named(hosts: &[(String, PathBuf)], input: &Input) -> bool {
 }
 
 /// What is said of this host; else what is said of all.
-fn said<'a, T>(all: &'a [For<T>], host: &str) -> Option<&'a T> {
+fn said<'a, T>(all: &'a [For<T>], host: Option<&str>) -> Option<&'a T> {
     let of = |wanted: Option<&str>| all.iter().rev().find(|one| one.host.as_deref() == wanted);
-    of(Some(host)).or_else(|| of(None)).map(|one| &one.what)
+    of(host).or_else(|| of(None)).map(|one| &one.what)
 }
 
 fn log(arguments: &Timeline, hosts: &Hosts, input: &Input) -> anyhow::Result<Log<Box<dyn Read>>> {
@@ -441,62 +470,4 @@ fn without_year(reading: Reading) -> Option<Wall> {
 fn this_year() -> i16 {
     let now = clock::readings().realtime.since_epoch();
     Civil::of(Time::from_epoch(now)).year as i16
-}
-
-/// How many lines of which host are in doubt, and why.
-#[derive(Default)]
-struct Tally {
-    doubts: BTreeMap<(usize, Doubt), u64>,
-    without_evidence: BTreeMap<usize, u64>,
-}
-
-impl Tally {
-    fn count(&mut self, told: &Told<'_>) {
-        let Some(when) = &told.when else { return };
-        if let Some(doubt) = when.shown.doubt {
-            *self.doubts.entry((told.host, doubt)).or_default() += 1;
-        } else if !told.interval().is_bounded() {
-            *self.without_evidence.entry(told.host).or_default() += 1;
-        }
-    }
-
-    /// To stderr, where it does not disturb. When that is gone, nobody wants to know.
-    fn tell(&self, hosts: &Hosts) {
-        let mut stderr = io::stderr().lock();
-        for ((host, doubt), count) in &self.doubts {
-            let name = &hosts.host(*host).name;
-            let (what, help) = advice(*doubt);
-            let help = help.replace("HOST", name);
-            let lines = units::counted(*count, "line", "lines");
-            let _ = writeln!(stderr, "truechimer: {name}: {what} in {lines}; {help}");
-        }
-        for (host, count) in &self.without_evidence {
-            let name = &hosts.host(*host).name;
-            let help = format!(
-                "its history, chronyd's tracking.log or ntpd's rawstats tells, or --assume {name}=1s"
-            );
-            let lines = units::counted(*count, "line", "lines");
-            let _ =
-                writeln!(stderr, "truechimer: {name}: {lines} by a clock of which nothing is known; {help}");
-        }
-    }
-}
-
-/// What lines lack, and what helps.
-fn advice(doubt: Doubt) -> (&'static str, &'static str) {
-    match doubt {
-        Doubt::Zone => ("no zone", "say --zone HOST=Europe/Berlin"),
-        Doubt::Year => ("no year, nor was the file written about then,", "say --year 2026"),
-        Doubt::Label => {
-            ("labels that are TAI, or the clock and ten seconds,", "say --labels HOST=tai or HOST=clock+10")
-        }
-        Doubt::Boot => (
-            "only the time since a boot",
-            "journalctl -o export has more, or say --boot HOST=ID beside the journal of that boot",
-        ),
-        Doubt::SummerTime => {
-            ("an hour that clocks showed twice, or never,", "stamps in UTC have no such hour")
-        }
-        Doubt::LeapSecond => ("a leap second", "both seconds beside it are meant"),
-    }
 }

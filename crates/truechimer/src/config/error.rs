@@ -298,7 +298,7 @@ fn characters(bytes: &[u8]) -> Vec<char> {
 
 /// The texts that make up one configuration, in one numbering of bytes, so that a range tells its file.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub(crate) struct Texts {
     files: Vec<Text>,
 }
 
@@ -321,7 +321,7 @@ impl Texts {
     }
 
     /// The error for a fault in one range.
-    pub(super) fn blame(&self, range: Range<usize>, fault: Fault) -> ConfigError {
+    pub(crate) fn blame(&self, range: Range<usize>, fault: Fault) -> ConfigError {
         match self.file_of(range.start) {
             Some(file) => {
                 let inside = range.start - file.base..range.end.max(file.base) - file.base;

@@ -125,7 +125,7 @@ fn trusted_as(mode: u32, owner: u32, us: u32) -> Result<(), Fault> {
     }
 }
 
-fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
+pub(super) fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let place = Place::of(error.as_bytes(), at..at + 1);

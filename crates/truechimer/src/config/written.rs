@@ -8,8 +8,9 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
+use toml::de::DeTable;
 use truechimer_time::{Rate, Span};
 
 use truechimer_core::classic::count::{KernelCount, PeerCount};
@@ -292,22 +293,37 @@ fn bare<T: Spelled, E: Error>(number: impl fmt::Display) -> E {
 /// Reads all texts as one configuration.
 pub(super) fn parse(texts: &Texts) -> Result<Written, ConfigError> {
     let tree = super::merge::merged(texts)?;
+    shaped(tree, texts, "source")
+}
+
+/// A tree as a type has it; `list` is what a list of tables is called in it.
+pub(super) fn shaped<T: DeserializeOwned>(
+    tree: DeTable<'_>,
+    texts: &Texts,
+    list: &str,
+) -> Result<T, ConfigError> {
     let deserializer = toml::de::Deserializer::from(toml::Spanned::new(0..0, tree));
-    Written::deserialize(deserializer).map_err(|error| {
-        let fault = fault_of(error.message());
+    T::deserialize(deserializer).map_err(|error| {
+        let fault = fault_of(error.message(), list);
         texts.blame(error.span().unwrap_or(0..0), fault)
     })
 }
 
 /// The fault that the library's words stand for.
-fn fault_of(message: &str) -> Fault {
+fn fault_of(message: &str, list: &str) -> Fault {
     let mut quoted = message.split('`').skip(1).step_by(2).map(str::to_owned);
     match quoted.next() {
         Some(key) if message.starts_with("unknown field") => {
             Fault::UnknownKey { key, known: quoted.collect() }
         }
         Some(_) | None if message.ends_with("map, expected a sequence") => {
-            Fault::Wrong("a list of tables is begun by [[source]], with two brackets".to_owned())
+            Fault::Wrong(format!("a list of tables is begun by [[{list}]], with two brackets"))
+        }
+        Some(_) | None if message.ends_with("sequence, expected a map") => {
+            Fault::Wrong("tables with names are begun by one bracket, as in [host.NAME]".to_owned())
+        }
+        Some(_) | None if message.starts_with("invalid type: string") && message.ends_with("a sequence") => {
+            Fault::Wrong("this is a list, in brackets even if it has one entry: [..]".to_owned())
         }
         Some(_) | None => Fault::Wrong(message.to_owned()),
     }

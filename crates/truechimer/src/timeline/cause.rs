@@ -3,13 +3,13 @@
 //! What follows from it is decided in `truechimer_timeline::cause`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::{Args, ValueHint};
 use serde::Deserialize;
+use toml::Spanned;
 use truechimer_time::Span;
 use truechimer_timeline::cause::learned::{Contradiction, Learned, Member};
 use truechimer_timeline::cause::pairs::{Found, LINES_MAX, Place, Search, Tally};
@@ -18,7 +18,7 @@ use truechimer_timeline::render::{Scale, evidence_word, instant};
 use truechimer_timeline::story::{Hosts, Log, StoryError, tell};
 
 use super::inputs::{Input, STDIN};
-use crate::config::Spelled;
+use crate::config::{self, ConfigError, Fault, Spelled, Texts};
 use crate::ui::units;
 
 /// No more contradictions are told by name.
@@ -38,6 +38,12 @@ pub struct Options {
     /// The clock of HOST was not set during these logs
     #[arg(long, value_name = "HOST")]
     pub unset: Vec<String>,
+    /// What the configuration says of causes.
+    #[arg(skip)]
+    pub configured: Vec<Cause>,
+    /// Whose clocks were not set by the configuration, which may name more hosts than there are.
+    #[arg(skip)]
+    pub configured_unset: Vec<String>,
     /// Tell no story, but whether line A could have caused line B, each FILE:LINE
     #[arg(long, value_names = ["A", "B"], num_args = 2)]
     pub could_have_caused: Vec<String>,
@@ -55,20 +61,23 @@ struct Written {
     cause: Vec<WrittenCause>,
 }
 
-#[derive(Deserialize)]
+/// A cause as a file says it.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenCause {
-    sent: String,
-    received: String,
-    least: Option<String>,
+pub struct WrittenCause {
+    sent: Spanned<String>,
+    received: Spanned<String>,
+    least: Option<Spanned<String>>,
 }
 
 /// What is looked for.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     causes: Vec<Cause>,
-    /// The hosts whose clocks were not set.
+    /// The hosts whose clocks were not set, and of which there are lines.
     unset: &'a [String],
+    /// Others of them, of which there may be lines.
+    configured_unset: &'a [String],
     /// The two lines that are asked for, if any.
     asked: Option<[Place; 2]>,
 }
@@ -98,11 +107,13 @@ impl Options {
         }
         let mut causes = Vec::new();
         for [sent, received] in self.causes.as_chunks().0 {
-            causes.push(cause(sent, received, Span::ZERO).map_err(Misuse)?);
+            let cause = Cause::of(sent, received, Span::ZERO);
+            causes.push(cause.map_err(|error| Misuse(error.to_string()))?);
         }
         for path in &self.files {
             causes.extend(written(path)?);
         }
+        causes.extend(self.configured.iter().cloned());
         if causes.len() > CAUSES_MAX {
             return misuse(format!("more than {CAUSES_MAX} causes: name fewer"));
         }
@@ -113,7 +124,8 @@ impl Options {
         if asked.is_some_and(|[one, other]| one == other) {
             return misuse("a line does not cause itself");
         }
-        Ok(Some(Wanted { causes, unset: &self.unset, asked }))
+        let (unset, configured_unset) = (&self.unset[..], &self.configured_unset[..]);
+        Ok(Some(Wanted { causes, unset, configured_unset, asked }))
     }
 }
 
@@ -125,22 +137,44 @@ pub fn misuse<T>(text: impl Into<String>) -> anyhow::Result<T> {
     Err(Misuse(text.into()).into())
 }
 
-fn cause(sent: &str, received: &str, least: Span) -> Result<Cause, String> {
-    Cause::of(sent, received, least).map_err(|error| error.to_string())
+/// A file that cannot be used was named wrongly, unless the system does not give it to us.
+pub fn blamed(error: ConfigError) -> anyhow::Error {
+    match matches!(*error.fault, Fault::Unreadable(_)) {
+        true => error.into(),
+        false => Misuse(error.to_string()).into(),
+    }
 }
 
 fn written(path: &Path) -> anyhow::Result<Vec<Cause>> {
-    let place = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {place}"))?;
-    let Written { cause: causes } = toml::from_str(&text)
-        .map_err(|error| Misuse(format!("{place}: {}", error.to_string().trim_end())))?;
-    let read = |(number, one): (usize, &WrittenCause)| {
-        let least = one.least.as_deref().map_or(Ok(Span::ZERO), Span::read);
-        let least = least.map_err(|error| error.to_string());
-        let cause = least.and_then(|least| cause(&one.sent, &one.received, least));
-        cause.map_err(|error| Misuse(format!("{place}: cause {}: {error}", number + 1)))
-    };
-    Ok(causes.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+    let (Written { cause }, texts) = config::lone(path, "cause").map_err(blamed)?;
+    causes(&cause, &texts).map_err(blamed)
+}
+
+/// The causes of a file.
+///
+/// # Errors
+/// One is none; with its place.
+pub(crate) fn causes(written: &[WrittenCause], texts: &Texts) -> Result<Vec<Cause>, ConfigError> {
+    let read = |one: &WrittenCause| one.read().map_err(|(at, why)| texts.blame(at, Fault::Wrong(why)));
+    written.iter().map(read).collect()
+}
+
+impl WrittenCause {
+    /// The cause; or where it is none, and why.
+    fn read(&self) -> Result<Cause, (Range<usize>, String)> {
+        let Self { sent, received, least } = self;
+        let span = |text: &Spanned<String>| {
+            Span::read(text.get_ref()).map_err(|error| (text.span(), error.to_string()))
+        };
+        let least = least.as_ref().map_or(Ok(Span::ZERO), span)?;
+        // Each by itself, so that the right one is blamed; then together.
+        for text in [sent, received] {
+            let alone = Cause::of(text.get_ref(), text.get_ref(), Span::ZERO);
+            alone.map_err(|error| (text.span(), error.to_string()))?;
+        }
+        Cause::of(sent.get_ref(), received.get_ref(), least)
+            .map_err(|error| (received.span(), error.to_string()))
+    }
 }
 
 /// The line that somebody calls FILE:LINE.
@@ -188,6 +222,11 @@ impl Wanted<'_> {
         mut open: impl FnMut(&Hosts, usize) -> anyhow::Result<Log<R>>,
     ) -> anyhow::Result<Told> {
         let unset = take_for_unset(hosts, self.unset);
+        // Of hosts that only lines name nothing is known before these are read, and a name that no line has shall be no host.
+        let is_known = |hosts: &Hosts, name: &String| hosts.all().iter().any(|host| host.name == *name);
+        let (known, unknown): (Vec<String>, Vec<String>) =
+            self.configured_unset.iter().cloned().partition(|name| is_known(hosts, name));
+        take_for_unset(hosts, &known);
         let mut wrote = BTreeSet::new();
         let asked = self.asked.as_ref().map_or(&[][..], |asked| &asked[..]);
         let mut search = Search::of(&self.causes, asked);
@@ -211,6 +250,8 @@ impl Wanted<'_> {
             }
         }
         let found = search.end();
+        let named: Vec<String> = unknown.into_iter().filter(|name| is_known(hosts, name)).collect();
+        take_for_unset(hosts, &named);
         for (place, line) in asked.iter().zip(&found.asked) {
             if line.is_none() {
                 return misuse(format!("{} has no line {} with a stamp", names[place.log], place.number));

@@ -6,6 +6,7 @@
 //! What a file is, its first bytes tell. A history of our daemon, `tracking.log` and `measurements.log` of chronyd, ntpd's `rawstats` and
 //! `peerstats` are evidence; all else is a log.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -77,7 +78,8 @@ impl Kind {
     }
 }
 
-/// All files that are meant, in the order in which they were named; below a folder by their paths.
+/// All files that are meant, in the order in which they were named; below a folder by their paths. A file that is named twice for one host
+/// is meant once.
 ///
 /// # Errors
 /// One cannot be read, with its name; or there are too many.
@@ -90,6 +92,12 @@ pub fn find(paths: &[PathBuf], named: &[(String, PathBuf)]) -> anyhow::Result<Ve
         let folder = path.is_dir().then(|| name_of(path)).flatten();
         gather(path, folder.as_deref(), 0, &mut inputs)?;
     }
+    let mut known = BTreeSet::new();
+    inputs.retain(|input| match input.path.canonicalize() {
+        Ok(path) => known.insert((path, input.host.clone())),
+        // Standard input, or gone since: whoever opens it says so.
+        Err(_) => true,
+    });
     Ok(inputs)
 }
 

@@ -13,5 +13,6 @@
 mod commands;
 mod hooks;
 mod host;
+mod logged;
 mod supervised;
 mod units;

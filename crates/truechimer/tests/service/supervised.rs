@@ -16,7 +16,7 @@ use crate::host::{Host, eventually, not_tested, supervisors, told};
 const LIVE: &str = "mount -t overlay overlay -o \"$1\" /usr/bin || exit; shift; \"$@\" & wait";
 
 /// A scanner and all that it started, in a namespace of processes that ends with this value.
-struct Scanner {
+pub(crate) struct Scanner {
     child: Child,
     root: PathBuf,
 }
@@ -30,15 +30,16 @@ impl Drop for Scanner {
 }
 
 impl Scanner {
-    fn start(root: &Path, words: &[&str], host: &Host) -> Self {
-        let log = fs::File::create(host.at("scanner.log")).unwrap();
+    /// Starts one on a folder; what it says goes to a file.
+    pub(crate) fn start(root: &Path, words: &[&str], scan: &Path, log: &Path) -> Self {
+        let log = fs::File::create(log).unwrap();
         let mut command = Command::new("setpriv");
         // Nobody in there may set the clock, whatever is run; and nobody outlives the test.
         command.args(["--pdeathsig=KILL", "--bounding-set=-sys_time", "--inh-caps=-all", "--"]);
         command.args(["unshare", "--pid", "--mount", "--fork", "--kill-child=KILL"]);
         command.args(["--", "sh", "-c", LIVE, "sh"]);
         command.arg(format!("lowerdir={}:/usr/bin", root.join("usr/bin").display()));
-        command.args(words).arg(host.at("scan")).envs(environment(root));
+        command.args(words).arg(scan).envs(environment(root));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().expect("setpriv and unshare are installed (util-linux)");
         Self { child, root: root.to_owned() }
@@ -85,7 +86,7 @@ fn lives_under(supervisor: &str, words: &[&str]) {
     let host = Host::new();
     let installed = host.install(supervisor, "nobody");
     assert_eq!(told(&installed).0, Some(0), "{}", told(&installed).1);
-    let scanner = Scanner::start(&root, words, &host);
+    let scanner = Scanner::start(&root, words, &host.at("scan"), &host.at("scanner.log"));
     let running = eventually("all services are up", || Some(up(&host)).filter(|up| up.keys().eq(ALL)));
     assert_eq!(told(&host.service(&["status"])).0, Some(0));
     each_does_its_part(&host);
