@@ -23,6 +23,7 @@ mod boots;
 mod held;
 mod laid;
 mod narrow;
+mod near;
 pub(crate) mod turns;
 
 use std::collections::BTreeMap;
@@ -145,6 +146,7 @@ pub struct Course {
     boots: BTreeMap<BootId, Vec<boots::Run>>,
     /// What its clock can have shown in runs of which nothing is known, in order; no two of them touch.
     unknown: Vec<[Time<Local>; 2]>,
+    index: near::Index,
 }
 
 /// The truth of a reading, and where it comes from.
@@ -319,7 +321,7 @@ impl Course {
         let mut stretches: Vec<Stretch> =
             stretches.into_iter().filter(|stretch| !stretch.knots.is_empty()).collect();
         stretches.sort_by_key(|stretch| stretch.knots[0].truth.best);
-        Self { stretches, ..Self::default() }
+        Self { stretches, ..Self::default() }.indexed()
     }
 
     /// The same of a clock that is watched still: it was not set after the last knot, and gets worse at [`Rates::ANY`] since.
@@ -337,7 +339,7 @@ impl Course {
         if !shown.is_known() || self.may_be_of_an_unknown_run(shown) {
             return None;
         }
-        let meant = (0..self.stretches.len()).filter_map(|at| self.meant(at, shown));
+        let meant = self.candidates(shown.from, shown.to).filter_map(|at| self.meant(at, shown));
         meant.reduce(|one, other| Truth {
             interval: one.interval.hull(&other.interval),
             evidence: one.evidence.max(other.evidence),

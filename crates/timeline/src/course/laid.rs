@@ -49,7 +49,7 @@ impl Course {
         }
         let mut course = Self::of(laying.stretches);
         course.keep_runs(laying.boots);
-        (course, laying.contradictions)
+        (course.indexed(), laying.contradictions)
     }
 }
 

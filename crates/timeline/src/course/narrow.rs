@@ -94,7 +94,7 @@ impl Course {
         if self.is_bare {
             self.stretches.push(Stretch::default());
         }
-        Self { goes_on: true, comes_from_before: true, ..self }
+        Self { goes_on: true, comes_from_before: true, ..self }.indexed()
     }
 
     /// Nothing is known of it but that it was not set, and by messages from and to others.

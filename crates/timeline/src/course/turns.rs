@@ -49,7 +49,7 @@ impl Course {
     }
 
     /// No reading before the first or after the second can be meant of this stretch.
-    fn far_ends(&self, at: usize) -> [Time<Local>; 2] {
+    pub(super) fn far_ends(&self, at: usize) -> [Time<Local>; 2] {
         let Some([first, last]) = self.stretches[at].ends() else { return [Time::from_epoch(Span::ZERO); 2] };
         if let Some([from, to]) = self.reach_of(&self.stretches[at]) {
             return [nanosecond(from) - Span::from_nanos(1), after(to) + Span::from_nanos(1)];
@@ -73,10 +73,10 @@ impl Course {
     /// The readings between two neighbouring edges at which what is known may turn or jump: more than enough.
     pub(crate) fn turns(&self, from: Time<Local>, last: Time<Local>) -> Vec<Time<Local>> {
         let mut lines = Vec::new();
-        for (at, stretch) in self.stretches.iter().enumerate() {
+        for at in self.candidates(from, last) {
             let [before, after] = self.far_ends(at);
             if before <= last && from <= after {
-                stretch.lines(from, last, self.reach(at), &mut lines);
+                self.stretches[at].lines(from, last, self.reach(at), &mut lines);
             }
         }
         let whole = (last - from).as_seconds();
