@@ -107,6 +107,7 @@ typedef struct truechimer_clock {
 #define TRUECHIMER_VMCLOCK_BYTES 112
 /* How often a reader tries: a write takes well under a microsecond. */
 #define TRUECHIMER_ATTEMPTS 1000
+#define TRUECHIMER_NAPS 100
 
 /* ---- attoseconds -------------------------------------------------------------------------------------------------- */
 
@@ -301,9 +302,12 @@ static inline int truechimer_apply(const uint64_t *words, truechimer_attos raw, 
 /* All words, as they were written together: the daemon's sequence lock, from the reader's side. */
 static inline int truechimer_words(const truechimer_clock *clock, uint64_t *words)
 {
+    const struct timespec nap = {0, 250000};
     int attempt, place;
     if (!clock->words) return TRUECHIMER_NOT_A_PAGE;
-    for (attempt = 0; attempt < TRUECHIMER_ATTEMPTS; attempt++) {
+    for (attempt = 0; attempt < TRUECHIMER_ATTEMPTS + TRUECHIMER_NAPS; attempt++) {
+        /* A writer that lost its processor in the middle of writing is waited for. */
+        if (attempt >= TRUECHIMER_ATTEMPTS) nanosleep(&nap, NULL);
         uint64_t before = __atomic_load_n(clock->words + 3, __ATOMIC_RELAXED), after;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         for (place = 0; place < TRUECHIMER_WORDS; place++)

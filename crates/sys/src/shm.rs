@@ -16,7 +16,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fmt, hint, process, ptr};
+use std::time::Duration;
+use std::{fmt, hint, process, ptr, thread};
 
 use libc::{c_int, c_void};
 
@@ -34,8 +35,11 @@ const PAGE_BYTES: usize = (HEADER_WORDS + WORDS) * size_of::<u64>();
 const MAGIC: u64 = u64::from_be_bytes(*b"truechim");
 const LAYOUT: u64 = 1;
 /// How often a reader looks again while the writer is at work. A write takes well under a microsecond, so that this
-/// is only reached if the writer died or was put to sleep in the middle of one.
+/// is only reached if the writer died or lost its processor in the middle of one.
 const ATTEMPTS_MAX: usize = 1000;
+/// Then it waits for a writer that lost its processor, this long and so often: 30 ms in all, as the kernel's timers go.
+const NAP: Duration = Duration::from_micros(250);
+const NAPS_MAX: usize = 100;
 /// Everybody may read it, only its owner may write it.
 const MODE: u32 = 0o644;
 const MODE_WRITE_BY_OTHERS: u32 = 0o022;
@@ -157,14 +161,15 @@ impl PageReader {
         self.owner
     }
 
-    /// All words, as they were written together. Never waits for long: gives up after 1000 attempts.
+    /// All words, as they were written together. Waits only for a writer that lost its processor in the middle of writing, 30 ms at most.
     pub fn read(&self) -> Result<[u64; WORDS], PageError> {
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX + NAPS_MAX {
             let page = self.page.words();
             match lock::read(&page.generation, &page.words) {
                 Some((0, _)) => return Err(PageError::Empty),
                 Some((_, words)) => return Ok(words),
-                None => hint::spin_loop(),
+                None if attempt < ATTEMPTS_MAX => hint::spin_loop(),
+                None => thread::sleep(NAP),
             }
         }
         Err(PageError::Torn)

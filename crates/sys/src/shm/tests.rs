@@ -79,6 +79,24 @@ fn read_until(path: &Path, done: &AtomicBool) -> usize {
     count
 }
 
+#[test]
+fn a_writer_that_loses_its_processor_in_the_middle_is_waited_for() {
+    let scratch = Scratch::new();
+    let path = scratch.file("page");
+    let mut writer = PageWriter::publish(&path).unwrap();
+    writer.write(&filled_with(1));
+    let reader = PageReader::open(&path).unwrap();
+    let generation = &writer.page.words().generation;
+    generation.fetch_add(1, Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            generation.fetch_add(1, Ordering::Release);
+        });
+        assert_eq!(reader.read().unwrap(), filled_with(1));
+    });
+}
+
 /// Bad input 144.
 #[test]
 fn a_writer_that_dies_in_the_middle_is_an_error_and_soon() {
@@ -91,7 +109,7 @@ fn a_writer_that_dies_in_the_middle_is_an_error_and_soon() {
     drop(writer);
     let start = std::time::Instant::now();
     assert!(matches!(reader.read(), Err(PageError::Torn)));
-    assert!(start.elapsed() < std::time::Duration::from_millis(200));
+    assert!(start.elapsed() < std::time::Duration::from_secs(2));
 
     PageWriter::publish(&path).unwrap().write(&filled_with(2));
     assert_eq!(reader.read().unwrap(), filled_with(2));
