@@ -49,6 +49,8 @@ pub struct Look {
     pub scale: Scale,
     /// Where nothing was written for longer, people are told; never, if `None`.
     pub gap: Option<Span>,
+    /// People are told by what each line is known, or what its stamp leaves open.
+    pub why: bool,
     /// Colours for people.
     pub colours: bool,
     /// How lengths of time are told to people.

@@ -225,6 +225,24 @@ fn every_form_is_written() {
 }
 
 #[test]
+fn why_the_time_of_a_line_is_known_is_told_beside_it() {
+    let folder = fleet();
+    let told =
+        timeline(folder.path(), &["--why", "--year", "2026", "--assume", "old=1s", "web", "db", "old"]);
+    let told = text(&told.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    let has =
+        |words: &str| assert!(lines.iter().any(|line| line.contains(words)), "{words:?} is not in\n{told}");
+    has("± 562.1 µs chrony      web ");
+    has(" told        old ");
+    has("± ?        zone        db ");
+    let indent =
+        lines.iter().find(|line| line.ends_with("  and so on")).expect("it belongs to the line above");
+    let (above, _) = lines[0].split_once("2026-11-23T08:00:30.123456Z web nginx").expect("the first line");
+    assert_eq!(indent.len() - "  and so on".len(), above.chars().count(), "{told}");
+}
+
+#[test]
 fn a_log_of_many_hosts_is_told_by_the_clock_of_each() {
     let folder = fleet();
     let line = |host: &str, time: &str| format!("<34>1 2026-11-23T{time}Z {host} su - - - x\n");
@@ -439,6 +457,16 @@ fn a_history_is_exported_as_a_table() {
     assert!(first.ends_with(",history"), "{table}");
     let expected: Vec<&str> = table.lines().skip(1).collect();
     assert_eq!(rows_of_parquet(export(&["--form", "parquet"]).stdout), expected);
+    assert_eq!(text(&output.stderr), "", "nothing was found out later");
+
+    // Known to 50 ms at first, and to half a millisecond 100 s later, at a rate that is known to 1 ppm.
+    let wide = line(1100).replacen(" 0.0005 0.0005 ", " 0.05 0.05 ", 1);
+    let begin = "truechimer-history 1\nb 1000.0 1000.0 1795421000.0 0 0b9a-f2 tsc\nr 1010.0 1010.0 1795421010.0 0 0\n";
+    let history = format!("{begin}{wide}{}", line(1200));
+    fs::write(folder.path().join("node/history"), history).expect("written");
+    let said = text(&export(&[]).stderr);
+    let words = "truechimer: db: what was measured later has narrowed 1 of 2 moments of the history, one of them from ± 50.00 ms to ± ";
+    assert!(said.starts_with(words), "{said}");
     fs::write(folder.path().join("node/history"), "truechimer-history 1\n").expect("written");
     assert_eq!(export(&["--form", "json"]).status.code(), Some(1));
 }

@@ -32,6 +32,7 @@ fn told(form: Form, texts: &[&str]) -> String {
         form,
         scale: Scale::Utc,
         gap: Some(Span::from_secs(60)),
+        why: false,
         colours: false,
         words: Words {
             span: |span| format!("{} s", span.as_micros() / 1_000_000),

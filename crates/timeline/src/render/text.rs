@@ -7,6 +7,8 @@
 //! ~2026-11-23T08:35:37.000000Z ± ?        old   1795422937.0 its clock is right if nobody is wrong
 //! ```
 //!
+//! After the bound it can be told by what that is known: `history`, `chrony` ..
+//!
 //! A bracket joins lines of which nobody can tell which was first. Where there is no evidence, the time is what the clock said, with a
 //! `~` in front.
 
@@ -16,10 +18,10 @@ use std::io::{self, Write};
 use truechimer_time::{Span, Tai, Time};
 
 use super::face::Face;
-use super::{Look, Named, Words};
+use super::{Look, Named, Words, doubt_word, evidence_word};
 use crate::interval::Order;
 use crate::lines::Line;
-use crate::story::{Hosts, Told};
+use crate::story::{Hosts, Told, When};
 
 /// What lines name makes no wider column than this.
 const WIDTH_GROWN: usize = 32;
@@ -29,6 +31,8 @@ pub(super) struct Text {
     gap: Option<Span>,
     colours: bool,
     words: Words,
+    /// Is it told by what each line is known?
+    why: bool,
     /// The longest name of a host that is known so far: from the beginning, or because a line named it.
     width: usize,
     /// The line that waits to be written until it is known whether the next one was surely after it.
@@ -49,8 +53,8 @@ struct Waiting {
 impl Text {
     pub(super) fn new(look: &Look, hosts: &Hosts) -> Self {
         let width = hosts.all().iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
-        let Look { gap, colours, words, .. } = *look;
-        Self { face: Face::new(look.scale), gap, colours, words, width, waiting: None }
+        let Look { gap, colours, words, why, .. } = *look;
+        Self { face: Face::new(look.scale), gap, colours, words, why, width, waiting: None }
     }
 
     pub(super) fn tell(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
@@ -84,7 +88,8 @@ impl Text {
     fn belonging(&mut self, out: &mut impl Write, named: &Named<'_>) -> io::Result<()> {
         let mut line = named.told.line.bytes.to_vec();
         note_cut(&mut line, named.told.line.cut);
-        let indent = TIME_WIDTH + 1 + BOUND_WIDTH + 1 + self.width + 3;
+        let why = self.why(None);
+        let indent = TIME_WIDTH + 1 + BOUND_WIDTH + 1 + why.len() + self.width + 3;
         match &mut self.waiting {
             Some(above) if above.told.log == named.told.log => {
                 above.after.push(b'\n');
@@ -97,7 +102,7 @@ impl Text {
                 self.make_room(named.host);
                 write!(
                     out,
-                    "{:TIME_WIDTH$} {:BOUND_WIDTH$} {:width$}   ",
+                    "{:TIME_WIDTH$} {:BOUND_WIDTH$} {why}{:width$}   ",
                     "",
                     "",
                     named.host,
@@ -128,11 +133,26 @@ impl Text {
             false => "± ?".to_owned(),
         };
         let pad = TIME_WIDTH.saturating_sub(head.len());
+        let why = self.why(named.told.when.as_ref());
         let mut words = String::new();
         // Writing to a string does not fail.
-        let _ = write!(words, "{:pad$} {bound:BOUND_WIDTH$} {:width$} ", "", named.host, width = self.width);
+        let _ =
+            write!(words, "{:pad$} {bound:BOUND_WIDTH$} {why}{:width$} ", "", named.host, width = self.width);
         head.extend_from_slice(words.as_bytes());
         head
+    }
+
+    /// By what it is known, if that is told; else what the stamp leaves open, or a hyphen.
+    fn why(&self, when: Option<&When>) -> String {
+        if !self.why {
+            return String::new();
+        }
+        let word = when.map_or("", |when| match (when.truth, when.shown.doubt) {
+            (Some(truth), _) => evidence_word(truth.evidence),
+            (None, Some(doubt)) => doubt_word(doubt),
+            (None, None) => "-",
+        });
+        format!("{word:WHY_WIDTH$} ")
     }
 
     fn write_waiting(&mut self, out: &mut impl Write, next_is_joined: bool) -> io::Result<()> {
@@ -157,6 +177,9 @@ const TIME_WIDTH: usize = 28;
 
 /// `± 999.9 ms`.
 const BOUND_WIDTH: usize = 10;
+
+/// `summer time`.
+const WHY_WIDTH: usize = 11;
 
 /// A line as it was, in its place.
 pub(super) fn alone(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {

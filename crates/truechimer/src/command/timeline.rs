@@ -89,6 +89,10 @@ pub struct Timeline {
     /// Write TAI instead of UTC
     #[arg(long)]
     pub tai: bool,
+    /// In text, tell also by what the time of each line is known: history, chrony, ntpd, claim, told, causality; or what its stamp
+    /// leaves open: zone, year, label ..
+    #[arg(long)]
+    pub why: bool,
     /// Tell where nothing was written for longer
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = cli::spelled::<Span>)]
     pub gap: Span,
@@ -349,6 +353,7 @@ fn look(arguments: &Timeline, colours: Colours) -> Look {
         form,
         scale: if arguments.tai { Scale::Tai } else { Scale::Utc },
         gap: Some(arguments.gap),
+        why: arguments.why,
         colours: colours.are_on(),
         words: Words { span: units::span, bound: units::bound },
     }

@@ -27,6 +27,7 @@ use truechimer_timeline::evidence::ntpd::Rawstats;
 use truechimer_timeline::evidence::peerstats::Peerstats;
 use truechimer_timeline::interval::Interval;
 use truechimer_timeline::lines::Lines;
+use truechimer_timeline::shown::Shown;
 
 use super::inputs::{self, Input, Kind};
 use crate::history::{At, Entry, History, What};
@@ -122,6 +123,38 @@ pub fn of_history(host: &str, history: &History) -> Course {
     let (course, contradictions) = course(&history.entries, Triples::default());
     tell(host, &contradictions);
     course
+}
+
+/// How much more is known of the moments of a history than was known then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refined {
+    /// At so many moments something was written down.
+    pub moments: usize,
+    /// At so many of them it is known better now, by a tenth of the bound or more.
+    pub narrowed: usize,
+    /// Where most was gained: the bound then, and now.
+    pub most: Option<[Span; 2]>,
+}
+
+impl Refined {
+    /// By what was measured later: what the daemon wrote down then, and what the whole history says now.
+    pub fn of(history: &History, course: &Course) -> Self {
+        let mut refined = Self::default();
+        for Entry { at, what } in &history.entries {
+            let What::Known { model: Some(model), .. } = what else { continue };
+            let then = model.read(at.raw).bound();
+            let shown = Shown { from: at.local, to: at.local, doubt: None };
+            let known = course.truth(&shown).map(|truth| truth.interval).filter(Interval::is_bounded);
+            let Some(now) = known.map(|interval| interval.bound()) else { continue };
+            refined.moments += 1;
+            if now < then - then / 10 {
+                refined.narrowed += 1;
+                let gain = |[then, now]: &[Span; 2]| *then - *now;
+                refined.most = refined.most.into_iter().chain([[then, now]]).max_by_key(gain);
+            }
+        }
+        refined
+    }
 }
 
 fn tell(host: &str, contradictions: &[Contradiction]) {
