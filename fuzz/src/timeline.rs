@@ -89,6 +89,7 @@ fn story(form: u8, host: &Host, logs: &[&[u8]]) -> Vec<u8> {
         form: forms[usize::from(form) % forms.len()],
         scale: if form < 128 { Scale::Utc } else { Scale::Tai },
         gap: Some(Span::from_secs(60)),
+        why: form.is_multiple_of(2),
         colours: false,
         words,
     };
