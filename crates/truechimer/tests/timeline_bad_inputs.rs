@@ -214,7 +214,6 @@ fn bad_input_163_what_is_no_text_is_told_in_every_form_and_once() {
             Run::start(folder, &["--form", form, "--assume", "1ms", "--color", "never", "strange.log"]);
         let status = run.end();
         assert!(status.success() && run.err().is_empty(), "{form}: {}", run.err());
-        run.took_little();
         run.out()
     };
     assert_eq!(told("lines"), log, "as they were");
