@@ -107,6 +107,7 @@ typedef struct truechimer_clock {
 #define TRUECHIMER_VMCLOCK_BYTES 112
 /* How often a reader tries: a write takes well under a microsecond. */
 #define TRUECHIMER_ATTEMPTS 1000
+/* And how often then, after 250 us each, for the writer may have lost its processor. */
 #define TRUECHIMER_NAPS 100
 
 /* ---- attoseconds -------------------------------------------------------------------------------------------------- */

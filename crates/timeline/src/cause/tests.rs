@@ -1,7 +1,27 @@
+use super::pairs::{Found, Place, Search};
 use super::*;
+use crate::story::{Hosts, Log, tell};
 
 fn cause(sent: &str, received: &str) -> Result<Cause, CauseError> {
     Cause::of(sent, received, Span::ZERO)
+}
+
+/// What is found in logs, which are read one after the other.
+pub(super) fn found<'a>(
+    mut search: Search<'_>,
+    hosts: &mut Hosts,
+    logs: impl IntoIterator<Item = Log<&'a [u8]>>,
+) -> Found {
+    for (log, mut read) in logs.into_iter().enumerate() {
+        let mut number = 0;
+        tell(hosts, std::slice::from_mut(&mut read), |_, told| {
+            number += 1;
+            search.take_in(Place::of(log, number), told);
+            Ok(())
+        })
+        .expect("memory can be read");
+    }
+    search.end()
 }
 
 #[test]

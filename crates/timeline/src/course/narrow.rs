@@ -14,22 +14,21 @@ const ROUNDING: Span = Span::from_nanos(1);
 impl Stretch {
     /// When the even way comes by a reading.
     pub(crate) fn even(&self, reading: Time<Local>) -> Interval {
-        let (last, next) = self.around(reading);
-        match (last, next) {
-            (Some(last), Some(next)) => {
-                between(&Knot { held: None, aside: Span::ZERO, ..last }, &next, reading)
+        match self.around(reading) {
+            [Some(last), Some(next)] => {
+                between(&Knot { held: None, aside: Span::ZERO, ..*last }, next, reading)
             }
-            (Some(last), None) => last.forwards(reading, Rates::ANY),
-            (None, Some(next)) => next.backwards(reading, Rates::ANY),
-            (None, None) => Interval::EVER,
+            [Some(last), None] => last.forwards(reading, Rates::ANY),
+            [None, Some(next)] => next.backwards(reading, Rates::ANY),
+            [None, None] => Interval::EVER,
         }
     }
 
     /// How far truth may be beside the even way at a reading.
     pub(crate) fn aside(&self, reading: Time<Local>) -> Span {
         match self.around(reading) {
-            (Some(last), Some(_)) if last.reading < reading => last.aside,
-            (Some(_) | None, Some(_) | None) => Span::ZERO,
+            [Some(last), Some(_)] if last.reading < reading => last.aside,
+            [_, _] => Span::ZERO,
         }
     }
 
@@ -50,9 +49,9 @@ impl Stretch {
         sum
     }
 
-    fn around(&self, reading: Time<Local>) -> (Option<Knot>, Option<Knot>) {
-        let after = self.knots.partition_point(|knot| knot.reading <= reading);
-        (after.checked_sub(1).map(|before| self.knots[before]), self.knots.get(after).copied())
+    fn around(&self, reading: Time<Local>) -> [Option<&Knot>; 2] {
+        let after = self.after(reading);
+        [after.checked_sub(1).map(|before| &self.knots[before]), self.knots.get(after)]
     }
 
     /// The same with more known of the even way at some readings.
@@ -68,7 +67,7 @@ impl Stretch {
         for (reading, truth) in narrowed {
             let truth =
                 Interval { earliest: truth.earliest - ROUNDING, latest: truth.latest + ROUNDING, ..*truth };
-            let (last, next) = self.around(*reading);
+            let [last, next] = self.around(*reading);
             let on_the_way = last.filter(|_| next.is_some());
             knots.push(Knot {
                 reading: *reading,

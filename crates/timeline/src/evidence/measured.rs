@@ -14,13 +14,12 @@
 //!
 //! **chronyd is not believed against a majority of its servers.** Of all that were asked about then more than half have to agree.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use truechimer_time::{Local, Span, Time};
 
 use super::chrony::{ROUNDING, TICK, stamp};
-use super::servers::{ABOUT, EXCHANGES_MAX, SERVERS_MAX};
+use super::servers::{ABOUT, Heard};
 
 /// So many statements of one moment are compared with a measurement. There are more only where the clock was set back.
 const AT_ONCE: usize = 256;
@@ -28,9 +27,7 @@ const AT_ONCE: usize = 256;
 /// The exchanges of chronyd, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Measurements {
-    of: BTreeMap<IpAddr, Vec<Measured>>,
-    count: usize,
-    left_out: u64,
+    heard: Heard<Measured>,
 }
 
 /// What a server said of the clock that chronyd steers.
@@ -63,31 +60,26 @@ pub fn is_measurements(head: &[u8]) -> bool {
 impl Measurements {
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
-        let Some((server, measured)) = measured(line) else { return };
-        let is_new = !self.of.contains_key(&server);
-        if self.count >= EXCHANGES_MAX || is_new && self.of.len() == SERVERS_MAX {
-            self.left_out += 1;
-            return;
+        if let Some((server, measured)) = measured(line) {
+            self.heard.take_in(server, measured);
         }
-        self.count += 1;
-        self.of.entry(server).or_default().push(measured);
     }
 
     /// Is there anything?
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.heard.is_empty()
     }
 
     /// So many exchanges were left out, because there were too many.
     pub fn left_out(&self) -> u64 {
-        self.left_out
+        self.heard.left_out()
     }
 
     /// Of each statement: does a majority of the servers that were asked about then bear it out? Where none was, nobody denies it.
     pub(super) fn bear_out(self, said: &[Said]) -> Vec<bool> {
         let statements = Statements::of(said);
         let servers: Vec<Server> =
-            self.of.into_values().map(|measured| Server::of(measured, &statements)).collect();
+            self.heard.of_each().map(|measured| Server::of(measured, &statements)).collect();
         let is_borne_out = |said: &Said| {
             let votes: Vec<bool> = servers.iter().filter_map(|server| server.vote(said)).collect();
             votes.is_empty() || votes.iter().filter(|agrees| **agrees).count() > votes.len() / 2

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use truechimer_time::{LeapTable, Span, Time, Utc};
 
-use super::servers::{Servers, knot};
+use super::servers::{Heard, knot};
 use crate::course::{Contradiction, Course, Knot, RATE_MAX, Triples};
 use crate::interval::Interval;
 
@@ -45,7 +45,7 @@ const FUZZ: Span = Span::from_micros(1);
 /// The course of a clock by the exchanges of its ntpd, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Rawstats {
-    servers: Servers,
+    servers: Heard<Knot>,
     /// So wrong is a server at most that does not say it.
     within: Option<Span>,
 }

@@ -18,8 +18,8 @@ use std::net::IpAddr;
 use truechimer_time::{LeapTable, Local, Span, Time};
 
 use super::ntpd::{is_clock, seconds, written};
-use super::servers::{SERVERS_MAX, Servers, knot};
-use crate::course::{Contradiction, Course, RATE_MAX, Triples};
+use super::servers::{Heard, SERVERS_MAX, knot};
+use crate::course::{Contradiction, Course, Knot, RATE_MAX, Triples};
 use crate::interval::Interval;
 
 /// The filter has so many exchanges (RFC 5905, section 7.2, NSTAGE).
@@ -37,7 +37,7 @@ const DISPERSION_MAX: Span = Span::from_secs(16);
 /// The course of a clock by the servers of its ntpd, in the making.
 #[derive(Clone, Debug)]
 pub struct Peerstats {
-    servers: Servers,
+    servers: Heard<Knot>,
     /// So wrong is a server at most.
     within: Span,
     /// When the last lines of a server were written.
@@ -68,7 +68,7 @@ fn columns(line: &str) -> Option<[&str; 8]> {
 impl Peerstats {
     /// Somebody says that no server was ever wrong by more than this, but for a minority of liars.
     pub fn within(within: Span) -> Self {
-        Self { servers: Servers::default(), within, written: BTreeMap::new() }
+        Self { servers: Heard::default(), within, written: BTreeMap::new() }
     }
 
     /// Takes in the next line.

@@ -19,26 +19,32 @@ pub(super) const ABOUT: Span = Span::from_secs(2048);
 pub(super) const SERVERS_MAX: usize = 64;
 
 /// So many exchanges are kept, half a year of four servers each minute; what comes after them is left out and counted.
-pub(super) const EXCHANGES_MAX: usize = 1 << 20;
+const EXCHANGES_MAX: usize = 1 << 20;
 
-/// What each server said of the clock, in the making.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Servers {
-    of: BTreeMap<IpAddr, Vec<Knot>>,
+/// What was heard of each server, in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Heard<T> {
+    of: BTreeMap<IpAddr, Vec<T>>,
     count: usize,
     left_out: u64,
 }
 
-impl Servers {
-    /// Takes in what a server said of a reading.
-    pub(super) fn take_in(&mut self, server: IpAddr, knot: Knot) {
+impl<T> Default for Heard<T> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), count: 0, left_out: 0 }
+    }
+}
+
+impl<T> Heard<T> {
+    /// Takes in what was heard of a server at one exchange.
+    pub(super) fn take_in(&mut self, server: IpAddr, what: T) {
         let is_new = !self.of.contains_key(&server);
         if self.count >= EXCHANGES_MAX || is_new && self.of.len() == SERVERS_MAX {
             self.left_out += 1;
             return;
         }
         self.count += 1;
-        self.of.entry(server).or_default().push(knot);
+        self.of.entry(server).or_default().push(what);
     }
 
     /// Is there anything?
@@ -51,12 +57,19 @@ impl Servers {
         self.left_out
     }
 
+    /// What was heard of each, in the order in which it came.
+    pub(super) fn of_each(self) -> impl Iterator<Item = Vec<T>> {
+        self.of.into_values()
+    }
+}
+
+impl Heard<Knot> {
     /// The course, with what the journal tells of the clock, and where it contradicts itself.
     pub(super) fn course(self, triples: Triples) -> (Course, Vec<Contradiction>) {
         let mut readings: Vec<Time<Local>> = self.of.values().flatten().map(|knot| knot.reading).collect();
         readings.sort_unstable();
         readings.dedup();
-        let servers: Vec<Server> = self.of.into_values().map(Server::of).collect();
+        let servers: Vec<Server> = self.of_each().map(Server::of).collect();
         let mut pieces: Vec<Vec<Knot>> = vec![Vec::new()];
         for reading in readings {
             let votes: Vec<Interval> = servers.iter().filter_map(|server| server.vote(reading)).collect();
@@ -88,13 +101,15 @@ impl Server {
 
     /// When the own clock showed a reading, by this server; nothing if it was not asked about then, or contradicted itself.
     fn vote(&self, reading: Time<Local>) -> Option<Interval> {
+        // No piece begins before the one before it has ended.
+        let ends = |piece: &Stretch| piece.knots().last().map(|knot| knot.reading);
+        let begin = self.pieces.partition_point(|piece| ends(piece) < Some(reading - ABOUT));
         let reaches = |piece: &&Stretch| {
             let (first, last) = piece.knots().first().zip(piece.knots().last())?;
-            let is_about = first.reading - ABOUT <= reading && reading <= last.reading + ABOUT;
-            let is_within = first.reading <= reading && reading <= last.reading;
-            is_about.then_some(is_within)
+            let is_about = first.reading - ABOUT <= reading;
+            is_about.then_some(first.reading <= reading && reading <= last.reading)
         };
-        let mut able = self.pieces.iter().filter_map(|piece| Some((reaches(&piece)?, piece)));
+        let mut able = self.pieces[begin..].iter().map_while(|piece| Some((reaches(&piece)?, piece)));
         let (is_within, piece) = able.next()?;
         let others: Vec<_> = able.collect();
         let mut within = others.iter().filter(|(is_within, _)| *is_within);

@@ -76,9 +76,7 @@ fn whose(file: &Path) -> Program {
     match config::import(file, None).map(|imported| imported.origin) {
         Ok(Origin::Chrony) => Program::Chronyd,
         Ok(Origin::Ntp) => Program::Ntpd,
-        // Its sources have a mode, each; ours have none, and may have a mistake.
-        Ok(Origin::NtpdRs) if has_modes(file) => Program::NtpdRs,
-        Ok(Origin::NtpdRs) => Program::Truechimer,
+        Ok(Origin::NtpdRs) => Program::NtpdRs,
         Ok(Origin::Timesyncd) => Program::Timesyncd,
         Ok(Origin::Clockspeed) => Program::Truechimer,
         // Nothing but servers, which several programs name in the same words.
@@ -87,11 +85,6 @@ fn whose(file: &Path) -> Program {
             false => Program::Chronyd,
         },
     }
-}
-
-fn has_modes(file: &Path) -> bool {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.lines().any(|line| line.trim_start().starts_with("mode"))
 }
 
 fn read(program: Program, file: &Path) -> Result<Vec<Configured>, Hidden> {

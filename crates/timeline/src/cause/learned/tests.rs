@@ -2,6 +2,7 @@ use super::*;
 use crate::cause::Cause;
 use crate::cause::answer::Answer;
 use crate::cause::pairs::{Pair, Search};
+use crate::cause::tests;
 use crate::course::{Course, Knot, Rates, Stretch};
 use crate::interval::Order;
 use crate::shown::Hints;
@@ -169,18 +170,7 @@ impl World {
         let causes =
             [Cause::of(r"\bsent id=(?<id>\d+) ", r"\breceived id=(?<id>\d+) ", Span::ZERO)
                 .expect("patterns")];
-        let mut search = Search::of(&causes, &[]);
-        let mut hosts = self.hosts.clone();
-        for (log, mut read) in self.logs().into_iter().enumerate() {
-            let mut number = 0;
-            tell(&mut hosts, std::slice::from_mut(&mut read), |_, told| {
-                number += 1;
-                search.take_in(Place::of(log, number), told);
-                Ok(())
-            })
-            .expect("memory can be read");
-        }
-        search.end()
+        tests::found(Search::of(&causes, &[]), &mut self.hosts.clone(), self.logs())
     }
 
     /// When each line was written, as far as is known.

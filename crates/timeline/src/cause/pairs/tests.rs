@@ -1,4 +1,5 @@
 use super::*;
+use crate::cause::tests;
 use crate::shown::Hints;
 use crate::story::{Hosts, Log, Whose, tell};
 
@@ -9,24 +10,17 @@ fn cause() -> Cause {
 /// What is found in logs, each line of which gets a stamp unless it begins with a space.
 fn found(logs: &[&[&str]], asked: &[Place], lines_max: usize) -> Found {
     let causes = [cause()];
-    let mut search = Search { lines_max, ..Search::of(&causes, asked) };
-    for (log, lines) in logs.iter().enumerate() {
+    let search = Search { lines_max, ..Search::of(&causes, asked) };
+    let text = |lines: &&[&str]| -> String {
         let stamped = |line: &&str| match line.starts_with(' ') {
             true => format!("{line}\n"),
             false => format!("2026-11-23T08:00:00Z {line}\n"),
         };
-        let text: String = lines.iter().map(stamped).collect();
-        let mut read = Log::of(text.as_bytes(), Whose::Only(0), Hints::default());
-        let mut hosts = Hosts::of(vec![Default::default()]);
-        let mut number = 0;
-        tell(&mut hosts, std::slice::from_mut(&mut read), |_, told| {
-            number += 1;
-            search.take_in(Place::of(log, number), told);
-            Ok(())
-        })
-        .expect("memory can be read");
-    }
-    search.end()
+        lines.iter().map(stamped).collect()
+    };
+    let texts: Vec<String> = logs.iter().map(text).collect();
+    let logs = texts.iter().map(|text| Log::of(text.as_bytes(), Whose::Only(0), Hints::default()));
+    tests::found(search, &mut Hosts::of(vec![Default::default()]), logs)
 }
 
 fn pairs(found: &Found) -> Vec<[(usize, u64); 2]> {

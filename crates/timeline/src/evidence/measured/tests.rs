@@ -41,9 +41,9 @@ fn said(from: i64, to: i64, millis: i64) -> Said {
 fn what_chronyd_wrote_is_read() {
     assert!(is_measurements(REAL.as_bytes()));
     assert!(is_measurements(REAL.lines().nth(3).expect("there is one").as_bytes()));
-    let measurements = of(REAL);
-    assert_eq!((measurements.count, measurements.of.len()), (4, 3));
-    let liar = &measurements.of[&"127.0.0.3".parse().expect("an address")];
+    let heard: Vec<Vec<Measured>> = of(REAL).heard.of_each().collect();
+    assert_eq!(heard.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2], "by their addresses");
+    let liar = &heard[2];
     let wrong: Vec<f64> = liar.iter().map(|measured| measured.wrong.as_seconds()).collect();
     assert!((4.996..5.0).contains(&wrong[0]), "{wrong:?}");
     // Half of 36 µs and 185 ns make up for it.

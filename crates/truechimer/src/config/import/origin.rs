@@ -70,8 +70,10 @@ impl Origin {
         match self {
             Self::Chrony => chrony::knows(&word) && !ntp::knows(&word),
             Self::Ntp => ntp::knows(&word) && !chrony::knows(&word),
+            // Its sources have a mode, each; `[[source]]` and `address` are our own words as well.
             Self::NtpdRs => {
-                line.starts_with("[[") && line.ends_with("]]") || ["mode", "address"].contains(&key)
+                ["[observability]", "[synchronization]", "[source-defaults]", "[[server]]"].contains(&line)
+                    || key == "mode"
             }
             Self::Timesyncd => {
                 line == "[Time]" || ["FallbackNTP", "PollIntervalMaxSec", "RootDistanceMaxSec"].contains(&key)
@@ -99,6 +101,7 @@ mod tests {
         assert_eq!(of("/tmp/x", "server a.example\nmakestep 1 3\n"), Some(Origin::Chrony));
         assert_eq!(of("/tmp/x", "restrict default ignore\n"), Some(Origin::Ntp));
         assert_eq!(of("/tmp/x", "[[source]]\nmode = \"server\"\naddress = \"a\"\n"), Some(Origin::NtpdRs));
+        assert_eq!(of("/tmp/x", "[[source]]\naddress = \"a\"\n"), None, "that may be ours");
         assert_eq!(of("/tmp/x", "[Time]\nNTP=a.example\n"), Some(Origin::Timesyncd));
         assert_eq!(of("/tmp/x", "MASTER=a\nSNTP_IP=192.0.2.1\n"), Some(Origin::Clockspeed));
         assert_eq!(of("/tmp/x", "server a.example\n"), None);

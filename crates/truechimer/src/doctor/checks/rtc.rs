@@ -20,7 +20,7 @@ const PAGE: &str = "\
 At boot the kernel takes the time from a battery clock (RTC), or from the host
 if this is a guest of KVM, Xen or Hyper-V. Without either it starts in 1970,
 or where a file says that the clock was when it was last kept
-(systemd-timesyncd, fake-hwclock, truechimer). Certificates are not valid
+(systemd-timesyncd, fake-hwclock, chronyd with -s). Certificates are not valid
 then, and logs begin in the past, until a server answers.
 
 This reads /sys/class/rtc/rtc0 at the beginning and at the end, holds it
@@ -40,12 +40,11 @@ same disk let Windows count UTC (RealTimeIsUniversal).
 const SINCE_EPOCH: &str = "/sys/class/rtc/rtc0/since_epoch";
 
 /// Files that carry the time over a boot.
-const STAND_INS: [&str; 4] = [
-    "/var/lib/systemd/timesync/clock",
-    "/etc/fake-hwclock.data",
-    "/var/lib/truechimer/state",
-    "/var/lib/chrony/drift",
-];
+const STAND_INS: [&str; 2] = ["/var/lib/systemd/timesync/clock", "/etc/fake-hwclock.data"];
+
+/// Another one, if chronyd is told to begin where it says (`-s`); and how Debian tells it.
+const OF_CHRONYD: &str = "/var/lib/chrony/drift";
+const OPTIONS_OF_CHRONYD: &str = "/etc/default/chrony";
 
 /// The clocks of hosts, which the kernel asks at boot.
 const OF_HOSTS: [&str; 5] =
@@ -85,7 +84,12 @@ fn without(machine: &Machine) -> Finding {
     if let Some(host) = source.split_whitespace().find(|name| OF_HOSTS.contains(name)) {
         return Finding::fine(format!("no battery clock: at boot the host tells the time ({host})"));
     }
-    match STAND_INS.iter().find(|file| machine.path(file).exists()) {
+    let options = machine.text(OPTIONS_OF_CHRONYD).ok().flatten().unwrap_or_default();
+    let is_told = options.lines().filter(|line| !line.trim_start().starts_with('#')).any(|line| {
+        line.split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'')).any(|word| word == "-s")
+    });
+    let files = STAND_INS.into_iter().chain(is_told.then_some(OF_CHRONYD));
+    match files.into_iter().find(|file| machine.path(file).exists()) {
         Some(file) => Finding::fine(format!("no battery clock: at boot the clock begins where {file} says")),
         None => {
             Finding::risky("no battery clock and nothing that stands in for it: each boot begins in the past")
@@ -183,7 +187,15 @@ mod tests {
         let machine = Machine::at(root.path());
         let verdict = || probe(&machine).unwrap()[0].verdict;
         assert_eq!(verdict(), Verdict::Risky);
-        fs::create_dir_all(root.path().join("etc")).unwrap();
+        for folder in ["etc/default", "var/lib/chrony"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("var/lib/chrony/drift"), "1.0 0.1").unwrap();
+        fs::write(root.path().join("etc/default/chrony"), "# -s\nDAEMON_OPTS=\"-F 1\"\n").unwrap();
+        assert_eq!(verdict(), Verdict::Risky, "chronyd does not begin there unless it is told to");
+        fs::write(root.path().join("etc/default/chrony"), "DAEMON_OPTS=\"-F 1 -s\"\n").unwrap();
+        assert_eq!(verdict(), Verdict::Fine);
+        fs::remove_file(root.path().join("etc/default/chrony")).unwrap();
         fs::write(root.path().join("etc/fake-hwclock.data"), "").unwrap();
         assert_eq!(verdict(), Verdict::Fine);
     }

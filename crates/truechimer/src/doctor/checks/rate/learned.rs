@@ -4,6 +4,8 @@ use truechimer_sys::adjust::SLEW_RATE;
 use truechimer_time::Span;
 
 use super::USED_UP;
+use crate::command::run::NODE_FOLDER;
+use crate::config::Config;
 use crate::doctor::{Finding, Hidden, Machine};
 use crate::history::History;
 use crate::history::course::{Course, Point};
@@ -16,9 +18,6 @@ const DRIFT_FILES: [(&str, &str); 4] = [
     ("/var/lib/ntpsec/ntp.drift", "ntpd"),
     ("/var/lib/ntp/ntp.drift", "ntpd"),
 ];
-
-/// Where our daemon keeps its history.
-const HISTORY: &str = "/var/lib/truechimer/node";
 
 /// The newest file of the history and so many older ones: more than a week, unless much happened.
 const OLDER_FILES: u32 = 2;
@@ -39,7 +38,8 @@ const BY_OTHERS: [&str; 2] = ["moved_by_others", "retuned_by_others"];
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     let of_file = |(path, whose): &(&str, &str)| drift(path, whose, &machine.text(path).ok()??);
     let mut findings: Vec<Finding> = DRIFT_FILES.iter().filter_map(of_file).collect();
-    match History::read_newest(&machine.path(HISTORY), OLDER_FILES) {
+    let folder = Config::defaults().state.dir.join(NODE_FOLDER);
+    match History::read_newest(&machine.path(&folder.to_string_lossy()), OLDER_FILES) {
         Ok(history) => findings.extend(of_history(&Course::of(&history.entries))),
         Err((path, error)) => findings.push(Finding::unseen(&Hidden::of(path, &error))),
     }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_history_is_found_where_the_daemon_keeps_it() {
         let machine = tempfile::tempdir().expect("a folder");
-        let folder = machine.path().join("var/lib/truechimer").join(crate::command::run::NODE_FOLDER);
+        let folder = machine.path().join("var/lib/truechimer/node");
         std::fs::create_dir_all(&folder).expect("folders can be made");
         let known = |seconds| {
             let at = history::tests::at(seconds);
