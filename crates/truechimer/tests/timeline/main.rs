@@ -1,5 +1,8 @@
 //! `truechimer timeline` as people call it: three hosts, their logs, and what is known of their clocks.
 
+mod bad_inputs;
+mod causality;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -8,19 +11,27 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Three hosts: `web` has chronyd's tracking log, `db` writes without year and zone, and of `old` nothing is known.
-fn fleet() -> TempDir {
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    fs::write(path, text).expect("written");
+}
+
+/// Of the host `web` there is chronyd's tracking log about 08:00.
+fn web() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
-    };
     let tracking = ["07:59:00", "08:00:04", "08:01:08"].map(|time| {
         format!("2026-11-23 {time} 203.0.113.15  2  -3.340  0.006  1.192e-06 N  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  5.6e-04\n")
     });
     let banner = "====\n   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co\n====\n";
-    write("web/chrony/tracking.log", &[banner, &tracking.concat()].concat());
+    write(folder.path(), "web/chrony/tracking.log", &[banner, &tracking.concat()].concat());
+    folder
+}
+
+/// Three hosts: `web` has chronyd's tracking log, `db` writes without year and zone, and of `old` nothing is known.
+fn fleet() -> TempDir {
+    let folder = web();
+    let write = |name: &str, text: &str| write(folder.path(), name, text);
     write(
         "web/syslog",
         "2026-11-23T08:00:30.123456Z web nginx[1]: accepted\n  and so on\n2026-11-23T08:00:31.000000Z web nginx[1]: sent\n",

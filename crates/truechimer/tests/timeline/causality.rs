@@ -2,26 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use tempfile::TempDir;
+
+use crate::{text, timeline, web, write};
 
 const REQUEST: [&str; 2] = [r"sent request id=(?<id>\d+)", r"received request id=(?<id>\d+)"];
 const REPLY: [&str; 2] = [r"sent reply id=(?<id>\d+)", r"got reply id=(?<id>\d+)"];
 
 /// `web` has chronyd's tracking log, and of `old`, whose clock is ahead by 281 s, nothing is known.
 fn fleet() -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-        fs::write(path, text).expect("written");
-    };
-    let tracking = ["07:59:00", "08:00:04", "08:01:08"].map(|time| {
-        format!("2026-11-23 {time} 203.0.113.15  2  -3.340  0.006  1.192e-06 N  1  1.232e-05  2.0e-05  1.5e-03  3.8e-04  5.6e-04\n")
-    });
-    let banner = "====\n   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co\n====\n";
-    write("web/chrony/tracking.log", &[banner, &tracking.concat()].concat());
+    let folder = web();
+    let write = |name: &str, text: &str| write(folder.path(), name, text);
     write(
         "web/syslog",
         "2026-11-23T08:00:30.123456Z web nginx[1]: sent request id=17
@@ -49,23 +42,10 @@ fn fleet() -> TempDir {
     folder
 }
 
-fn timeline(folder: &Path, arguments: &[&str]) -> Output {
-    let command = Command::new(env!("CARGO_BIN_EXE_truechimer"))
-        .arg("timeline")
-        .args(arguments)
-        .current_dir(folder)
-        .output();
-    command.expect("the program runs")
-}
-
 /// With both causes, that `old` was not set, and both hosts.
 fn with_causes(folder: &Path, more: &[&str]) -> Output {
     let causes = ["--cause", REQUEST[0], REQUEST[1], "--cause", REPLY[0], REPLY[1], "--unset", "old"];
     timeline(folder, &[&causes, more, &["web", "old"]].concat())
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
 fn change(folder: &Path, name: &str, from: &str, to: &str) {
