@@ -1,7 +1,8 @@
 //! Files and folders that people name: which are logs, which are evidence, and whose they are.
 //!
 //! A folder is a host: all files below it are of the host that is called as it is. A file is of the host that it is named after:
-//! `web.log`, `web.log.1` and `web.log.2.gz` are of `web`. Who knows better says so.
+//! `web.log`, `web.log.1` and `web.log.2.gz` are of `web`. Who knows better says so. A clock writes evidence of one kind into one folder: where
+//! there are two below a folder, it is likely that of many hosts, and nobody's evidence is taken for that of another.
 //!
 //! What a file is, its first bytes tell. A history of our daemon, `tracking.log` and `measurements.log` of chronyd, ntpd's `rawstats` and
 //! `peerstats` are evidence; all else is a log.
@@ -82,7 +83,7 @@ impl Kind {
 /// is meant once.
 ///
 /// # Errors
-/// One cannot be read, with its name; or there are too many.
+/// One cannot be read, with its name; there are too many; or a folder of which no host was named seems to be that of many.
 pub fn find(paths: &[PathBuf], named: &[(String, PathBuf)]) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for (host, path) in named {
@@ -90,7 +91,11 @@ pub fn find(paths: &[PathBuf], named: &[(String, PathBuf)]) -> anyhow::Result<Ve
     }
     for path in paths {
         let folder = path.is_dir().then(|| name_of(path)).flatten();
+        let before = inputs.len();
         gather(path, folder.as_deref(), 0, &mut inputs)?;
+        if let Some(host) = folder {
+            is_of_one_host(path, &host, &inputs[before..])?;
+        }
     }
     let mut known = BTreeSet::new();
     inputs.retain(|input| match input.path.canonicalize() {
@@ -99,6 +104,24 @@ pub fn find(paths: &[PathBuf], named: &[(String, PathBuf)]) -> anyhow::Result<Ve
         Err(_) => true,
     });
     Ok(inputs)
+}
+
+fn is_of_one_host(folder: &Path, host: &str, inputs: &[Input]) -> anyhow::Result<()> {
+    let evidence: Vec<&Input> = inputs.iter().filter(|input| !input.kind.is_log()).collect();
+    for (index, input) in evidence.iter().enumerate() {
+        let is_elsewhere =
+            |other: &&&Input| other.kind == input.kind && other.path.parent() != input.path.parent();
+        if let Some(other) = evidence[..index].iter().find(is_elsewhere) {
+            bail!(
+                "{} and {} tell the same of two clocks, and a folder is one host: name what is in {folder}, as {folder}/*, or say --host \
+                 {host}={folder} if all of it is of one",
+                other.path.display(),
+                input.path.display(),
+                folder = folder.display(),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn gather(path: &Path, host: Option<&str>, depth: u8, inputs: &mut Vec<Input>) -> anyhow::Result<()> {
@@ -279,6 +302,22 @@ mod tests {
         let mut expected = vec![("web", Kind::Log)];
         expected.extend(kinds.into_iter().map(|kind| ("db", kind)));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_evidence_of_many_hosts_is_not_taken_for_that_of_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for host in ["web", "db"] {
+            fs::create_dir_all(folder.path().join(host)).expect("made");
+            let history = folder.path().join(host).join("history");
+            fs::write(history, "truechimer-history 1\n").expect("written");
+        }
+        let all = folder.path().to_path_buf();
+        let refused = find(std::slice::from_ref(&all), &[]).expect_err("of whom is it?").to_string();
+        assert!(refused.contains("db/history") && refused.contains("web/history"), "{refused}");
+        assert!(refused.contains("/*") && refused.contains("--host"), "{refused}");
+        assert_eq!(find(&[all.join("web"), all.join("db")], &[]).expect("two hosts").len(), 2);
+        assert_eq!(find(&[], &[("web".to_owned(), all)]).expect("said by who knows").len(), 2);
     }
 
     #[test]
