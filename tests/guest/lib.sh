@@ -7,6 +7,7 @@
 #   judge NAME SECONDS [EVERY]         a table of truth and claims, in /NAME
 #   within NAME FROM-TO MICROSECONDS   how far the clock was off in these seconds of it: a row of the results
 #   first NAME MICROSECONDS   from when on it was right to so much: a row of the results
+#   suspend SECONDS            the machine sleeps, if it was started so that it can, and true time goes on
 #   host_page MARKER           the page by which a host tells of a migration, as a file: another marker, another place
 #   leap + | -                 a leap second at the end of 2026, in /leaps
 #   check NAME COMMAND..               something that must hold; the functions at the end are meant for it
@@ -140,6 +141,18 @@ host_page() {
 	fi
 }
 
+# The machine is suspended for so many seconds, and true time goes on: by the processor's counter, the rate of which is seen before.
+suspend() {
+	counters=/sys/module/truth/parameters/counters
+	begun=$(cat $counters)
+	sleep 5
+	echo "+$1" >/sys/class/rtc/rtc0/wakealarm
+	before=$(cat $counters)
+	echo mem >/sys/power/state
+	truth-tool skip "$(echo "$begun $before $(cat $counters)" |
+		awk '{ printf "%.9f", ($5 - $3) * ($4 - $2) / ($3 - $1) / 1e9 - ($6 - $4) / 1e9 }')"
+}
+
 leap() { truth-tool leaps "$1" 2026 >/leaps; }
 
 # told PATTERN TIMES: so many lines of the daemon's log.
@@ -153,6 +166,12 @@ status() { awk -v field="$2:" '$1 == field { print $2 }' /proc/"$1"/status; }
 
 # ended NAME FIELD VALUE: a field of the last row of a table.
 ended() { [ "$(awk -v field="$2" 'END { print $field }' /"$1")" = "$3" ]; }
+
+# Is nothing claimed of the time?
+void() {
+	truechimer status >/status
+	grep -q '^status *disrupted' /status && ! grep '^time' /status
+}
 
 gone() { [ ! -e /proc/"$1" ]; }
 

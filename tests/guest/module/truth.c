@@ -28,6 +28,7 @@
 #include <linux/pps_kernel.h>
 #include <linux/ptp_clock_kernel.h>
 #include <linux/timekeeping.h>
+#include <asm/tsc.h>
 
 #define ATTOS_PER_SEC 1000000000000000000ULL
 
@@ -79,6 +80,21 @@ static int tell_generation(const char *text, const struct kernel_param *param)
 }
 static const struct kernel_param_ops generation_ops = { .set = tell_generation };
 module_param_cb(generation, &generation_ops, NULL, 0200);
+
+/* A processor's counter goes on while the machine sleeps, the raw clock does not. */
+static int show_counters(char *buffer, const struct kernel_param *param)
+{
+	unsigned long flags;
+	u64 ticks, raw;
+
+	local_irq_save(flags);
+	ticks = rdtsc_ordered();
+	raw = ktime_get_raw_ns();
+	local_irq_restore(flags);
+	return scnprintf(buffer, PAGE_SIZE, "%llu %llu\n", ticks, raw);
+}
+static const struct kernel_param_ops counters_ops = { .get = show_counters };
+module_param_cb(counters, &counters_ops, NULL, 0444);
 
 static s64 start_ns;
 static s64 rate;
