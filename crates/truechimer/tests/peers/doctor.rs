@@ -22,7 +22,7 @@ const TO_1970: f64 = 2_208_988_800.0;
 
 /// What a server says of itself.
 #[derive(Clone, Copy)]
-struct Says {
+pub(crate) struct Says {
     reference_id: [u8; 4],
     /// When its clock was last set.
     set_at: f64,
@@ -34,18 +34,20 @@ struct Says {
     is_elsewhere: bool,
     /// Longer questions are dropped.
     longest: usize,
+    /// So much longer is the way back.
+    way_back: Duration,
 }
 
 /// A server of this machine's clock at one address of loopback, which ends with this value.
-struct Server {
-    place: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) place: SocketAddr,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     /// At 127.0.0.`last`.
-    fn new(last: u8, says: Says) -> Self {
+    pub(crate) fn new(last: u8, says: Says) -> Self {
         let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, last], free_port()))).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let place = socket.local_addr().unwrap();
@@ -64,7 +66,7 @@ impl Drop for Server {
 }
 
 /// An honest server whose clock was set so many seconds ago.
-fn honest(seconds: f64) -> Says {
+pub(crate) fn honest(seconds: f64) -> Says {
     Says {
         reference_id: [192, 0, 2, 1],
         set_at: now() - seconds,
@@ -72,6 +74,7 @@ fn honest(seconds: f64) -> Says {
         gains: 0.0,
         is_elsewhere: false,
         longest: 1024,
+        way_back: Duration::ZERO,
     }
 }
 
@@ -102,6 +105,7 @@ fn serve(socket: &UdpSocket, says: Says, over: &AtomicBool) {
         answer[24..32].copy_from_slice(&question[40..48]);
         answer[32..40].copy_from_slice(&time);
         answer[40..48].copy_from_slice(&stamp(shown()));
+        thread::sleep(says.way_back);
         // Who has gone in the meantime hears nothing.
         match says.is_elsewhere {
             false => drop(socket.send_to(&answer, from)),
@@ -111,7 +115,7 @@ fn serve(socket: &UdpSocket, says: Says, over: &AtomicBool) {
 }
 
 /// A configuration of chronyd that asks these.
-fn asking(places: &[SocketAddr]) -> TempDir {
+pub(crate) fn asking(places: &[SocketAddr]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let line = |place: &SocketAddr| format!("server {} port {} iburst\n", place.ip(), place.port());
     let lines: String = places.iter().map(line).collect();
@@ -149,7 +153,7 @@ fn examine_asking(servers: &[&Server], only: &str) -> Vec<(String, String)> {
 }
 
 /// The program, which will be given its subcommand, with this configuration at the end of its line.
-fn asks(folder: &TempDir) -> Command {
+pub(crate) fn asks(folder: &TempDir) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "program=$1 file=$2; shift 2; exec \"$program\" \"$@\" --config \"$file\"", "sh"]);
     command.arg(truechimer()).arg(folder.path().join("chrony.conf"));
@@ -192,6 +196,15 @@ fn a_server_that_smears_among_others_is_told_with_its_distance() {
     let findings = examine_asking(&servers.each_ref(), "smear,offset");
     is_told(&findings, "wrong", "smears leap seconds");
     is_told(&findings, "wrong", "ahead of the majority: it tells a wrong time");
+}
+
+#[test]
+fn a_way_back_that_is_longer_than_the_way_there_is_suspected() {
+    let far = Says { way_back: Duration::from_millis(100), ..honest(10.3) };
+    let servers = [Server::new(1, far), Server::new(2, honest(20.7)), Server::new(3, honest(30.9))];
+    let findings = examine_asking(&servers.each_ref(), "asymmetry");
+    is_told(&findings, "risky", "one direction is about 1");
+    is_told(&findings, "risky", &format!("{} tells -", servers[0].place));
 }
 
 #[test]

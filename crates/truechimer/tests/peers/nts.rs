@@ -1,6 +1,7 @@
 //! Sources that are asked by NTS: real servers that give keys, servers that are not who they should be, and what is sent to
 //! whom.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use truechimer_core::status::Status;
 
 use crate::chronyd::{Chronyd, NtsFiles, shifted};
 use crate::daemon::{Daemon, Home, Wishes};
+use crate::doctor::{self, is_told};
 use crate::namespace::Namespace;
 use crate::ntpd::Ntpd;
 use crate::place::{self, eventually, free_port};
@@ -283,6 +285,35 @@ struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: TempDir,
     ca: PathBuf,
+}
+
+/// Keys fail by the clock that is asked, by the certificate, or not at all; the doctor knows which, if others tell it the time.
+#[test]
+fn the_doctor_tells_a_clock_that_is_wrong_from_a_certificate_that_is() {
+    let Some(peers) = place::peers() else { return };
+    let authority = Authority::new();
+    let examine_with = |validity, environment: Vec<(&str, OsString)>| {
+        let files = authority.certify(&Certificate { validity, ..Certificate::default() });
+        let keys = Chronyd::giving_keys(&peers, &files, None);
+        let servers = [10.3, 20.7, 30.9].map(|ago| doctor::Server::new(1, doctor::honest(ago)));
+        let folder = doctor::asking(&servers.each_ref().map(|server| server.place));
+        let mut lines = fs::read_to_string(folder.path().join("chrony.conf")).unwrap();
+        let port = keys.key_exchange().port();
+        lines +=
+            &format!("server 127.0.0.1 nts ntsport {port}\nntstrustedcerts {}\n", authority.ca.display());
+        fs::write(folder.path().join("chrony.conf"), lines).unwrap();
+        let mut command = doctor::asks(&folder);
+        command.envs(environment);
+        doctor::examine(command, "nts")
+    };
+    is_told(&examine_with(Validity::Fresh, Vec::new()), "fine", "keys were agreed on with");
+    let behind = examine_with(Validity::Fresh, shifted(&peers, -400 * 86_400));
+    is_told(&behind, "wrong", "is not valid yet by this clock: the clock is wrong, by 400.0 d");
+    let ahead = examine_with(Validity::Fresh, shifted(&peers, 67 * YEAR));
+    is_told(&ahead, "wrong", "has expired by this clock: the clock is wrong, by 24471 d");
+    let just_ended = examine_with(Validity::JustEnded, Vec::new());
+    is_told(&just_ended, "wrong", "has expired by this clock: the clock is right, say the other sources");
+    is_told(&examine_with(Validity::Ended, Vec::new()), "wrong", "no keys from");
 }
 
 /// What a server's certificate says.

@@ -90,13 +90,19 @@ fn judge(source: &Configured, outcome: &Outcome, behind: Option<Span>) -> Findin
         Outcome::Agreed => Finding::fine(format!("keys were agreed on with {name}")),
         Outcome::Untimely(why) => {
             let word = if *why == NoKeys::Expired { "has expired" } else { "is not valid yet" };
-            let off = behind.filter(|behind| OFF_MIN < behind.abs()).map_or_else(
-                || "the clock may be wrong".to_owned(),
-                |behind| format!("the clock is wrong, by {}", units::span(behind.abs())),
-            );
-            Finding::wrong(format!("the certificate of {name} {word} by this clock: {off}"))
-                .run("sudo truechimer set time.cloudflare.com ptbtime1.ptb.de ntp.netnod.se")
-                .told("if the clock is right, the server's certificate is not: ask another")
+            let words = |why: &str| format!("the certificate of {name} {word} by this clock: {why}");
+            let set = "sudo truechimer set time.cloudflare.com ptbtime1.ptb.de ntp.netnod.se";
+            match behind.map(Span::abs) {
+                Some(off) if OFF_MIN < off => {
+                    let why = format!("the clock is wrong, by {}", units::span(off));
+                    Finding::wrong(words(&why)).run(set)
+                }
+                Some(_) => Finding::wrong(words("the clock is right, say the other sources"))
+                    .told("ask another server until this one has a new certificate"),
+                None => Finding::wrong(words("the clock may be wrong"))
+                    .run(set)
+                    .told("if the clock is right, the server's certificate is not: ask another"),
+            }
         }
         Outcome::Failed(NoKeys::NotReached | NoKeys::Late | NoKeys::Broken, detail) => {
             Finding::wrong(format!(
@@ -148,6 +154,10 @@ mod tests {
             finding.words.contains("is not valid yet by this clock: the clock is wrong, by 400.0 d"),
             "{finding:?}"
         );
+        let right = told(&Outcome::Untimely(NoKeys::Expired), Some(0));
+        assert!(right.words.contains("has expired by this clock: the clock is right"), "{right:?}");
+        let unknown = told(&Outcome::Untimely(NoKeys::Expired), None);
+        assert!(unknown.words.contains("the clock may be wrong"), "{unknown:?}");
     }
 
     #[test]
