@@ -117,6 +117,11 @@ struct Witness {
 
 fn by_sources(machine: &Machine, keepers: &[Keeper], trace: &Trace) -> Option<Finding> {
     let seen = machine.survey().ok()?;
+    if !trace.steps.is_empty() {
+        // Who steps it now will have done so before the watch and after it, between two questions.
+        let why = "the clock was stepped while it was watched, so the sources tell no rate (see the check `writers`)";
+        return Some(Finding::unseen(&Hidden::Because(why.to_owned())));
+    }
     let mut near: Vec<&Seen> = seen.iter().filter(|seen| seen.outcome.is_ok()).collect();
     near.sort_by_key(|seen| seen.outcome.as_ref().map_or(Span::MAX, |reading| reading.delay));
     near.truncate(WITNESSES_MAX);
@@ -133,10 +138,9 @@ fn by_sources(machine: &Machine, keepers: &[Keeper], trace: &Trace) -> Option<Fi
             elapsed: after.local - before.local,
         })
     };
-    let steps = trace.steps.iter().fold(Span::ZERO, |sum, step| sum + *step);
     let witnesses: Vec<Witness> = near.iter().zip(again.servers).filter_map(witness).collect();
     let best = witnesses.into_iter().min_by_key(|witness| witness.error)?;
-    let lost = ratio(best.lost + steps, best.elapsed);
+    let lost = ratio(best.lost, best.elapsed);
     // Each reading is of one of two questions half a second apart, of which it is not told which.
     let error = ratio(best.error + lost.over(SPACING).abs(), best.elapsed);
     Some(by_witness(lost, error, keepers))

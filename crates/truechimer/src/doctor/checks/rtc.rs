@@ -3,6 +3,7 @@
 use truechimer_sys::clock;
 use truechimer_time::{Rate, Span};
 
+use crate::doctor::survey::Seen;
 use crate::doctor::trace::ratio;
 use crate::doctor::{Area, Check, Finding, Hidden, Machine};
 use crate::ui::units;
@@ -24,7 +25,8 @@ or where a file says that the clock was when it was last kept
 then, and logs begin in the past, until a server answers.
 
 This reads /sys/class/rtc/rtc0 at the beginning and at the end, holds it
-against the clock, and looks into /etc/adjtime, which says whether it counts
+against the time that the majority of the sources tell, or against the clock
+if they tell none, and looks into /etc/adjtime, which says whether it counts
 UTC or local time.
 
 wrong   It runs against the clock by more than 500 ppm: one of them is broken.
@@ -33,7 +35,8 @@ risky   There is none and nothing stands in for it; it is more than 2 s off,
         ambiguous in autumn and wrong after a journey.
 fine    It is right, or something stands in for it.
 
-What to do: `hwclock --systohc` writes the clock to it. Under Windows on the
+What to do: `hwclock --systohc` writes the clock to it, which has to be right
+first. Under Windows on the
 same disk let Windows count UTC (RealTimeIsUniversal).
 ";
 
@@ -64,7 +67,8 @@ fn probe(machine: &Machine) -> Result<Vec<Finding>, Hidden> {
     let adjtime = machine.text("/etc/adjtime")?.unwrap_or_default();
     let is_local = adjtime.lines().nth(2).is_some_and(|line| line.trim() == "LOCAL");
     let Some(first) = read(machine)? else { return Ok(vec![without(machine)]) };
-    let mut findings = vec![judge(first.0 - first.1, is_local)];
+    let behind = machine.survey().ok().and_then(Seen::majority_of).map_or(Span::ZERO, |(behind, _)| behind);
+    let mut findings = vec![judge(first.0 - first.1, behind, is_local)];
     if machine.is_ours() {
         findings.extend(run(machine)?);
     }
@@ -98,8 +102,17 @@ fn without(machine: &Machine) -> Finding {
     }
 }
 
-/// So far it is ahead of the clock.
-fn judge(ahead: Span, is_local: bool) -> Finding {
+/// So far it is ahead of the clock, and that is behind the true time.
+fn judge(ahead_of_clock: Span, behind: Span, is_local: bool) -> Finding {
+    let ahead = ahead_of_clock - behind;
+    let write = |finding: Finding| {
+        let finding = if OFF_MIN < behind.abs() {
+            finding.told("set the clock first (see the check `offset`): it is wrong, too")
+        } else {
+            finding
+        };
+        finding.run("sudo hwclock --systohc --utc")
+    };
     let seconds = ahead.as_seconds().round() as i64;
     let past_quarter = (seconds.rem_euclid(QUARTER)).min(QUARTER - seconds.rem_euclid(QUARTER));
     let is_zone =
@@ -110,22 +123,20 @@ fn judge(ahead: Span, is_local: bool) -> Finding {
         )
         .run("sudo timedatectl set-local-rtc 0")
     } else if is_zone {
-        Finding::risky(format!(
+        let finding = Finding::risky(format!(
             "the battery clock is {} off, which is a time zone: it counts local time, and nothing here says so",
             units::offset(Span::from_secs(seconds))
-        ))
-        .run("sudo timedatectl set-local-rtc 0")
-        .run("sudo hwclock --systohc --utc")
+        ));
+        write(finding.run("sudo timedatectl set-local-rtc 0"))
     } else if OFF_MIN < ahead.abs() {
-        Finding::risky(format!(
+        write(Finding::risky(format!(
             "the battery clock is {} off: the next boot begins so wrong",
             units::offset(Span::from_secs(seconds))
-        ))
-        .run("sudo hwclock --systohc --utc")
+        )))
     } else {
         Finding::fine("the battery clock is right to the second")
     };
-    finding.number("rtc_ahead_seconds", ahead.as_seconds())
+    finding.number("rtc_ahead_seconds", ahead_of_clock.as_seconds())
 }
 
 /// How it runs against the clock: from one of its seconds to another.
@@ -169,16 +180,26 @@ mod tests {
     use std::fs;
 
     fn verdict(ahead: i64, is_local: bool) -> Verdict {
-        judge(Span::from_secs(ahead), is_local).verdict
+        judge(Span::from_secs(ahead), Span::ZERO, is_local).verdict
     }
 
     #[test]
     fn a_battery_clock_of_local_time_is_known_by_its_distance() {
         assert_eq!(verdict(0, false), Verdict::Fine);
         assert_eq!(verdict(0, true), Verdict::Risky);
-        assert!(judge(Span::from_secs(7201), false).words.contains("time zone"));
-        assert!(judge(Span::from_secs(-37), false).words.contains("-37.00 s off: the next boot"));
-        assert!(judge(Span::from_secs(899), false).words.contains("time zone"));
+        let words = |ahead| judge(Span::from_secs(ahead), Span::ZERO, false).words;
+        assert!(words(7201).contains("time zone"));
+        assert!(words(-37).contains("-37.00 s off: the next boot"));
+        assert!(words(899).contains("time zone"));
+    }
+
+    #[test]
+    fn what_is_right_is_not_set_by_a_clock_that_is_wrong() {
+        let with_clock = |behind| judge(Span::from_secs(-6), Span::from_secs(behind), false);
+        assert_eq!(with_clock(-5).verdict, Verdict::Fine);
+        let both = with_clock(30);
+        assert!(both.words.contains("-36.00 s off"), "{both:?}");
+        assert_eq!(both.remedies.len(), 2, "first the clock: {both:?}");
     }
 
     #[test]

@@ -31,6 +31,9 @@ const OF_LATE: Span = Span::from_secs(86_400);
 /// A rate that is known worse than this is not told.
 const SIGMA_MAX_PPM: f64 = 5.0;
 
+/// What differs less is told alike.
+const STEADY_PPM: f64 = 0.001;
+
 /// What is told if somebody else changed the clock.
 const BY_OTHERS: [&str; 2] = ["moved_by_others", "retuned_by_others"];
 
@@ -90,10 +93,12 @@ fn by_counter(lately: &[&Point]) -> Option<Finding> {
         .iter()
         .fold([first.fast; 2], |[least, most], point| [least.min(point.fast), most.max(point.fast)]);
     let for_long = units::span(Span::from_seconds(last.utc - first.utc));
+    let (fast, sigma) = (last.fast, last.fast_sigma);
     let ran = format!(
-        "over {for_long} of the history the raw counter ran {:+.3} ppm against true time, between {least:+.3} and {most:+.3}",
-        last.fast
+        "over {for_long} of the history the raw counter ran {fast:+.3} ppm against true time (1 sigma {sigma:.3})"
     );
+    let ran =
+        if STEADY_PPM < most - least { format!("{ran}, between {least:+.3} and {most:+.3}") } else { ran };
     let (limit, worst) = (SLEW_RATE.as_ppm(), least.abs().max(most.abs()));
     let finding = if limit <= worst {
         Finding::wrong(format!("{ran}: more than the {limit:.0} that most programs can slew"))
@@ -163,7 +168,9 @@ mod tests {
         assert_eq!(steady.len(), 1);
         assert_eq!(steady[0].verdict, Verdict::Fine);
         assert!(
-            steady[0].words.contains("ran +12.240 ppm against true time, between +12.010 and +12.240"),
+            steady[0]
+                .words
+                .contains("ran +12.240 ppm against true time (1 sigma 0.100), between +12.010 and +12.240"),
             "{steady:?}"
         );
         let verdict = |ppm: f64| of_history(&course(|_| ppm, &[]))[0].verdict;
