@@ -7,8 +7,9 @@
 //!
 //! The last column is how wrong the clock was at most, by what chronyd reckoned with, *since the line before*: what was left to correct, and the
 //! distance to its reference. What it found out only at this line is the offset, and comes on top of that. Below version 4 the last column is not
-//! there, and then there is no evidence. A line of `=` stands where chronyd began to write, and now and then between: from the line before it to the
-//! one after it nothing is said.
+//! there, and then there is no evidence. A banner between lines of `=` stands where chronyd began to write: from the line before it to the one after
+//! it nothing is said. It also stands after each 32 lines, and there it means nothing. Who starts chronyd anew just then is known by the time that
+//! this takes, unless it takes no longer than chronyd waits between two lines; then the clock is taken to have been as right as the next line says.
 
 use std::collections::BinaryHeap;
 
@@ -26,6 +27,9 @@ pub(super) const TICK: Span = Span::from_secs(1);
 /// Numbers are written with four digits: by so much more they can have been.
 pub(super) const ROUNDING: f64 = 1.000_6;
 
+/// A banner comes after so many lines, unless chrony.conf(5) says otherwise (`logbanner`).
+const LINES_TO_A_BANNER: u32 = 32;
+
 /// The course of a clock by chronyd's word, in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Tracking {
@@ -33,6 +37,22 @@ pub struct Tracking {
     parts: Vec<Vec<Update>>,
     /// Something was said at the last line.
     goes_on: bool,
+    banners: Banners,
+}
+
+/// Where a file has banners.
+#[derive(Clone, Debug, Default)]
+struct Banners {
+    /// So many lines came since the last one.
+    lines: u32,
+    /// The last line was of one.
+    is_within: bool,
+    /// When the last line was written.
+    last: Option<Time<Local>>,
+    /// How long was waited for a line at most, since the last banner.
+    longest: Span,
+    /// The banner before this line came when it had to.
+    is_due: bool,
 }
 
 /// A line of the log.
@@ -56,6 +76,7 @@ struct Spell {
 impl Tracking {
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
+        self.goes_on &= self.banners.go_on(line);
         match update(line) {
             Some(update) => {
                 let last = self.parts.last_mut().filter(|_| self.goes_on);
@@ -68,7 +89,7 @@ impl Tracking {
                 self.goes_on = true;
             }
             // What the banner says between two lines of `=`.
-            None if line.starts_with(b"   Date") || line.is_empty() => {}
+            None if line.starts_with(b"=") || line.starts_with(b"   Date") || line.is_empty() => {}
             None => self.goes_on = false,
         }
     }
@@ -82,6 +103,28 @@ impl Tracking {
         let (course, others) = Course::laid(pieces, triples);
         contradictions.extend(others);
         (course, contradictions)
+    }
+}
+
+impl Banners {
+    /// May the same chronyd have written this line as the one before it?
+    fn go_on(&mut self, line: &[u8]) -> bool {
+        if line.starts_with(b"=") {
+            if !self.is_within {
+                self.is_due = self.lines == LINES_TO_A_BANNER;
+                (self.lines, self.is_within) = (0, true);
+            }
+            return self.is_due;
+        }
+        let Some(at) = stamp(line) else { return true };
+        let waited = self.last.map_or(Span::ZERO, |last| (at - last).abs());
+        let is_late = self.is_within && self.longest + self.longest < waited;
+        if self.is_within {
+            self.longest = Span::ZERO;
+        }
+        self.longest = self.longest.max(waited);
+        (self.lines, self.is_within, self.last) = (self.lines.saturating_add(1), false, Some(at));
+        !is_late
     }
 }
 

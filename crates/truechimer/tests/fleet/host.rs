@@ -364,16 +364,26 @@ fn model(chance: &mut Chance, era: Era, clock: &Clock, moment: i64) -> Model {
     }
 }
 
-/// What chronyd writes down: a line each 64 s or so, with the greatest error since the line before.
+/// What chronyd writes down: a line each 64 s or so, with the greatest error since the line before. A banner comes at its start, and after
+/// each 32 lines.
 fn tracking(chance: &mut Chance, era: Era, clock: &Clock) -> Course {
     let outage = outage(chance);
     let mut tracking = Tracking::default();
-    let mut last = 0;
+    let (mut last, mut written) = (0, 0);
     let mut next = chance.between(0, 64 * SECOND);
     while next < LIFE {
         let is_out = outage.0 <= next && next < outage.1;
+        if clock.leg(next).is_down {
+            written = 0;
+        }
         let is_heard = !is_out && !clock.leg(next).is_down;
         if is_heard {
+            if written % 32 == 0 {
+                for line in ["=====", "   Date (UTC) Time", "====="] {
+                    tracking.take_in(line.as_bytes());
+                }
+            }
+            written += 1;
             let worst = clock.worst(last, next, |at| era.right(at));
             let claimed = worst + chance.between(1000, 2_000_000);
             let reading = era.reading(next, clock.ahead(next));

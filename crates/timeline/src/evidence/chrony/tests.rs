@@ -99,6 +99,28 @@ fn while_nobody_was_sure_there_is_no_evidence() {
     assert_eq!(bound(&course, "2026-11-23T08:01:30Z"), None);
 }
 
+/// So many lines, one each minute, and after a banner one more, so many seconds later.
+fn with_a_banner(lines: usize, later: usize) -> (Course, String) {
+    let at = |seconds: usize| format!("2026-11-23 08:{:02}:{:02}", seconds / 60, seconds % 60);
+    let before: String = (0..lines).map(|minute| line(&at(minute * 60), 'N', "5.000e-04")).collect();
+    let last = (lines - 1) * 60;
+    let after: String =
+        [last + later, last + later + 60].map(|seconds| line(&at(seconds), 'N', "5.000e-04")).concat();
+    let between = at(last + later / 2).replace(' ', "T") + "Z";
+    (course(&[BANNER, &before, BANNER, &after].concat()), between)
+}
+
+#[test]
+fn a_banner_that_is_due_means_nothing_and_any_other_that_chronyd_was_started_again() {
+    let known = |(course, between): (Course, String)| bound(&course, &between);
+    assert_eq!(known(with_a_banner(32, 60)), Some(501));
+    assert_eq!(known(with_a_banner(32, 120)), Some(501), "it may ask more rarely now");
+    // Then the line after it says nothing of the time before, and from both sides the clock may have run at any rate.
+    assert_eq!(known(with_a_banner(32, 130)), Some(65_501), "who starts it anew needs time");
+    assert_eq!(known(with_a_banner(31, 60)), Some(30_501));
+    assert_eq!(known(with_a_banner(33, 60)), Some(30_501));
+}
+
 #[test]
 fn what_is_no_line_of_it_is_no_evidence() {
     let old = "2016-11-09 05:40:50 203.0.113.15  2  -3.340  0.006  1.192e-06 N  1  1.2e-05  2.0e-05\n";
