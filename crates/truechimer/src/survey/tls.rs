@@ -11,13 +11,19 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion,
+};
 use truechimer_core::node::Dates;
 use truechimer_time::{Time, Utc};
 
 use super::trouble::{Kind, Trouble};
 use crate::daemon::agreeing::Place;
 use crate::daemon::agreeing::conversation;
+
+/// A Date proves nothing by how it came, and many a host that is looked after seldom speaks nothing newer than 1.2.
+const FOR_DATES: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
 /// What all connections share. Authorities are read when the first is made: most surveys need none.
 pub(super) struct Tls {
@@ -78,7 +84,7 @@ impl Tls {
             finding: finding.clone(),
         };
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider));
-        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).map_err(ourselves)?;
+        let builder = builder.with_protocol_versions(FOR_DATES).map_err(ourselves)?;
         let mut config =
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

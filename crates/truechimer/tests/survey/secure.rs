@@ -8,12 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 
 use crate::{holds, report, survey};
 
-/// A web server whose clock is that of this machine. It ends with the test. Where it is, and who vouches for it.
-fn web_server() -> (String, String) {
+/// A web server whose clock is that of this machine, by these versions of TLS. It ends with the test. Where it is, and who vouches for it.
+fn web_server(versions: &[&'static SupportedProtocolVersion]) -> (String, String) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
@@ -23,7 +24,7 @@ fn web_server() -> (String, String) {
     let own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
@@ -53,7 +54,7 @@ fn web_server() -> (String, String) {
 
 #[test]
 fn a_date_over_tls_says_whether_the_certificate_proves_anything() {
-    let (place, pem) = web_server();
+    let (place, pem) = web_server(&[&TLS13]);
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("authority.pem");
     std::fs::write(&authority, pem).unwrap();
@@ -69,6 +70,15 @@ fn a_date_over_tls_says_whether_the_certificate_proves_anything() {
         assert_eq!(host["standing"], "good", "{host}");
         holds(&host["ahead_of_us"], 0.0, host);
     }
+}
+
+#[test]
+fn who_speaks_nothing_newer_than_tls_1_2_is_surveyed_too() {
+    let (place, _) = web_server(&[&TLS12]);
+    let report = report(&survey(&[&place, "--json", "--turns", "3", "--timeout", "10s"]));
+    let host = &report["hosts"][0];
+    assert_eq!(host["standing"], "good", "{host}");
+    holds(&host["ahead_of_us"], 0.0, host);
 }
 
 #[test]
