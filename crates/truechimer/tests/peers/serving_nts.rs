@@ -118,7 +118,9 @@ fn a_survey_gets_keys_and_the_time() {
     let (status, host) = ask(field.home.path("authority.pem").to_str().unwrap());
     assert_eq!((status, host["protocol"].as_str()), (Some(0), Some("nts")), "{host}");
     let (lo, hi) = (host["ahead_of_us"]["lo"].as_f64().unwrap(), host["ahead_of_us"]["hi"].as_f64().unwrap());
-    assert!(lo <= 0.0 && 0.0 <= hi && hi - lo < 0.01, "{host}");
+    // The server tells the time of its sources, which tell that of this machine, and how far it may be from it.
+    let distance = host["claim"]["distance"].as_f64().unwrap();
+    assert!(lo - distance <= 0.0 && 0.0 <= hi + distance, "{host}");
     assert!(served(&daemon).protected >= 2, "{host}");
     // Whoever vouches for somebody else vouches for nobody here.
     let another = Authority::new();
