@@ -18,6 +18,10 @@
  *	phc_ns			how far ahead of TAI the PTP clock is; -37000000000 makes it UTC of 2017 and after
  *	generation		written to for the first time: there is a VMGenID; again: it is another one, which the kernel tells
  *
+ * And this can be read there:
+ *
+ *	counters		the processor's counter (TSC) and the raw one in ns, taken at once
+ *
  * Nothing here sets or steers any clock, and what is asked to do so is refused.
  */
 #include <linux/hrtimer.h>

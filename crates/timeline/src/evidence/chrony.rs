@@ -51,8 +51,6 @@ struct Banners {
     last: Option<Time<Local>>,
     /// How long was waited for a line at most, since the last banner.
     longest: Span,
-    /// The banner before this line came when it had to.
-    is_due: bool,
 }
 
 /// A line of the log.
@@ -76,8 +74,9 @@ struct Spell {
 impl Tracking {
     /// Takes in the next line.
     pub fn take_in(&mut self, line: &[u8]) {
-        self.goes_on &= self.banners.go_on(line);
-        match update(line) {
+        let at = stamp(line);
+        self.goes_on &= self.banners.go_on(line, at);
+        match at.and_then(|at| update(line, at)) {
             Some(update) => {
                 let last = self.parts.last_mut().filter(|_| self.goes_on);
                 // At a leap the clock is set by a second: two parts.
@@ -108,15 +107,13 @@ impl Tracking {
 
 impl Banners {
     /// May the same chronyd have written this line as the one before it?
-    fn go_on(&mut self, line: &[u8]) -> bool {
+    fn go_on(&mut self, line: &[u8], at: Option<Time<Local>>) -> bool {
         if line.starts_with(b"=") {
-            if !self.is_within {
-                self.is_due = self.lines == LINES_TO_A_BANNER;
-                (self.lines, self.is_within) = (0, true);
-            }
-            return self.is_due;
+            let is_due = self.is_within || self.lines == LINES_TO_A_BANNER;
+            (self.lines, self.is_within) = (0, true);
+            return is_due;
         }
-        let Some(at) = stamp(line) else { return true };
+        let Some(at) = at else { return true };
         let waited = self.last.map_or(Span::ZERO, |last| (at - last).abs());
         let is_late = self.is_within && self.longest + self.longest < waited;
         if self.is_within {
@@ -229,9 +226,8 @@ fn knot(reading: Time<Local>, error: Span, held: Span) -> Knot {
     Knot { reading, truth, rates: Rates::SLEWED, held, aside: Span::ZERO, evidence: Evidence::Chrony }
 }
 
-/// What a line says, if it is one, and chronyd was synchronised.
-fn update(line: &[u8]) -> Option<Update> {
-    let at = stamp(line)?;
+/// What a line that was written then says, if chronyd was synchronised.
+fn update(line: &[u8], at: Time<Local>) -> Option<Update> {
     let text = str::from_utf8(line.get(19..)?).ok()?;
     let columns: Vec<&str> = text.split_ascii_whitespace().collect();
     let [_source, _stratum, _freq, _skew, offset, leap, _, _, _, _, _, error] = columns[..] else {

@@ -106,16 +106,15 @@ pub fn find(paths: &[PathBuf], named: &[(String, PathBuf)]) -> anyhow::Result<Ve
     Ok(inputs)
 }
 
+/// Evidence of one kind lies in one folder, if it is of one clock.
 fn is_of_one_host(folder: &Path, host: &str, inputs: &[Input]) -> anyhow::Result<()> {
-    let evidence: Vec<&Input> = inputs.iter().filter(|input| !input.kind.is_log()).collect();
-    for (index, input) in evidence.iter().enumerate() {
-        let is_elsewhere =
-            |other: &&&Input| other.kind == input.kind && other.path.parent() != input.path.parent();
-        if let Some(other) = evidence[..index].iter().find(is_elsewhere) {
+    for input in inputs.iter().filter(|input| !input.kind.is_log()) {
+        let Some(first) = inputs.iter().find(|other| other.kind == input.kind) else { continue };
+        if first.path.parent() != input.path.parent() {
             bail!(
-                "{} and {} tell the same of two clocks, and a folder is one host: name what is in {folder}, as {folder}/*, or say --host \
-                 {host}={folder} if all of it is of one",
-                other.path.display(),
+                "{} and {} are evidence of one kind in two folders, as of two hosts, and a folder is one host: name what is in {folder}, as \
+                 {folder}/*, or say --host {host}={folder} if all of it is of one",
+                first.path.display(),
                 input.path.display(),
                 folder = folder.display(),
             );

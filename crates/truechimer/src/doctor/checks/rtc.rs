@@ -36,8 +36,8 @@ risky   There is none and nothing stands in for it; it is more than 2 s off,
 fine    It is right, or something stands in for it.
 
 What to do: `hwclock --systohc` writes the clock to it, which has to be right
-first. Under Windows on the
-same disk let Windows count UTC (RealTimeIsUniversal).
+first. Under Windows on the same disk let Windows count UTC
+(RealTimeIsUniversal).
 ";
 
 const SINCE_EPOCH: &str = "/sys/class/rtc/rtc0/since_epoch";
